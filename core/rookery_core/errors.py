@@ -1,0 +1,148 @@
+"""The one tree of exceptions.
+
+Each class stands for one kind of outcome and has one gRPC status (mapped in ``rookery_server.api.errors``; the client maps it
+back). Each error carries a *reason*: a stable word in capitals that programs may compare, listed in ``REASONS``.
+
+    RookeryError
+      InvalidArgument      the call itself is wrong, whatever the state of the server     INVALID_ARGUMENT
+      NotFound             it does not exist, or the caller may not know that it does     NOT_FOUND
+      AlreadyExists        a name or an id is taken                                       ALREADY_EXISTS
+      FailedPrecondition   the state forbids it; repeating changes nothing                FAILED_PRECONDITION
+      Stale                it changed meanwhile: read it again and decide                 ABORTED
+      OutOfRange           an offset beyond the end                                       OUT_OF_RANGE
+      Unauthenticated      nobody signed in, or not any more                              UNAUTHENTICATED
+      PermissionDenied     signed in, but not allowed                                     PERMISSION_DENIED
+      ResourceExhausted    a quota or a limit is reached                                  RESOURCE_EXHAUSTED
+      Unavailable          try again later, with the same operation id                    UNAVAILABLE
+      DataLoss             stored bytes are not what was stored                           DATA_LOSS
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RookeryError(Exception):
+    """An outcome that a caller can understand.
+
+    ``reason`` is stable and for programs; ``message`` is one friendly sentence that says what to do; ``metadata`` holds details
+    for programs, strings only; ``field`` is the path of the request's field that is wrong, where one is.
+    """
+
+    definitive: ClassVar[bool] = True
+    """Whether repeating the same operation must give the same refusal, so that the ledger keeps it."""
+
+    def __init__(
+        self, reason: str, message: str, *, metadata: dict[str, str] | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.field = field
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.reason}: {self.message})"
+
+
+class InvalidArgument(RookeryError):
+    """The call itself is wrong, whatever the state of the server. Raised before anything is read or written."""
+
+
+class NotFound(RookeryError):
+    """It does not exist, or the caller may not know that it does."""
+
+
+class AlreadyExists(RookeryError):
+    """A name or an id is taken."""
+
+
+class FailedPrecondition(RookeryError):
+    """The state of the mailbox or the server forbids it."""
+
+
+class Stale(RookeryError):
+    """It changed since the caller read it."""
+
+
+class OutOfRange(RookeryError):
+    """An offset beyond the end."""
+
+
+class Unauthenticated(RookeryError):
+    """Nobody is signed in, or not any more."""
+
+    definitive = False
+
+
+class PermissionDenied(RookeryError):
+    """Signed in, but not allowed."""
+
+
+class ResourceExhausted(RookeryError):
+    """A quota or a limit is reached; room may be made meanwhile, so the ledger does not keep it."""
+
+    definitive = False
+
+
+class Unavailable(RookeryError):
+    """The server can not do it now. The same operation id may be tried again later."""
+
+    definitive = False
+
+
+class DataLoss(RookeryError):
+    """Stored bytes are not what was stored."""
+
+    definitive = False
+
+
+REASONS: dict[str, str] = {
+    "ADDRESS_INVALID": "the e-mail address is none",
+    "ADDRESS_TAKEN": "the address belongs to an account already",
+    "ADMINISTRATOR_ONLY": "only administrators may call this",
+    "ACCOUNT_NOT_FOUND": "no account has this id or address",
+    "ATTACHMENT_NOT_FOUND": "the item has no attachment with this id",
+    "CREDENTIALS_INVALID": "address or password is wrong",
+    "CONTENT_DAMAGED": "a stored blob fails its checksum",
+    "DATABASE_BUSY": "the database does not answer in time",
+    "DATABASE_FULL": "the disk is full",
+    "DOCUMENT_INVALID": "the document can not be read as what it is said to be",
+    "DOMAIN_IN_USE": "addresses use the domain",
+    "DOMAIN_NOT_FOUND": "the server has no such domain",
+    "DOMAIN_TAKEN": "the domain is there already",
+    "FIELD_INVALID": "a field's value is not allowed",
+    "FIELD_NOT_WRITABLE": "the field belongs to the server",
+    "FIELD_UNKNOWN": "no field has this path",
+    "FOLDER_CYCLE": "a folder can not be moved below itself",
+    "FOLDER_NAME_TAKEN": "a sibling has this name",
+    "FOLDER_NOT_FOUND": "the mailbox has no such folder",
+    "FOLDER_PROTECTED": "role folders can not be renamed, moved or deleted",
+    "ID_INVALID": "an id is 16 bytes, a UUIDv7 where the client mints it",
+    "ID_RETIRED": "the id belonged to an item that was purged; ids are never used again",
+    "ID_TAKEN": "an item or folder has this id",
+    "ITEM_NOT_FOUND": "the mailbox has no such item",
+    "KIND_MISMATCH": "the detail does not fit the item's kind",
+    "LIMIT_EXCEEDED": "more than the contract's limit",
+    "LOGIN_THROTTLED": "too many wrong passwords; wait",
+    "MAILBOX_NOT_FOUND": "there is no such mailbox, or it is not yours",
+    "MESSAGE_TOO_LARGE": "the message is larger than the server takes",
+    "OPERATION_EXPIRED": "the operation id is older than the ledger remembers; read the state again",
+    "OPERATION_REUSED": "the operation id was used for another request",
+    "OFFSET_INVALID": "the offset is not where the bytes go on",
+    "PAGE_TOKEN_INVALID": "the page token belongs to another query, or is damaged",
+    "PASSWORD_WEAK": "a password has 10 to 1,024 bytes",
+    "QUERY_INVALID": "the search query can not be understood",
+    "QUOTA_EXCEEDED": "the mailbox is full",
+    "RESTRICTION_INVALID": "the restriction is malformed",
+    "SERVER_STOPPING": "the server is shutting down; try again",
+    "SESSION_EXPIRED": "the access token has ended; refresh it",
+    "SESSION_NOT_FOUND": "the account has no such session",
+    "SESSION_REVOKED": "the session was ended; sign in again",
+    "STALE_ETAG": "the content changed since it was read",
+    "TOKEN_INVALID": "the token is damaged or not of this server",
+    "TOKEN_MISSING": "the call carries no access token",
+    "UPLOAD_INCOMPLETE": "not all bytes of the upload are there",
+    "UPLOAD_NOT_FOUND": "no upload has this id",
+}
+"""Every reason that an error may carry, with its meaning: part of the contract."""
