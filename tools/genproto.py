@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
@@ -33,9 +33,7 @@ def generate(into: pathlib.Path) -> None:
     ]
     services = [source for source in sources if "service " in pathlib.Path(source).read_text("utf-8")]
     status = protoc.main(["protoc", *options, *sources])
-    status = status or protoc.main(
-        ["protoc", *options[:3], f"--grpc_python_out={into}", f"--mypy_grpc_out={into}", *services]
-    )
+    status = status or protoc.main(["protoc", *options[:3], f"--grpc_python_out={into}", f"--mypy_grpc_out={into}", *services])
     if status:
         sys.exit(status)
     for package in [into / "rookery", *(path for path in (into / "rookery").rglob("*") if path.is_dir())]:
@@ -45,15 +43,11 @@ def generate(into: pathlib.Path) -> None:
 
 def stale(fresh: pathlib.Path) -> list[str]:
     """The files that differ between fresh generated code and the committed one."""
-    names = {
-        str(p.relative_to(base)) for base in (fresh, GEN) for p in base.rglob("*") if p.is_file() and p.suffix != ".pyc"
-    }
+    names = {str(p.relative_to(base)) for base in (fresh, GEN) for p in base.rglob("*") if p.is_file() and p.suffix != ".pyc"}
     return sorted(
         name
         for name in names
-        if not (
-            (fresh / name).exists() and (GEN / name).exists() and filecmp.cmp(fresh / name, GEN / name, shallow=False)
-        )
+        if not ((fresh / name).exists() and (GEN / name).exists() and filecmp.cmp(fresh / name, GEN / name, shallow=False))
     )
 
 

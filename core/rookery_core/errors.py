@@ -32,9 +32,7 @@ class RookeryError(Exception):
     definitive: ClassVar[bool] = True
     """Whether repeating the same operation must give the same refusal, so that the ledger keeps it."""
 
-    def __init__(
-        self, reason: str, message: str, *, metadata: dict[str, str] | None = None, field: str | None = None
-    ) -> None:
+    def __init__(self, reason: str, message: str, *, metadata: dict[str, str] | None = None, field: str | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -122,6 +120,7 @@ REASONS: dict[str, str] = {
     "ID_RETIRED": "the id belonged to an item that was purged; ids are never used again",
     "ID_TAKEN": "an item or folder has this id",
     "ITEM_NOT_FOUND": "the mailbox has no such item",
+    "ITEM_NOT_LIVE": "the item is deleted; restore it first",
     "KIND_MISMATCH": "the detail does not fit the item's kind",
     "LIMIT_EXCEEDED": "more than the contract's limit",
     "LOGIN_THROTTLED": "too many wrong passwords; wait",

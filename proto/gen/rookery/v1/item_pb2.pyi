@@ -659,6 +659,7 @@ class ItemContent(message.Message):
     RECIPIENTS_FIELD_NUMBER: builtins.int
     ATTACHMENTS_FIELD_NUMBER: builtins.int
     PROPERTIES_FIELD_NUMBER: builtins.int
+    NEXT_ATTACHMENT_ID_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
     APPOINTMENT_FIELD_NUMBER: builtins.int
     TASK_FIELD_NUMBER: builtins.int
@@ -666,6 +667,8 @@ class ItemContent(message.Message):
     DISTRIBUTION_LIST_FIELD_NUMBER: builtins.int
     JOURNAL_FIELD_NUMBER: builtins.int
     SOURCE_FIELD_NUMBER: builtins.int
+    next_attachment_id: builtins.int
+    """The id that the next attachment gets: ids of removed ones are not given again."""
     @builtins.property
     def body(self) -> Body:
         """The text, in all its forms."""
@@ -717,6 +720,7 @@ class ItemContent(message.Message):
         recipients: abc.Iterable[Recipient] | None = ...,
         attachments: abc.Iterable[Attachment] | None = ...,
         properties: abc.Iterable[property_pb2.Property] | None = ...,
+        next_attachment_id: builtins.int = ...,
         message: MessageContent | None = ...,
         appointment: calendar_pb2.AppointmentContent | None = ...,
         task: task_pb2.TaskContent | None = ...,
@@ -727,7 +731,7 @@ class ItemContent(message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["appointment", b"appointment", "body", b"body", "contact", b"contact", "detail", b"detail", "distribution_list", b"distribution_list", "journal", b"journal", "message", b"message", "source", b"source", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["appointment", b"appointment", "attachments", b"attachments", "body", b"body", "contact", b"contact", "detail", b"detail", "distribution_list", b"distribution_list", "journal", b"journal", "message", b"message", "properties", b"properties", "recipients", b"recipients", "source", b"source", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appointment", b"appointment", "attachments", b"attachments", "body", b"body", "contact", b"contact", "detail", b"detail", "distribution_list", b"distribution_list", "journal", b"journal", "message", b"message", "next_attachment_id", b"next_attachment_id", "properties", b"properties", "recipients", b"recipients", "source", b"source", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_detail: _TypeAlias = typing.Literal["message", "appointment", "task", "contact", "distribution_list", "journal"]  # noqa: Y015
     _WhichOneofArgType_detail: _TypeAlias = typing.Literal["detail", b"detail"]  # noqa: Y015

@@ -186,7 +186,7 @@ class CreateItemResponse(message.Message):
     """The mailbox's revision after the call."""
     @builtins.property
     def item(self) -> item_pb2.Item:
-        """The item, with content."""
+        """The item, without content."""
 
     def __init__(
         self,
@@ -467,7 +467,7 @@ class UpdateItemResponse(message.Message):
     """The mailbox's revision after the call."""
     @builtins.property
     def item(self) -> item_pb2.Item:
-        """The item, with content."""
+        """The item, without content."""
 
     def __init__(
         self,

@@ -1,0 +1,101 @@
+"""Folders as people name them: by role, by path, or by id."""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from rookery.v1.folder_pb2 import Folder, FolderRole
+from rookery_core.errors import InvalidArgument, NotFound
+from rookery_core.rules.names import key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rookery_client import Client
+
+ROLES = {
+    name.removeprefix("FOLDER_ROLE_").lower(): number
+    for name, number in FolderRole.items()
+    if number != FolderRole.FOLDER_ROLE_UNSPECIFIED
+}
+"""The word for each role."""
+
+_WORDS = {number: name for name, number in ROLES.items()}
+
+
+class FolderName(click.ParamType[str]):
+    """A folder on the command line; the shell completes its role."""
+
+    name = "folder"
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The roles that begin so."""
+        return [CompletionItem(role) for role in ROLES if role.startswith(incomplete.casefold())]
+
+
+FOLDER = FolderName()
+
+
+def role_word(folder: Folder) -> str:
+    """The role's word; "" for an ordinary folder."""
+    return _WORDS.get(folder.role, "")
+
+
+def paths(folders: Sequence[Folder]) -> dict[bytes, str]:
+    """The path of each folder by its id: names from the top, joined by "/"."""
+    by_id = {folder.id: folder for folder in folders}
+    known: dict[bytes, str] = {}
+
+    def path_of(folder: Folder, depth: int) -> str:
+        if folder.id not in known:
+            parent = by_id.get(folder.parent_id)
+            above = f"{path_of(parent, depth + 1)}/" if parent is not None and depth < len(folders) else ""
+            known[folder.id] = above + folder.name
+        return known[folder.id]
+
+    for folder in folders:
+        path_of(folder, 0)
+    return known
+
+
+def resolve(folders: Sequence[Folder], text: str) -> Folder:
+    """The folder that people mean by `text`. NotFound ``FOLDER_NOT_FOUND`` names near ones."""
+    wanted = key(text.strip("/"))
+    role = ROLES.get(wanted.replace("-", "_").replace(" ", "_"))
+    by_path = paths(folders)
+    for folder in folders:
+        if role is not None and folder.role == role:
+            return folder
+    for folder in folders:
+        if key(by_path[folder.id]) == wanted or folder.id == _identifier(text):
+            return folder
+    names = [*(word for word in (role_word(folder) for folder in folders) if word), *by_path.values()]
+    near = difflib.get_close_matches(wanted, [key(name) for name in names], n=3, cutoff=0.5)
+    shown = list(dict.fromkeys(next(name for name in names if key(name) == word) for word in near))
+    hint = f"did you mean {' or '.join(shown)}?" if shown else "`rookery folders` lists them"
+    raise NotFound("FOLDER_NOT_FOUND", f"there is no folder “{text}”: {hint}")
+
+
+def split_path(folders: Sequence[Folder], path: str) -> tuple[bytes, str]:
+    """The id of the parent (b"" at the top) and the name in the path of a folder that shall be made."""
+    parent, _, name = path.strip("/").rpartition("/")
+    if not name:
+        raise InvalidArgument("FIELD_INVALID", f"“{path}” names no folder")
+    return (resolve(folders, parent).id if parent else b""), name
+
+
+async def find(client: Client, text: str) -> Folder:
+    """Asks the server for its folders and resolves one."""
+    return resolve(await client.folders.list(), text)
+
+
+def _identifier(text: str) -> bytes | None:
+    try:
+        return uuid.UUID(text).bytes
+    except ValueError:
+        return None

@@ -1,0 +1,74 @@
+"""What every command starts from: the profile, and a client for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pathlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from rookery_client import Client, Tokens
+from rookery_core.errors import Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rookery_client.cli.profiles import Profile, Profiles
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of a command: under which profile, and where profiles are kept."""
+
+    name: str
+    profiles: Profiles
+
+    def run(self, work: Callable[[Client], Awaitable[Result]]) -> Result:
+        """Does `work` with a signed-in client. Unauthenticated if the profile is unknown or signed out."""
+        profile = self.profiles.get(self.name)
+        if profile.tokens is None:
+            raise Unauthenticated("TOKEN_MISSING", f"nobody is signed in: {self.hint(profile)}")
+        return self.run_as(profile, work)
+
+    def run_as(self, profile: Profile, work: Callable[[Client], Awaitable[Result]]) -> Result:
+        """Does `work` with a client for `profile`; tokens that are renewed meanwhile are kept."""
+
+        def keep(tokens: Tokens | None) -> None:
+            self.profiles.save_tokens(self.name, profile.address, tokens)
+
+        async def whole() -> Result:
+            client = Client.connect(
+                profile.server,
+                ca_file=profile.ca_file,
+                insecure=profile.insecure,
+                tokens=profile.tokens,
+                on_tokens=keep,
+                token_lock=lambda: self.profiles.renewing(self.name, profile.address),
+            )
+            async with client:
+                return await work(client)
+
+        return asyncio.run(whole())
+
+    def hint(self, profile: Profile) -> str:
+        """How to sign in again."""
+        named = "" if self.name == "default" else f" --profile {self.name}"
+        return f"sign in with `rookery{named} login {profile.address} --server {profile.server}`"
+
+
+pass_session = click.make_pass_decorator(Session)
+"""Hands the session to a command."""
+
+
+def config_folder() -> pathlib.Path:
+    """Where profiles are kept: $ROOKERY_CONFIG_DIR, else rookery/ in $XDG_CONFIG_HOME or ~/.config."""
+    named = os.environ.get("ROOKERY_CONFIG_DIR")
+    if named:
+        return pathlib.Path(named)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (pathlib.Path(base) if base else pathlib.Path.home() / ".config") / "rookery"

@@ -1,0 +1,171 @@
+"""Reading one item: `show`, `raw`, `save-attachment`."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from rookery.v1.item_pb2 import Attachment, Item, ItemLife, RecipientType
+from rookery_client.cli.files import require_free, safe_name, written
+from rookery_client.cli.item_table import marks, named, wall_time
+from rookery_client.cli.json_view import emit, view
+from rookery_client.cli.progress import bar
+from rookery_client.cli.session import Session, pass_session
+from rookery_client.cli.terminal import clean, clean_block, moment, size
+from rookery_core.errors import NotFound
+from rookery_core.formats.mime_text import text_of_html
+from rookery_core.rules.ids import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.protobuf.message import Message
+
+    from rookery_client import Client
+
+_RECIPIENTS = {
+    "To": {RecipientType.RECIPIENT_TYPE_UNSPECIFIED, RecipientType.RECIPIENT_TYPE_TO},
+    "Cc": {RecipientType.RECIPIENT_TYPE_CC},
+    "Bcc": {RecipientType.RECIPIENT_TYPE_BCC},
+    "Reply-To": {RecipientType.RECIPIENT_TYPE_REPLY_TO},
+}
+_HIDDEN = {"data", "exceptions", "recurrence", "source"}
+
+
+@click.command()
+@click.argument("item_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_session
+def show(session: Session, item_id: str, as_json: bool) -> None:
+    """Show an item: its fields, its text, its attachments by number."""
+    wanted = parse(item_id)
+    item = session.run(lambda client: client.items.get(wanted))
+    if as_json:
+        emit({"item": view(item)})
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for name, value in _fields(item):
+        if value:
+            console.print(Text(f"{name}: ", style="bold").append(Text(clean(value), style="not bold")))
+    body = item.content.body
+    text = body.text or text_of_html(body.html)
+    if text:
+        console.print()
+        console.print(Text(clean_block(text).rstrip("\n")))
+    if item.content.attachments:
+        console.print()
+    for attachment in item.content.attachments:
+        console.print(Text(f"[{attachment.id}] {clean(attachment.name)} ({_about(attachment)})"))
+
+
+@click.command()
+@click.argument("item_id", metavar="ID")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=pathlib.Path), help="Write to this file, not to stdout.")
+@pass_session
+def raw(session: Session, item_id: str, output: pathlib.Path | None) -> None:
+    """Print an item as a document: a message exactly as it came, iCalendar, or vCard."""
+    wanted = parse(item_id)
+
+    async def work(client: Client) -> None:
+        with written(output) as file:
+            async for piece in client.content.download_document(wanted):
+                file.write(piece)
+
+    session.run(work)
+
+
+@click.command("save-attachment")
+@click.argument("item_id", metavar="ID")
+@click.argument("number", type=click.IntRange(min=1), metavar="N")
+@click.option("--output", help="Where to; a folder, a file, or - for stdout. Its own name, here, if left out.")
+@pass_session
+def save_attachment(session: Session, item_id: str, number: int, output: str | None) -> None:
+    """Save attachment number N of an item, as `rookery show` counts them."""
+    wanted = parse(item_id)
+
+    async def work(client: Client) -> pathlib.Path | None:
+        item = await client.items.get(wanted)
+        found = next((each for each in item.content.attachments if each.id == number), None)
+        if found is None:
+            raise NotFound("ATTACHMENT_NOT_FOUND", f"the item has no attachment {number}: `rookery show` lists them")
+        target = _target(output, found)
+        with written(target) as file, bar("Saving", found.size_bytes) as advance:
+            async for piece in client.content.download_attachment(wanted, number):
+                file.write(piece)
+                advance(len(piece))
+        return target
+
+    target = session.run(work)
+    if target is not None:
+        click.echo(clean(str(target)))
+
+
+def _target(output: str | None, attachment: Attachment) -> pathlib.Path | None:
+    if output == "-":
+        return None
+    own = safe_name(attachment.name, f"attachment-{attachment.id}")
+    if output is None:
+        return require_free(pathlib.Path(own))
+    named_path = pathlib.Path(output)
+    return require_free(named_path / own if named_path.is_dir() else named_path)
+
+
+def _about(attachment: Attachment) -> str:
+    return f"{clean(attachment.media_type)}, {size(attachment.size_bytes)}"
+
+
+def _fields(item: Item) -> Iterator[tuple[str, str]]:
+    """What stands above the text."""
+    summary, state = item.summary, item.state
+    if summary.WhichOneof("detail") == "message":
+        yield from _message_fields(item)
+    yield "Subject", summary.subject
+    yield from _detail_fields(summary)
+    yield from _detail_fields(item.content)
+    yield "Categories", ", ".join(state.categories)
+    yield "Marks", marks(item)
+    yield "Follow up", " ".join(part for part in (state.follow_up.request, moment(state.follow_up.due)) if part)
+    if item.life == ItemLife.ITEM_LIFE_RECOVERABLE:
+        yield "Deleted", "yes; `rookery restore` brings it back"
+
+
+def _message_fields(item: Item) -> Iterator[tuple[str, str]]:
+    message = item.summary.message
+    yield "From", named(getattr(message, "from"))
+    if message.HasField("sender"):
+        yield "Sender", named(message.sender)
+    for title, types in _RECIPIENTS.items():
+        yield title, ", ".join(named(each.person) for each in item.content.recipients if each.type in types)
+    yield "Date", moment(item.summary.sent) or moment(item.summary.received)
+
+
+def _detail_fields(part: Message) -> Iterator[tuple[str, str]]:
+    """What only one kind has, field by field; a message's own fields are shown elsewhere."""
+    arm = part.WhichOneof("detail")
+    if arm is None or arm == "message":
+        return
+    for field, value in getattr(part, arm).ListFields():
+        if field.name not in _HIDDEN:
+            yield field.name.replace("_", " ").capitalize(), _plain(view(getattr(part, arm))[field.name], value)
+
+
+def _plain(shown: Any, value: Any) -> str:
+    """A field's value in a line."""
+    if hasattr(value, "local"):
+        return wall_time(value)
+    if hasattr(value, "ToJsonString"):
+        return moment(value)
+    if isinstance(shown, dict):
+        return " ".join(text for text in (_plain(each, None) for each in shown.values()) if text)
+    if isinstance(shown, list):
+        return "; ".join(_plain(each, None) for each in shown)
+    if shown is None or shown is False or shown == 0:
+        return ""
+    return "yes" if shown is True else str(shown).replace("\n", ", ")
+
+
+COMMANDS = (show, raw, save_attachment)

@@ -1,0 +1,101 @@
+"""Messages (RFC 5322, MIME) to records and back.
+
+``parse`` reads any bytes and never raises: what it had to guess stands in ``content.message.defects``. Attachments stay where
+they are: a ``Part`` tells which slice of the raw bytes holds one and how it is encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from rookery.v1.item_pb2 import ITEM_KIND_MESSAGE, Body, ItemContent, ItemSummary
+
+from rookery_core.formats import mime_envelope
+from rookery_core.formats.mime_classes import classify
+from rookery_core.formats.mime_compose import compose
+from rookery_core.formats.mime_headers import text_of
+from rookery_core.formats.mime_parts import Part, sort_parts
+from rookery_core.formats.mime_structure import scan
+from rookery_core.formats.mime_text import preview_of
+from rookery_core.formats.mime_transfer import decode_part
+from rookery_core.rules.threading import conversation_id
+
+__all__ = ["ParsedMessage", "Part", "compose", "decode_part", "parse"]
+
+DEFECTS_LIMIT = 20
+SUBJECT_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMessage:
+    """A message as records.
+
+    ``parts`` has one entry for each of ``content.attachments``, in the same order. ``received`` is when the last host took it
+    (the topmost Received field), else when it says that it was sent, else None. The summary's ``received``, ``created`` and
+    ``modified`` are left to the server.
+    """
+
+    summary: ItemSummary
+    content: ItemContent
+    parts: list[Part]
+    received: Timestamp | None
+
+
+def parse(raw: bytes) -> ParsedMessage:
+    """Reads a message; never raises, whatever the bytes. All strings are valid UTF-8 without NUL, texts have LF line ends."""
+    # Line ends of bare CR have the length of LF, so that offsets stay true.
+    source = raw.replace(b"\r", b"\n") if b"\n" not in raw and b"\r" in raw else raw
+    root, defects = scan(source, _first_field(source))
+    header, charset = root.header, root.parameters.get("charset", "")
+    found = sort_parts(source, root)
+    defects += found.defects
+    kind = classify(source, root)
+
+    message = mime_envelope.message_summary(header, charset, defects)
+    message.has_calendar = kind.has_calendar
+    message.is_report = kind.is_report
+    recipients, message.display_to = mime_envelope.recipients(header, charset, defects)
+    details = mime_envelope.message_content(header, charset, defects)
+    sent = mime_envelope.sent_at(header, defects)
+    subject = text_of(header.first("subject"), charset)
+    details.defects.extend(list(dict.fromkeys(defects))[:DEFECTS_LIMIT])
+
+    content = ItemContent(
+        body=Body(text=found.text, html=found.html, truncated=found.truncated),
+        recipients=recipients,
+        attachments=found.attachments,
+        message=details,
+    )
+    summary = ItemSummary(
+        kind=ITEM_KIND_MESSAGE,
+        message_class=kind.message_class,
+        subject=subject[:SUBJECT_LIMIT],
+        preview=preview_of(found.text, found.html),
+        size_bytes=len(raw),
+        importance=mime_envelope.importance(header),
+        sensitivity=mime_envelope.sensitivity(header),
+        has_attachments=found.has_files,
+        conversation_id=conversation_id(
+            message_id=message.message_id,
+            in_reply_to=details.in_reply_to,
+            references=details.references,
+            subject=subject,
+            from_address=getattr(message, "from").address,
+        ),
+        message=message,
+    )
+    if sent is not None:
+        summary.sent.seconds = sent
+    received = mime_envelope.received_at(header)
+    received = sent if received is None else received
+    return ParsedMessage(summary, content, found.parts, None if received is None else Timestamp(seconds=received))
+
+
+def _first_field(raw: bytes) -> int:
+    """Where the header begins: after empty lines that some tools leave in front of it."""
+    if raw[:1] not in {b"\n", b"\r"}:
+        return 0
+    stripped = raw[:256].lstrip(b"\r\n")
+    name, colon, _ = stripped.partition(b":")
+    return raw.index(stripped) if colon and name.replace(b"-", b"").isalnum() else 0

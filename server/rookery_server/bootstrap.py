@@ -1,0 +1,256 @@
+"""The one place that builds the server's parts and wires them. Takes fakes."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import os
+import pathlib
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from rookery.v1 import admin_service_pb2, auth_service_pb2, content_service_pb2, folder_pb2, item_service_pb2, mailbox_pb2
+from rookery_core.rules.clock import Clock, SystemClock
+from rookery_core.rules.ids import Ids, RandomIds
+
+from rookery_server.api import listening
+from rookery_server.api.admin import AdminServicer
+from rookery_server.api.auth import AuthServicer
+from rookery_server.api.calls import Calls
+from rookery_server.api.content import ContentServicer
+from rookery_server.api.folders import FolderServicer
+from rookery_server.api.health import Health
+from rookery_server.api.items import ItemServicer
+from rookery_server.api.mailboxes import MailboxServicer
+from rookery_server.api.registry import register
+from rookery_server.jobs.runner import JobRunner
+from rookery_server.services import keys
+from rookery_server.services.account_removal import AccountRemoval
+from rookery_server.services.accounts import Accounts
+from rookery_server.services.announcements import Announcements
+from rookery_server.services.blob_sweep import BlobSweep
+from rookery_server.services.callers import Callers
+from rookery_server.services.directory import Directory
+from rookery_server.services.downloads import DownloadService
+from rookery_server.services.folder_removal import FolderRemoval
+from rookery_server.services.folders import FolderService
+from rookery_server.services.imports import ImportService
+from rookery_server.services.item_editing import ItemEditing
+from rookery_server.services.item_marks import ItemMarks
+from rookery_server.services.item_places import ItemPlaces
+from rookery_server.services.item_reading import ItemReading
+from rookery_server.services.item_removal import ItemRemoval
+from rookery_server.services.long_operations import LongOperations
+from rookery_server.services.mailboxes import MailboxService
+from rookery_server.services.operations import Operations
+from rookery_server.services.page_tokens import PageTokens
+from rookery_server.services.passwords import Passwords
+from rookery_server.services.recoverable_purge import RecoverablePurge
+from rookery_server.services.retention import Retention
+from rookery_server.services.seals import Seal
+from rookery_server.services.session_tokens import SessionTokens
+from rookery_server.services.sessions import Sessions
+from rookery_server.services.sign_in import SignIn
+from rookery_server.services.statistics import Statistics
+from rookery_server.services.uploads import UploadService
+from rookery_server.store import migrate
+from rookery_server.store.database import Database, open_database
+from rookery_server.store.locking import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import grpc.aio
+    from google.protobuf.descriptor import ServiceDescriptor
+
+    from rookery_server.config import Settings
+
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+
+_log = structlog.get_logger("rookery.server")
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What reaches outside the program, and is a fake in tests."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ids | None = None
+    """Random ones by the clock where None."""
+    random_bytes: Callable[[int], bytes] = os.urandom
+    passwords: Callable[[], Passwords] = Passwords
+
+
+class Server:
+    """A whole server: from ``start`` to ``stop`` it listens. One event loop, one database."""
+
+    def __init__(self, settings: Settings, edges: Edges | None = None, *, serve_network: bool = True) -> None:
+        self._settings = settings
+        self._edges = edges or Edges()
+        self._serve_network = serve_network
+        self._open = AsyncExitStack()
+        self._grpc: grpc.aio.Server | None = None
+        self._health: Health | None = None
+        self.address = ""
+        """"HOST:PORT" with the real port, once started; "" if only the Unix socket is served."""
+
+    async def start(self) -> None:
+        """Brings the schema up to date, opens the database and listens.
+
+        Unavailable: ``DATABASE_BUSY`` if another process has the data folder or the database is not reached,
+        ``ADDRESS_IN_USE``; InvalidArgument for settings that can not be.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._open.aclose()
+            raise
+
+    async def stop(self, grace: float) -> None:
+        """Refuses new calls, gives those that run so many seconds, finishes what was accepted, closes."""
+        if self._health is not None:
+            await self._health.stopping()
+        if self._grpc is not None:
+            await self._grpc.stop(grace)
+        await self._open.aclose()
+
+    async def wait(self) -> None:
+        """Until the server has stopped."""
+        if self._grpc is not None:
+            await self._grpc.wait_for_termination()
+
+    async def _start(self) -> None:
+        settings = self._settings
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_sqlite = settings.database_url.startswith("sqlite:")
+        if is_sqlite:
+            folder = pathlib.Path(settings.database_url.removeprefix("sqlite:///")).parent
+            self._open.enter_context(locked(folder))
+        await asyncio.to_thread(migrate.upgrade, settings.database_url)
+        announcements = Announcements()
+        database = open_database(settings.database_url, notifier=announcements)
+        self._open.push_async_callback(database.close)
+        self._grpc = listening.create_server(reuse_port=not is_sqlite)
+        parts = await _build(settings, self._edges, database)
+        self._open.callback(parts.passwords.close)
+        for service, servicer in parts.servicers:
+            register(self._grpc, parts.calls, service, servicer)
+        self._health = Health([service.full_name for service, _ in parts.servicers])
+        self._health.register(self._grpc)
+        self._listen(self._grpc)
+        await self._grpc.start()
+        self._open.push_async_callback(self._grpc.stop, None)
+        await self._health.serving()
+        parts.jobs.start()
+        self._open.push_async_callback(parts.jobs.stop)
+        _log.info("serving", address=self.address, socket=str(settings.unix_socket), database=database.dialect)
+
+    def _listen(self, server: grpc.aio.Server) -> None:
+        settings = self._settings
+        if self._serve_network:
+            self.address = listening.bind(
+                server,
+                settings.listen,
+                tls_cert=settings.tls_cert,
+                tls_key=settings.tls_key,
+                insecure_plaintext=settings.insecure_plaintext,
+            )
+        listening.bind_unix(server, settings.unix_socket)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the listening server needs of all the rest."""
+
+    calls: Calls
+    servicers: list[tuple[ServiceDescriptor, object]]
+    passwords: Passwords
+    jobs: JobRunner
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What nearly every service is handed."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    ids: Ids
+    operations: Operations
+    page_tokens: PageTokens
+    jobs: JobRunner
+
+
+async def _build(settings: Settings, edges: Edges, database: Database) -> _Parts:
+    clock = edges.clock
+    ids = edges.ids or RandomIds(clock)
+
+    async def key_of(purpose: str) -> dict[int, bytes]:
+        return await keys.load(database, purpose, now=clock.micros(), random_bytes=edges.random_bytes)
+
+    page_tokens = PageTokens((await key_of("page-token"))[1])
+    tokens = SessionTokens(Seal("session-token", await key_of("session-token")))
+    base = _Base(settings, database, clock, ids, Operations(database, clock), page_tokens, JobRunner())
+    passwords = await asyncio.to_thread(edges.passwords)
+    callers = Callers(database, tokens, clock)
+    servicers = [*_people(base, passwords, tokens, callers), *_mailboxes(base)]
+    retention = Retention(database, clock)
+    base.jobs.every("compact ledger", _HOUR, retention.compact_ledger)
+    base.jobs.every("forget departures", _DAY, retention.forget_departures)
+    return _Parts(Calls(callers, ids), servicers, passwords, base.jobs)
+
+
+def _people(
+    base: _Base, passwords: Passwords, tokens: SessionTokens, callers: Callers
+) -> list[tuple[ServiceDescriptor, object]]:
+    """Who there is, and who is signed in."""
+    database, operations, clock, ids = base.database, base.operations, base.clock, base.ids
+    sessions = Sessions(database, operations, tokens, callers, clock)
+    sign_in = SignIn(database, operations, passwords, tokens, sessions, clock, ids)
+    quota_bytes = base.settings.quota_bytes
+    accounts = Accounts(database, operations, passwords, sessions, base.page_tokens, clock, ids, quota_bytes=quota_bytes)
+    removal = AccountRemoval(database, operations, sessions, clock)
+    directory = Directory(database, operations, base.page_tokens, clock)
+    statistics = Statistics(database, clock, version=importlib.metadata.version("rookery"))
+    base.jobs.every("sweep sessions", _DAY, sessions.sweep)
+    base.jobs.every("remove accounts", _HOUR, removal.resume)
+    return [
+        (auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"], AuthServicer(sign_in, sessions)),
+        (
+            admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
+            AdminServicer(accounts, removal, directory, statistics),
+        ),
+    ]
+
+
+def _mailboxes(base: _Base) -> list[tuple[ServiceDescriptor, object]]:
+    """What is in the mailboxes."""
+    database, operations, clock, ids = base.database, base.operations, base.clock, base.ids
+    limit = base.settings.max_message_bytes
+    long_operations = LongOperations(database, operations, clock)
+    folders = FolderServicer(FolderService(database, operations, ids), FolderRemoval(long_operations))
+    items = ItemServicer(
+        ItemReading(database, base.page_tokens),
+        ItemEditing(operations, ids),
+        ItemMarks(operations),
+        ItemPlaces(operations, ids),
+        ItemRemoval(operations),
+    )
+    content = ContentServicer(
+        UploadService(database, clock, ids, max_message_bytes=limit),
+        DownloadService(database),
+        ImportService(database, clock, ids, max_message_bytes=limit),
+    )
+    purge = RecoverablePurge(database, clock, retention_seconds=base.settings.retention_recoverable)
+    base.jobs.every("long operations", _HOUR, long_operations.resume)
+    base.jobs.every("purge recoverable items", _HOUR, purge.purge)
+    base.jobs.every("sweep blobs", _HOUR, BlobSweep(database, clock).sweep)
+    return [
+        (mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"], MailboxServicer(MailboxService(database))),
+        (folder_pb2.DESCRIPTOR.services_by_name["FolderService"], folders),
+        (item_service_pb2.DESCRIPTOR.services_by_name["ItemService"], items),
+        (content_service_pb2.DESCRIPTOR.services_by_name["ContentService"], content),
+    ]

@@ -1,0 +1,182 @@
+"""Settings: defaults < TOML file < environment < flags. Nothing else in the server reads the environment.
+
+One table, ``SETTINGS``, says everything: the flags of ``rookeryd``, the variables and the keys of the file are made from it.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rookery_core.errors import InvalidArgument
+
+_SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+_DURATIONS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text is")
+    return value
+
+
+def _path(value: object) -> pathlib.Path | None:
+    return pathlib.Path(_text(value)).expanduser() if value else None
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = _text(value).lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError("true or false is")
+    return word in _TRUE
+
+
+def _amount(value: object, units: Mapping[str, int], example: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = re.fullmatch(r"(\d{1,15})\s*([a-z]*)", value.strip().lower()) if isinstance(value, str) else None
+    if match is None or match[2] not in units:
+        raise ValueError(f"a number with a unit is, like {example}")
+    return int(match[1]) * units[match[2]]
+
+
+def _size(value: object) -> int:
+    return _amount(value, _SIZES, "64MiB")
+
+
+def _duration(value: object) -> int:
+    return _amount(value, _DURATIONS, "14d")
+
+
+def _listen(value: object) -> str:
+    host, colon, port = _text(value).rpartition(":")
+    if not (colon and host.strip("[]") and port.isdecimal() and int(port) < 65536):
+        raise ValueError("HOST:PORT is, like 127.0.0.1:6464")
+    return f"{host}:{port}"
+
+
+def _choice(*choices: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is")
+        return str(value)
+
+    return parse
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: how its value is read, what it is if nobody says, and what it means."""
+
+    name: str
+    parse: Callable[[object], Any]
+    default: object
+    help: str
+    metavar: str = "TEXT"
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"ROOKERY_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag takes no value."""
+        return self.parse is _switch
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("data", _path, "./data", "Folder with the database, the lock and the socket.", "DIR"),
+    Setting("database_url", _text, "", "PostgreSQL instead of the SQLite file DIR/rookery.db: postgresql://…", "URL"),
+    Setting("listen", _listen, "127.0.0.1:6464", "Where to serve gRPC; port 0 takes a free one.", "HOST:PORT"),
+    Setting("tls_cert", _path, "", "PEM file with the certificate and its chain: serve TLS.", "FILE"),
+    Setting("tls_key", _path, "", "PEM file with the certificate's private key.", "FILE"),
+    Setting("insecure_plaintext", _switch, False, "Serve plain text on addresses beyond this machine too."),
+    Setting("unix_socket", _path, "", "Socket for administration; DIR/rookery.sock where unset.", "FILE"),
+    Setting("max_message_bytes", _size, "100MiB", "The largest message, attachment or document taken.", "SIZE"),
+    Setting("quota_bytes", _size, "0", "Limit of a new account's mailbox; 0 is none.", "SIZE"),
+    Setting("retention_recoverable", _duration, "14d", "How long deleted items can be restored.", "DURATION"),
+    Setting("log_format", _choice("json", "text"), "json", "How to log, to stderr: json or text.", "FORMAT"),
+    Setting("log_level", _choice("debug", "info", "warning", "error"), "info", "The least that is logged.", "LEVEL"),
+)
+"""Every setting of the server."""
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one server. Sizes in bytes, durations in seconds."""
+
+    data: pathlib.Path
+    database_url: str
+    listen: str
+    tls_cert: pathlib.Path | None
+    tls_key: pathlib.Path | None
+    insecure_plaintext: bool
+    unix_socket: pathlib.Path
+    max_message_bytes: int
+    quota_bytes: int
+    retention_recoverable: int
+    log_format: str
+    log_level: str
+
+
+def load(
+    flags: Mapping[str, object], environment: Mapping[str, str], config: pathlib.Path | None = None
+) -> Settings:
+    """The settings in force. ``flags``: by setting, None where not given; ``config``: the file, else DIR/rookery.toml if there.
+
+    InvalidArgument ``FIELD_INVALID`` for an unknown name in the file or the environment, and for a value that is none.
+    """
+    given: dict[str, object] = {setting.name: setting.default for setting in SETTINGS}
+    said = {name: value for name, value in flags.items() if value is not None}
+    variables = _of_environment(environment)
+    data = _parse("data", {**given, **variables, **said}["data"])
+    file = config or data / "rookery.toml"
+    if config is not None or file.is_file():
+        given |= _of_file(file)
+    values = {name: _parse(name, value) for name, value in {**given, **variables, **said}.items()}
+    values["data"] = values["data"].absolute()
+    values["database_url"] = values["database_url"] or f"sqlite:///{values['data'] / 'rookery.db'}"
+    values["unix_socket"] = values["unix_socket"] or values["data"] / "rookery.sock"
+    if (values["tls_cert"] is None) != (values["tls_key"] is None):
+        raise InvalidArgument("FIELD_INVALID", "TLS needs both tls_cert and tls_key", field="tls_key")
+    return Settings(**values)
+
+
+def _of_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    return {setting.name: environment[setting.variable] for setting in SETTINGS if setting.variable in environment}
+
+
+def _of_file(file: pathlib.Path) -> dict[str, object]:
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidArgument("FIELD_INVALID", f"{file} can not be read: {error.strerror}", field="config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument("FIELD_INVALID", f"{file} is no TOML file: {error}", field="config") from None
+    for name in found:
+        if name not in _BY_NAME:
+            known = ", ".join(_BY_NAME)
+            raise InvalidArgument("FIELD_UNKNOWN", f"{file}: there is no setting “{name}”; there are {known}", field="config")
+    return found
+
+
+def _parse(name: str, value: object) -> Any:
+    try:
+        return _BY_NAME[name].parse(value)
+    except ValueError as error:
+        raise InvalidArgument("FIELD_INVALID", f"{name}: “{value}” is wrong, {error} right", field=name) from None

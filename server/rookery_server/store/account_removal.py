@@ -1,0 +1,64 @@
+"""Deletes what belongs to an account, a bounded number of rows at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select, tuple_
+
+from rookery_server.store import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, Table
+
+_BESIDE_ITEMS = (
+    tables.item_category,
+    tables.item_content,
+    tables.item_stamp,
+    tables.item_blob,
+    tables.conflict,
+    tables.reader_state,
+    tables.departure,
+    tables.retired_id,
+    tables.search_document,
+    tables.upload,
+    tables.change,
+)
+
+
+def remove_some(connection: Connection, mailbox_id: int, limit: int) -> tuple[int, int]:
+    """Deletes up to ``limit`` rows of a mailbox; gives how many, and how many of them were items. (0, 0): nothing is left.
+
+    Blobs stay: the sweep takes those that nobody else holds.
+    """
+    for table in _BESIDE_ITEMS:
+        if removed := _some(connection, table, table.c.mailbox_id == mailbox_id, limit):
+            return removed, 0
+    removed = _some(connection, tables.item, tables.item.c.mailbox_id == mailbox_id, limit)
+    return removed, removed
+
+
+def remove_rest(connection: Connection, account_id: bytes, mailbox_id: int | None, limit: int) -> int:
+    """Deletes up to ``limit`` sessions or ledger entries of an account; gives how many. 0: mailbox and account are gone too."""
+    for table in (tables.session, tables.operation):
+        if removed := _some(connection, table, table.c.account_id == account_id, limit):
+            return removed
+    if mailbox_id is not None:
+        for table in (tables.search_progress, tables.folder):
+            connection.execute(delete(table).where(table.c.mailbox_id == mailbox_id))
+        connection.execute(delete(tables.mailbox).where(tables.mailbox.c.id == mailbox_id))
+    connection.execute(delete(tables.account).where(tables.account.c.id == account_id))
+    return 0
+
+
+def _some(connection: Connection, table: Table, which: ColumnElement[bool], limit: int) -> int:
+    key: list[ColumnElement[Any]] = list(table.primary_key.columns)
+    found = select(*key).where(which).limit(limit)
+    named = key[0].in_(found) if len(key) == 1 else tuple_(*key).in_(found)
+    return connection.execute(delete(table).where(named)).rowcount
+
+
+def number_of(connection: Connection, account_id: bytes) -> int | None:
+    """The number of the account's mailbox, which stays locked until the transaction ends."""
+    statement = select(tables.mailbox.c.id).where(tables.mailbox.c.account_id == account_id).with_for_update()
+    return connection.execute(statement).scalar_one_or_none()

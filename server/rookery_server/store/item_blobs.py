@@ -1,0 +1,109 @@
+"""Which bytes of which blobs an item holds: its original message (part 0) and its attachments (part = Attachment.id)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, bindparam, delete, insert, select
+
+from rookery_server.store import items
+from rookery_server.store.tables import blob, item, item_blob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import Connection
+
+ORIGINAL = 0
+"""The part number of the original message."""
+
+
+class PartRow(NamedTuple):
+    """A part of an item: a slice of a blob, encoded for transfer as it came."""
+
+    part: int
+    blob_id: bytes
+    prefix: bytes | None
+    """What comes before an original: the recipient's own trace header."""
+    offset: int
+    length: int
+    encoding: str
+    """identity, base64, quoted-printable or uuencode."""
+    size_bytes: int
+    """Decoded, the prefix included."""
+    blob_bytes: int
+    """All bytes of the blob: whether the part is the whole of it."""
+
+
+_part_columns = select(
+    *(item_blob.c[name] for name in PartRow._fields if name != "blob_bytes"), blob.c.size_bytes.label("blob_bytes")
+).join(blob, blob.c.id == item_blob.c.blob_id)
+_of_content = and_(
+    item_blob.c.mailbox_id == bindparam("mailbox"),
+    item_blob.c.item_id == bindparam("item"),
+    item_blob.c.content_revision == bindparam("revision"),
+)
+_part = _part_columns.where(_of_content, item_blob.c.part == bindparam("part"))
+_parts = _part_columns.where(_of_content).order_by(item_blob.c.part)
+_originals = (
+    select(blob.c.sha256, item.c.id)
+    .join(item_blob, item_blob.c.blob_id == blob.c.id)
+    .join(
+        item,
+        and_(
+            item.c.mailbox_id == item_blob.c.mailbox_id,
+            item.c.id == item_blob.c.item_id,
+            item.c.content == item_blob.c.content_revision,
+        ),
+    )
+    .where(
+        blob.c.sha256.in_(bindparam("hashes", expanding=True)),
+        item_blob.c.mailbox_id == bindparam("mailbox"),
+        item_blob.c.part == ORIGINAL,
+        item.c.folder_id == bindparam("folder"),
+        item.c.life == items.LIVE,
+    )
+)
+_insert = insert(item_blob)
+
+
+def add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Inserts parts: the columns of ``item_blob``. The blobs were put or touched in this transaction."""
+    if rows:
+        connection.execute(_insert, rows)
+
+
+def part(connection: Connection, mailbox_id: int, item_id: bytes, content_revision: int, number: int) -> PartRow | None:
+    """One part of a version of an item's content."""
+    values = {"mailbox": mailbox_id, "item": item_id, "revision": content_revision, "part": number}
+    row = connection.execute(_part, values).first()
+    return PartRow._make(row) if row else None
+
+
+def parts(connection: Connection, mailbox_id: int, item_id: bytes, content_revision: int) -> list[PartRow]:
+    """All parts of a version of an item's content, in order."""
+    rows = connection.execute(_parts, {"mailbox": mailbox_id, "item": item_id, "revision": content_revision})
+    return [PartRow._make(row) for row in rows]
+
+
+def originals(connection: Connection, mailbox_id: int, folder_id: bytes, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Live items of a folder by the SHA-256 of their original's blob; at most 500 hashes."""
+    rows = connection.execute(_originals, {"mailbox": mailbox_id, "folder": folder_id, "hashes": list(hashes)})
+    return {row.sha256: row.id for row in rows}
+
+
+def row(mailbox_id: int, item_id: bytes, content_revision: int, held: PartRow) -> dict[str, Any]:
+    """A row for ``add``: the same bytes, held by another item or another version of one."""
+    columns = held._asdict()
+    del columns["blob_bytes"]
+    return {"mailbox_id": mailbox_id, "item_id": item_id, "content_revision": content_revision, **columns}
+
+
+def forget(connection: Connection, mailbox_id: int, item_ids: Iterable[bytes]) -> None:
+    """Lets go of everything that the items hold, at most 500: the sweep removes what nothing else holds."""
+    connection.execute(delete(item_blob).where(item_blob.c.mailbox_id == mailbox_id, item_blob.c.item_id.in_(list(item_ids))))
+
+
+def forget_version(connection: Connection, mailbox_id: int, item_id: bytes, content_revision: int) -> None:
+    """Lets go of what one version of an item's content holds."""
+    connection.execute(delete(item_blob).where(_of_content), {"mailbox": mailbox_id, "item": item_id, "revision": content_revision})

@@ -1,0 +1,315 @@
+"""Item rows: what lists, reads and changes need of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, select, tuple_, update
+
+from rookery_server.store.tables import (
+    conflict,
+    departure,
+    item,
+    item_category,
+    item_content,
+    item_stamp,
+    reader_state,
+    retired_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+LIVE = 1
+RECOVERABLE = 2
+
+MOVED = 1
+MADE_RECOVERABLE = 2
+PURGED = 3
+
+
+class PackedRow(NamedTuple):
+    """What travels of an item but its content."""
+
+    id: bytes
+    folder_id: bytes
+    revision: int
+    content: int
+    uid: int
+    life: int
+    state: bytes
+    summary: bytes
+
+
+class PlaceRow(NamedTuple):
+    """What marking, moving and deleting need to know of an item."""
+
+    id: bytes
+    folder_id: bytes
+    life: int
+    uid: int
+    kind: int
+    content: int
+    size_bytes: int
+    is_read: bool
+    state: bytes
+
+
+PACKED_COLUMNS = tuple(item.c[name] for name in PackedRow._fields)
+_place_columns = tuple(item.c[name] for name in PlaceRow._fields)
+
+_packed_by_id = select(*PACKED_COLUMNS).where(item.c.mailbox_id == bindparam("mailbox"), item.c.id == bindparam("item"))
+_packed_by_ids = select(*PACKED_COLUMNS).where(
+    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
+)
+_places_by_ids = select(*_place_columns).where(
+    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
+)
+_content = select(item_content.c.codec, item_content.c.content).where(
+    item_content.c.mailbox_id == bindparam("mailbox"),
+    item_content.c.item_id == bindparam("item"),
+    item_content.c.revision == bindparam("revision"),
+)
+_contents = (
+    select(item.c.id, item_content.c.codec, item_content.c.content)
+    .join(
+        item_content,
+        and_(
+            item_content.c.mailbox_id == item.c.mailbox_id,
+            item_content.c.item_id == item.c.id,
+            item_content.c.revision == item.c.content,
+        ),
+    )
+    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True)))
+)
+
+
+def packed(connection: Connection, mailbox_id: int, item_id: bytes) -> PackedRow | None:
+    """One item, live or recoverable."""
+    row = connection.execute(_packed_by_id, {"mailbox": mailbox_id, "item": item_id}).first()
+    return PackedRow(*row) if row else None
+
+
+def packed_many(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, PackedRow]:
+    """Those of the items that exist, live or recoverable; at most 500 ids."""
+    rows = connection.execute(_packed_by_ids, {"mailbox": mailbox_id, "items": item_ids})
+    return {row.id: PackedRow(*row) for row in rows}
+
+
+def places(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, PlaceRow]:
+    """Where those of the items are that exist, live or recoverable; at most 500 ids."""
+    rows = connection.execute(_places_by_ids, {"mailbox": mailbox_id, "items": item_ids})
+    return {row.id: PlaceRow(*row) for row in rows}
+
+
+def content(connection: Connection, mailbox_id: int, item_id: bytes, revision: int) -> tuple[int, bytes] | None:
+    """The codec and the bytes of one version of an item's content."""
+    row = connection.execute(_content, {"mailbox": mailbox_id, "item": item_id, "revision": revision}).first()
+    return (row.codec, row.content) if row else None
+
+
+def contents(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
+    """Codec and bytes of the current content of several items; at most 500 ids."""
+    rows = connection.execute(_contents, {"mailbox": mailbox_id, "items": item_ids})
+    return {row.id: (row.codec, row.content) for row in rows}
+
+
+def columns(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Whole rows, for copies."""
+    rows = connection.execute(select(item).where(item.c.mailbox_id == mailbox_id, item.c.id.in_(item_ids))).mappings()
+    return [dict(row) for row in rows]
+
+
+def page(
+    connection: Connection,
+    mailbox_id: int,
+    folder_id: bytes,
+    *,
+    life: int,
+    sort: str,
+    descending: bool,
+    after: tuple[int | str, bytes] | None,
+    where: ColumnElement[bool] | None,
+    limit: int,
+) -> list[tuple[int | str, PackedRow]]:
+    """Up to ``limit`` items of a folder in the order of a sort column and id, beginning behind ``after``; with their sort keys.
+
+    ``after`` is the sort key and id of the last item looked at. Each order has its index, so that a deep page costs what the
+    first does.
+    """
+    key = item.c[sort]
+    statement = select(key, *PACKED_COLUMNS).where(
+        item.c.mailbox_id == mailbox_id, item.c.folder_id == folder_id, item.c.life == life
+    )
+    if after is not None:
+        place, last = tuple_(key, item.c.id), tuple_(literal(after[0], key.type), literal(after[1], item.c.id.type))
+        statement = statement.where(place < last if descending else place > last)
+    if where is not None:
+        statement = statement.where(where)
+    order = (key.desc(), item.c.id.desc()) if descending else (key, item.c.id)
+    rows = connection.execute(statement.order_by(*order).limit(limit))
+    return [(row[0], PackedRow(*row[1:])) for row in rows]
+
+
+def known(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
+    """Which of the ids name items (live or recoverable), and which were retired by a purge."""
+    taken = select(item.c.id).where(item.c.mailbox_id == mailbox_id, item.c.id.in_(item_ids))
+    retired = select(retired_id.c.item_id).where(retired_id.c.mailbox_id == mailbox_id, retired_id.c.item_id.in_(item_ids))
+    return set(connection.execute(taken).scalars()), set(connection.execute(retired).scalars())
+
+
+def find_external(connection: Connection, mailbox_id: int, folder_id: bytes, external_ids: Sequence[str]) -> dict[str, bytes]:
+    """Live items of a folder by Message-ID or UID."""
+    rows = connection.execute(
+        select(item.c.external_id, item.c.id).where(
+            item.c.mailbox_id == mailbox_id,
+            item.c.external_id.in_(external_ids),
+            item.c.folder_id == folder_id,
+            item.c.life == LIVE,
+        )
+    )
+    return {row.external_id: row.id for row in rows}
+
+
+def in_folder(connection: Connection, mailbox_id: int, folder_id: bytes, *, life: int, limit: int) -> list[bytes]:
+    """Ids of up to ``limit`` items that a folder holds."""
+    statement = (
+        select(item.c.id)
+        .where(item.c.mailbox_id == mailbox_id, item.c.folder_id == folder_id, item.c.life == life)
+        .order_by(item.c.received)
+        .limit(limit)
+    )
+    return list(connection.execute(statement).scalars())
+
+
+def recoverable_before(connection: Connection, before: int, limit: int) -> list[tuple[int, bytes]]:
+    """Mailbox numbers and ids of up to ``limit`` items that were made recoverable before a time (microseconds)."""
+    statement = select(item.c.mailbox_id, item.c.id).where(item.c.life == RECOVERABLE, item.c.deleted_at < before).limit(limit)
+    return [(row.mailbox_id, row.id) for row in connection.execute(statement)]
+
+
+def add(
+    connection: Connection,
+    rows: list[dict[str, Any]],
+    contents_: list[dict[str, Any]],
+    categories: list[dict[str, Any]],
+) -> None:
+    """Inserts items with their contents and categories, in bulk."""
+    connection.execute(insert(item), rows)
+    connection.execute(insert(item_content), contents_)
+    if categories:
+        connection.execute(insert(item_category), categories)
+
+
+def change(connection: Connection, mailbox_id: int, changes: list[dict[str, Any]]) -> None:
+    """Sets columns of items: each dict has ``id`` and the same other columns."""
+    names = [name for name in changes[0] if name != "id"]
+    statement = (
+        update(item)
+        .where(item.c.mailbox_id == bindparam("b_mailbox"), item.c.id == bindparam("b_id"))
+        .values({name: bindparam(f"v_{name}") for name in names})
+    )
+    connection.execute(
+        statement,
+        [
+            {"b_mailbox": mailbox_id, "b_id": values["id"], **{f"v_{name}": values[name] for name in names}}
+            for values in changes
+        ],
+    )
+
+
+def replace_content(
+    connection: Connection, mailbox_id: int, item_id: bytes, revision: int, codec: int, content_: bytes
+) -> None:
+    """Makes this the item's only kept version of the content but for those that a conflict names."""
+    kept = select(conflict.c.content_revision).where(conflict.c.mailbox_id == mailbox_id, conflict.c.item_id == item_id)
+    connection.execute(
+        delete(item_content).where(
+            item_content.c.mailbox_id == mailbox_id,
+            item_content.c.item_id == item_id,
+            item_content.c.revision.not_in(kept),
+        )
+    )
+    connection.execute(
+        insert(item_content),
+        {"mailbox_id": mailbox_id, "item_id": item_id, "revision": revision, "codec": codec, "content": content_},
+    )
+
+
+def replace_categories(connection: Connection, mailbox_id: int, categories: Mapping[bytes, Iterable[str]]) -> None:
+    """Sets the categories (as keys) of items."""
+    _delete_of(connection, item_category, mailbox_id, list(categories))
+    rows = [
+        {"mailbox_id": mailbox_id, "item_id": item_id, "category_key": key}
+        for item_id, keys in categories.items()
+        for key in keys
+    ]
+    if rows:
+        connection.execute(insert(item_category), rows)
+
+
+def note_departures(connection: Connection, mailbox_id: int, revision: int, reason: int, gone: Iterable[PlaceRow]) -> None:
+    """Notes that items left their folders at a revision; only the latest departure from a folder is kept."""
+    rows = [
+        {
+            "mailbox_id": mailbox_id,
+            "item_id": row.id,
+            "folder_id": row.folder_id,
+            "revision": revision,
+            "uid": row.uid,
+            "reason": reason,
+        }
+        for row in gone
+    ]
+    if not rows:
+        return
+    this = [departure.c[name] == bindparam(f"b_{name}") for name in ("mailbox_id", "item_id", "folder_id")]
+    connection.execute(
+        delete(departure).where(*this),
+        [{f"b_{name}": row[name] for name in ("mailbox_id", "item_id", "folder_id")} for row in rows],
+    )
+    connection.execute(insert(departure), rows)
+
+
+def stamp(connection: Connection, mailbox_id: int, item_id: bytes, units: Iterable[str], values: dict[str, Any]) -> None:
+    """Sets the stamps (edited, device_id, revision) of merge units."""
+    wanted = list(units)
+    connection.execute(
+        delete(item_stamp).where(
+            item_stamp.c.mailbox_id == mailbox_id, item_stamp.c.item_id == item_id, item_stamp.c.unit.in_(wanted)
+        )
+    )
+    connection.execute(
+        insert(item_stamp), [{"mailbox_id": mailbox_id, "item_id": item_id, "unit": unit, **values} for unit in wanted]
+    )
+
+
+def purge(connection: Connection, mailbox_id: int, revision: int, item_ids: list[bytes]) -> None:
+    """Removes items for ever, but for their ids. Blobs and search documents are their own modules' business."""
+    for table in (item_category, item_stamp, item_content, conflict, reader_state):
+        _delete_of(connection, table, mailbox_id, item_ids)
+    connection.execute(delete(item).where(item.c.mailbox_id == mailbox_id, item.c.id.in_(item_ids)))
+    connection.execute(
+        insert(retired_id), [{"mailbox_id": mailbox_id, "item_id": item_id, "revision": revision} for item_id in item_ids]
+    )
+
+
+def recount(connection: Connection, mailbox_id: int) -> dict[bytes, tuple[int, int, int]]:
+    """Live items, unread ones and bytes by folder, counted anew: what the counters must equal."""
+    rows = connection.execute(
+        select(
+            item.c.folder_id,
+            func.count(),
+            func.count().filter(item.c.is_read.is_(False)),
+            func.coalesce(func.sum(item.c.size_bytes), 0),
+        )
+        .where(item.c.mailbox_id == mailbox_id, item.c.life == LIVE)
+        .group_by(item.c.folder_id)
+    )
+    return {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in rows}
+
+
+def _delete_of(connection: Connection, table: Any, mailbox_id: int, item_ids: Sequence[bytes]) -> None:
+    connection.execute(delete(table).where(table.c.mailbox_id == mailbox_id, table.c.item_id.in_(item_ids)))

@@ -1,0 +1,66 @@
+"""Mailbox rows: finding, locking, and moving the clock on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import bindparam, insert, select, update
+
+from rookery_server.store.tables import mailbox
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class MailboxRow(NamedTuple):
+    """A mailbox as one transaction sees it."""
+
+    id: int
+    uid: bytes
+    account_id: bytes
+    epoch: bytes
+    revision: int
+    oldest_revision: int
+    quota_bytes: int
+    used_bytes: int
+    item_count: int
+    folder_count: int
+
+
+_columns = select(*(mailbox.c[name] for name in MailboxRow._fields))
+_by_uid = _columns.where(mailbox.c.uid == bindparam("uid"))
+_by_account = _columns.where(mailbox.c.account_id == bindparam("account_id"))
+_by_uid_locked = _by_uid.with_for_update()
+_by_account_locked = _by_account.with_for_update()
+_advance = (
+    update(mailbox)
+    .where(mailbox.c.id == bindparam("mailbox"))
+    .values(
+        revision=bindparam("to"),
+        used_bytes=mailbox.c.used_bytes + bindparam("bytes"),
+        item_count=mailbox.c.item_count + bindparam("items"),
+        folder_count=mailbox.c.folder_count + bindparam("folders"),
+    )
+)
+
+
+def find(connection: Connection, uid: bytes, *, lock: bool = False) -> MailboxRow | None:
+    """The mailbox with this uid. ``lock`` keeps other writers out until the transaction ends (on SQLite they are anyway)."""
+    row = connection.execute(_by_uid_locked if lock else _by_uid, {"uid": uid}).first()
+    return MailboxRow(*row) if row else None
+
+
+def find_of_account(connection: Connection, account_id: bytes, *, lock: bool = False) -> MailboxRow | None:
+    """The account's own mailbox."""
+    row = connection.execute(_by_account_locked if lock else _by_account, {"account_id": account_id}).first()
+    return MailboxRow(*row) if row else None
+
+
+def advance(connection: Connection, mailbox_id: int, revision: int, *, items: int, size: int, folders: int) -> None:
+    """Moves the clock to ``revision`` and the counters by the differences. The caller holds the mailbox's lock."""
+    connection.execute(_advance, {"mailbox": mailbox_id, "to": revision, "bytes": size, "items": items, "folders": folders})
+
+
+def create(connection: Connection, values: dict[str, Any]) -> int:
+    """Inserts a mailbox; gives its number."""
+    return int(connection.execute(insert(mailbox).returning(mailbox.c.id), values).scalar_one())

@@ -1,0 +1,64 @@
+"""What may be forgotten: departures that no device asks for any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select, tuple_, update
+
+from rookery_server.store.tables import change, departure, mailbox
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def mailboxes_after(connection: Connection, mailbox_id: int, limit: int) -> list[int]:
+    """The numbers of up to ``limit`` mailboxes after one."""
+    statement = select(mailbox.c.id).where(mailbox.c.id > mailbox_id).order_by(mailbox.c.id).limit(limit)
+    return list(connection.execute(statement).scalars())
+
+
+def horizon(connection: Connection, mailbox_id: int, before: int) -> int:
+    """The greatest revision of a mailbox that was taken before a time (microseconds); 0 if none was.
+
+    Revisions and times grow together, so the log is searched by halves, not read.
+    """
+    low, high = connection.execute(
+        select(func.min(change.c.revision), func.max(change.c.revision)).where(change.c.mailbox_id == mailbox_id)
+    ).one()
+    if low is None or _next(connection, mailbox_id, low)[1] >= before:
+        return 0
+    known = low
+    while low <= high:
+        revision, at = _next(connection, mailbox_id, (low + high) // 2)
+        if at < before:
+            known, low = revision, revision + 1
+        else:
+            high = (low + high) // 2 - 1
+    return int(known)
+
+
+def forget_departures(connection: Connection, mailbox_id: int, revision: int, limit: int) -> int:
+    """Deletes up to ``limit`` departures up to a revision; gives how many.
+
+    The mailbox's ``oldest_revision`` moves on first: a cursor from before it is told that it has expired.
+    """
+    connection.execute(
+        update(mailbox)
+        .where(mailbox.c.id == mailbox_id, mailbox.c.oldest_revision < revision)
+        .values(oldest_revision=revision)
+    )
+    key = [*departure.primary_key.columns]
+    old = select(*key).where(departure.c.mailbox_id == mailbox_id, departure.c.revision <= revision).limit(limit)
+    return connection.execute(delete(departure).where(tuple_(*key).in_(old))).rowcount
+
+
+def _next(connection: Connection, mailbox_id: int, revision: int) -> tuple[int, int]:
+    """The first revision in the log from this one on, and its time. There is one."""
+    row = connection.execute(
+        select(change.c.revision, change.c.at)
+        .where(change.c.mailbox_id == mailbox_id, change.c.revision >= revision)
+        .order_by(change.c.revision)
+        .limit(1)
+    ).one()
+    return int(row.revision), int(row.at)

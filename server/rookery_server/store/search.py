@@ -1,0 +1,210 @@
+"""The full-text index as the services see it, on either engine.
+
+What is indexed: the terms (``rookery_core.rules.words``) of each document's fields, each behind its mailbox's number, so that the
+postings of one mailbox are no part of another's. Folder, life, state and everything else that may change without the content are not
+indexed; they are joined to the hits. The index follows the commits: ``search_progress.revision`` says how far it has come.
+
+A document's number is ``received in milliseconds << 22 | 22 bits of (item, content revision)``: the order of the numbers is the
+order of the items, and a document whose content changed gets another number. What is stale stays out of sight, because the number
+is in ``search_document`` no more; on SQLite its postings wait for ``search_sqlite.compact``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from rookery_server.store import search_postgresql, search_sqlite
+from rookery_server.store.tables import item, mailbox, search_document, search_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import ModuleType
+
+    from sqlalchemy import Connection
+
+    from rookery_core.rules.search_query import Document, Query
+
+NUMBERS = 1 << 63
+"""Above every document's number."""
+
+_HASH_BITS = 22
+_MAX_MILLIS = (1 << 41) - 1
+_SALTS = 8
+
+
+class Candidate(NamedTuple):
+    """An item that the index may have to learn of."""
+
+    item_id: bytes
+    content: int
+    revision: int
+    received: int
+    number: int | None
+    """Under which the item is in the index, with this content or an older one."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the index has the item with this very content."""
+        return self.number is not None and self.number in _numbers(self.item_id, self.content, self.received)
+
+
+class Indexed(NamedTuple):
+    """A document for the index."""
+
+    item_id: bytes
+    content: int
+    received: int
+    document: Document
+
+
+_window_end = (
+    select(item.c.revision)
+    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.revision > bindparam("since"))
+    .order_by(item.c.revision)
+    .offset(bindparam("skip"))
+    .limit(1)
+)
+_window = (
+    select(item.c.id, item.c.content, item.c.revision, item.c.received, search_document.c.number)
+    .outerjoin(
+        search_document, (search_document.c.mailbox_id == item.c.mailbox_id) & (search_document.c.item_id == item.c.id)
+    )
+    .where(
+        item.c.mailbox_id == bindparam("mailbox"), item.c.revision > bindparam("since"), item.c.revision <= bindparam("upto")
+    )
+    .order_by(item.c.revision)
+)
+_progress = select(search_progress.c.revision).where(search_progress.c.mailbox_id == bindparam("mailbox"))
+_progress_locked = _progress.with_for_update()
+_advance = (
+    update(search_progress)
+    .where(search_progress.c.mailbox_id == bindparam("mailbox"))
+    .values(revision=bindparam("to"), stale=search_progress.c.stale + bindparam("more"))
+)
+_forget = delete(search_document).where(
+    search_document.c.mailbox_id == bindparam("mailbox"), search_document.c.item_id.in_(bindparam("items", expanding=True))
+)
+_present = select(item.c.id, item.c.content).where(
+    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
+)
+_hold = select(mailbox.c.id).where(mailbox.c.id == bindparam("mailbox")).with_for_update(read=True, key_share=True)
+_taken = select(search_document.c.number).where(search_document.c.number.in_(bindparam("numbers", expanding=True)))
+_behind = (
+    select(mailbox.c.uid)
+    .outerjoin(search_progress, search_progress.c.mailbox_id == mailbox.c.id)
+    .where((search_progress.c.revision.is_(None)) | (search_progress.c.revision < mailbox.c.revision))
+    .order_by(mailbox.c.id)
+)
+
+
+def number_of(item_id: bytes, content: int, received: int) -> int:
+    """The number that a document gets if it is free, received in microseconds."""
+    return next(iter(_numbers(item_id, content, received)))
+
+
+def number_at(micros: int) -> int:
+    """Below the number of every item received at this time or later, above that of every item received a millisecond before."""
+    return min(max(micros // 1000, 0), _MAX_MILLIS + 1) << _HASH_BITS
+
+
+def progress(connection: Connection, mailbox_id: int) -> int:
+    """Everything up to this revision is in the index."""
+    return connection.execute(_progress, {"mailbox": mailbox_id}).scalar() or 0
+
+
+def behind(connection: Connection) -> list[bytes]:
+    """Uids of the mailboxes whose index is not at their revision."""
+    return list(connection.execute(_behind).scalars())
+
+
+def pending(connection: Connection, mailbox_id: int, since: int, limit: int) -> tuple[list[Candidate], int | None]:
+    """The next items that changed after revision ``since``, in the order of their revisions: about ``limit``.
+
+    All items of the last revision are among them. The second value is that revision, or None if nothing follows.
+    """
+    window = {"mailbox": mailbox_id, "since": since, "skip": limit - 1}
+    upto = connection.execute(_window_end, window).scalar()
+    rows = connection.execute(_window, {"mailbox": mailbox_id, "since": since, "upto": NUMBERS - 1 if upto is None else upto})
+    return [Candidate(*row) for row in rows], upto
+
+
+def index_batch(connection: Connection, mailbox_id: int, documents: Sequence[Indexed], *, since: int, upto: int) -> bool:
+    """Puts documents into the index and notes that everything up to revision ``upto`` is there. At most 500 documents.
+
+    False, and nothing happens, if the index has moved on from ``since`` meanwhile. Items that are gone or have other content by
+    now are passed over: their change is beyond ``upto``.
+    """
+    engine = _engine(connection)
+    connection.execute(_hold, {"mailbox": mailbox_id})  # nothing is purged or changed while it is looked at
+    engine.ensure_progress(connection, mailbox_id)
+    if connection.execute(_progress_locked, {"mailbox": mailbox_id}).scalar_one() != since:
+        return False
+    stale = 0
+    if documents:
+        present = connection.execute(_present, {"mailbox": mailbox_id, "items": [document.item_id for document in documents]})
+        contents = {row.id: row.content for row in present}
+        current = [document for document in documents if contents.get(document.item_id) == document.content]
+        stale = _remove(connection, mailbox_id, [document.item_id for document in current])
+        _insert(connection, mailbox_id, current)
+    connection.execute(_advance, {"mailbox": mailbox_id, "to": upto, "more": stale})
+    return True
+
+
+def forget(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> None:
+    """Takes purged items out of the index, in the transaction that purges them. At most 500."""
+    removed = _remove(connection, mailbox_id, item_ids)
+    if removed:
+        connection.execute(
+            update(search_progress)
+            .where(search_progress.c.mailbox_id == mailbox_id)
+            .values(stale=search_progress.c.stale + removed)
+        )
+
+
+def find(
+    connection: Connection, mailbox_id: int, query: Query, *, at_least: int, below: int, limit: int
+) -> list[tuple[int, bytes]]:
+    """Numbers and item ids of up to ``limit`` documents that hold the query's words, newest first, with ``at_least <= number < below``."""
+    return _engine(connection).find(connection, mailbox_id, query, at_least=at_least, below=below, limit=limit)
+
+
+def _insert(connection: Connection, mailbox_id: int, documents: Sequence[Indexed]) -> None:
+    numbered = sorted(_number(connection, documents), key=lambda pair: pair[0])
+    if numbered:
+        connection.execute(
+            insert(search_document),
+            [{"number": number, "mailbox_id": mailbox_id, "item_id": document.item_id} for number, document in numbered],
+        )
+        _engine(connection).add(connection, mailbox_id, [(number, document.document) for number, document in numbered])
+
+
+def _number(connection: Connection, documents: Iterable[Indexed]) -> Iterator[tuple[int, Indexed]]:
+    """Gives each document a number that no other has; the same item in another mailbox takes other bits, hardly ever the same."""
+    wanted = [(_numbers(document.item_id, document.content, document.received), document) for document in documents]
+    every = [number for numbers, _ in wanted for number in numbers]
+    taken = set()
+    for begin in range(0, len(every), 500):
+        taken |= set(connection.execute(_taken, {"numbers": every[begin : begin + 500]}).scalars())
+    for numbers, document in wanted:
+        free = next(number for number in numbers if number not in taken)
+        taken.add(free)
+        yield free, document
+
+
+def _remove(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> int:
+    return connection.execute(_forget, {"mailbox": mailbox_id, "items": item_ids}).rowcount if item_ids else 0
+
+
+def _numbers(item_id: bytes, content: int, received: int) -> tuple[int, ...]:
+    """The numbers that this version of an item may have, the preferred one first."""
+    millis = number_at(received) if received // 1000 <= _MAX_MILLIS else _MAX_MILLIS << _HASH_BITS
+    digest = hashlib.blake2b(item_id + content.to_bytes(8, "big"), digest_size=4 * _SALTS).digest()
+    mask = (1 << _HASH_BITS) - 1
+    return tuple(millis | int.from_bytes(digest[4 * salt : 4 * salt + 4], "big") & mask for salt in range(_SALTS))
+
+
+def _engine(connection: Connection) -> ModuleType:
+    return search_postgresql if connection.dialect.name == "postgresql" else search_sqlite

@@ -1,0 +1,99 @@
+"""Postings in PostgreSQL: a ``tsvector`` beside each document, with a GIN index. Updates and deletions are real here.
+
+A field's terms carry a weight: A subject, B sender, C recipients, D attachments and body. A ``tsvector`` counts positions up to 16,383
+and keeps 255 for a term; what is beyond is found as words, but no longer as a phrase. It holds less than 1 MiB: of longer
+documents the rest is left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import insert
+
+from rookery_core.rules.search_query import Field
+from rookery_server.store.search_terms import mailbox_prefix
+from rookery_server.store.tables import search_document, search_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from rookery_core.rules.search_query import Document, Query, Words
+
+_WEIGHTS = {Field.SUBJECT: "A", Field.SENDER: "B", Field.RECIPIENTS: "C", Field.ATTACHMENTS: "D", Field.BODY: "D"}
+_GAP = 2
+"""Positions left free between fields, so that no phrase reaches from one into the next."""
+_MAX_POSITION = 16_383
+_MAX_POSITIONS = 255
+_MAX_BYTES = 900_000
+"""Of a tsvector's 1 MiB: four bytes a term and two a position are the engine's own."""
+
+_add = text("UPDATE search_document SET terms = CAST(:terms AS tsvector) WHERE number = :number")
+_find = text(
+    "SELECT number, item_id FROM search_document"
+    " WHERE terms @@ CAST(:expression AS tsquery) AND number >= :at_least AND number < :below AND mailbox_id = :mailbox"
+    " ORDER BY number DESC LIMIT :limit"
+).columns(search_document.c.number, search_document.c.item_id)
+_ensure_progress = insert(search_progress).values(mailbox_id=bindparam("mailbox"), revision=0, stale=0).on_conflict_do_nothing()
+
+
+def ensure_progress(connection: Connection, mailbox_id: int) -> None:
+    """Sees that the mailbox has its row in ``search_progress``."""
+    connection.execute(_ensure_progress, {"mailbox": mailbox_id})
+
+
+def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, Document]]) -> None:
+    """Writes the terms of documents whose rows are there."""
+    prefix = mailbox_prefix(mailbox_id)
+    connection.execute(_add, [{"number": number, "terms": _vector(prefix, document)} for number, document in documents])
+
+
+def find(
+    connection: Connection, mailbox_id: int, query: Query, *, at_least: int, below: int, limit: int
+) -> list[tuple[int, bytes]]:
+    """See ``search.find``."""
+    given = {"mailbox": mailbox_id, "at_least": at_least, "below": below, "limit": limit}
+    rows = connection.execute(_find, {**given, "expression": _expression(mailbox_id, query.words)})
+    return [(row.number, row.item_id) for row in rows]
+
+
+def _vector(prefix: str, document: Document) -> str:
+    """The document as a tsvector is written. Terms hold letters, digits and marks only, so nothing in it needs escaping."""
+    places: dict[str, list[str]] = {"": [f"{_MAX_POSITION}D"]}  # the mark that every document of the mailbox has
+    position, size = 0, 0
+    for field, terms in zip(Field, document, strict=True):
+        weight = _WEIGHTS[field]
+        for term in terms:
+            position += 1
+            found = places.get(term)
+            if found is None:
+                size += len(prefix) + len(term.encode()) + 8
+                if size > _MAX_BYTES:
+                    break
+                places[term] = [f"{min(position, _MAX_POSITION)}{weight}"]
+            elif position < _MAX_POSITION and len(found) < _MAX_POSITIONS:
+                found.append(f"{position}{weight}")
+                size += 2
+        position += _GAP
+    return " ".join(f"'{prefix}{term}':{','.join(found)}" for term, found in places.items())
+
+
+def _expression(mailbox_id: int, wanted: Sequence[Words]) -> str:
+    """The query as a tsquery is written."""
+    prefix = mailbox_prefix(mailbox_id)
+    parts = [f"{'!' if words.negated else ''}({_phrase(prefix, words)})" for words in wanted]
+    if all(words.negated for words in wanted):
+        parts.append(f"'{prefix}'")
+    return " & ".join(parts)
+
+
+def _phrase(prefix: str, words: Words) -> str:
+    weight = "" if words.field is None else _WEIGHTS[words.field]
+    last = len(words.terms) - 1
+    marks = [("*" if words.prefix and index == last else "") + weight for index in range(last + 1)]
+    return " <-> ".join(
+        f"'{prefix}{term}'" + (f":{mark}" if mark else "") for term, mark in zip(words.terms, marks, strict=True)
+    )

@@ -1,0 +1,54 @@
+"""The schema, as SQLAlchemy Core tables: the same on SQLite and PostgreSQL.
+
+Conventions: ids that travel are 16 raw bytes; a mailbox also has a small integer, the first column of every key below it, so that
+the schema can be spread by mailbox. Times are microseconds since 1970 UTC. ``NO_TIME`` stands for "no such time" in sort columns,
+which are never null, so that a keyset comparison needs no special case. Records are stored encoded (``summary``, ``state``,
+``content``); the columns beside them are promoted from the records for queries.
+"""
+
+from rookery_server.store.tables.accounts import account, address, domain, session
+from rookery_server.store.tables.base import FOREVER, NO_TIME, metadata
+from rookery_server.store.tables.blobs import blob, blob_chunk, item_blob, upload
+from rookery_server.store.tables.items import (
+    conflict,
+    departure,
+    item,
+    item_category,
+    item_content,
+    item_stamp,
+    reader_state,
+    retired_id,
+)
+from rookery_server.store.tables.mailboxes import folder, mailbox
+from rookery_server.store.tables.operations import change, job, operation, secret_key
+from rookery_server.store.tables.search import search_document, search_progress
+
+__all__ = [
+    "FOREVER",
+    "NO_TIME",
+    "account",
+    "address",
+    "blob",
+    "blob_chunk",
+    "change",
+    "conflict",
+    "departure",
+    "domain",
+    "folder",
+    "item",
+    "item_blob",
+    "item_category",
+    "item_content",
+    "item_stamp",
+    "job",
+    "mailbox",
+    "metadata",
+    "operation",
+    "reader_state",
+    "retired_id",
+    "search_document",
+    "search_progress",
+    "secret_key",
+    "session",
+    "upload",
+]

@@ -1,0 +1,58 @@
+"""The limit of a download: a process that streams bytes over gRPC and does nothing else. Run by the benchmark."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+
+from tests.bench.server import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+METHOD = "/bench.Bytes/Stream"
+
+
+async def _stream(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> AsyncIterator[bytes]:
+    """The request is two numbers: how many bytes, and how many of them a message."""
+    total, size = map(int, request.split())
+    piece = bytes(size)
+    for offset in range(0, total, size):
+        yield piece[: total - offset]
+
+
+async def _serve(port: int) -> None:
+    server = grpc.aio.server()
+    handler = grpc.unary_stream_rpc_method_handler(_stream)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Bytes", {"Stream": handler}),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    await server.wait_for_termination()
+
+
+@contextlib.contextmanager
+def streaming() -> Iterator[str]:
+    """The process; gives where it listens."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", __name__, str(port)])
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def received(channel: grpc.aio.Channel, total: int, size: int) -> int:
+    """Streams so many bytes in messages of such a size; gives how many came."""
+    call = channel.unary_stream(METHOD, None, None)(b"%d %d" % (total, size), wait_for_ready=True)
+    return sum([len(piece) async for piece in call])
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1])))

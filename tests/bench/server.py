@@ -1,0 +1,157 @@
+"""The server under test: a real `rookeryd serve` with a data folder of its own, and a signed-in connection to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rookery.v1 import (
+    auth_service_pb2,
+    auth_service_pb2_grpc,
+    content_service_pb2_grpc,
+    folder_pb2,
+    folder_pb2_grpc,
+    item_service_pb2_grpc,
+    search_service_pb2_grpc,
+)
+from rookery_core.rules.clock import SystemClock
+from rookery_core.rules.ids import RandomIds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+ADDRESS = "anna@bench.example"
+PASSWORD = "correct horse battery"
+MESSAGE_LIMIT = 16 << 20
+QUIET_SECONDS = 900
+
+
+def _rookeryd(*arguments: str, stdin: str = "") -> None:
+    command = [str(pathlib.Path(sys.executable).parent / "rookeryd"), *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        sys.exit(f"rookeryd {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Server:
+    """A running server process."""
+
+    def __init__(self, data: pathlib.Path, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.database = data / "rookery.db"
+        self.target = f"127.0.0.1:{port}"
+        self._process = process
+
+    def resident_mib(self) -> float:
+        """Resident memory of the process in MiB."""
+        return self._status("VmRSS")
+
+    def peak_mib(self) -> float:
+        """The most resident memory that the process ever had, in MiB."""
+        return self._status("VmHWM")
+
+    def _status(self, field: str) -> float:
+        for line in pathlib.Path(f"/proc/{self._process.pid}/status").read_text("ascii").splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) / 1024
+        raise LookupError(field)
+
+    async def quiet(self) -> None:
+        """Waits until the process has next to nothing to do: work that it had put off is no part of the next figure."""
+        async with asyncio.timeout(QUIET_SECONDS):
+            before = self._busy_seconds()
+            while True:
+                await asyncio.sleep(0.5)
+                if (now := self._busy_seconds()) - before < 0.05:
+                    return
+                before = now
+
+    def _busy_seconds(self) -> float:
+        fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime, proc(5)
+
+    def commits(self) -> int:
+        """Transactions committed so far: the change counter in the header of SQLite's WAL index."""
+        with pathlib.Path(f"{self.database}-shm").open("rb") as index:
+            return int.from_bytes(index.read(12)[8:], sys.byteorder)
+
+
+@contextlib.contextmanager
+def serving(folder: pathlib.Path) -> Iterator[Server]:
+    """A server with one domain and one account, stopped by SIGTERM at the end."""
+    data = folder / "data"
+    _rookeryd("db", "upgrade", "--data", str(data))
+    _rookeryd("domain", "add", "bench.example", "--data", str(data))
+    _rookeryd("account", "add", ADDRESS, "--password-stdin", "--data", str(data), stdin=PASSWORD + "\n")
+    port = free_port()
+    program = str(pathlib.Path(sys.executable).parent / "rookeryd")
+    command = [program, "serve", "--data", str(data), "--listen", f"127.0.0.1:{port}"]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            yield Server(data, port, process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@dataclasses.dataclass(frozen=True)
+class Connection:
+    """A signed-in connection: the contract's own stubs, so that no client library is measured with the server."""
+
+    health: health_pb2_grpc.HealthAsyncStub
+    items: item_service_pb2_grpc.ItemServiceAsyncStub
+    content: content_service_pb2_grpc.ContentServiceAsyncStub
+    search: search_service_pb2_grpc.SearchServiceAsyncStub
+    metadata: tuple[tuple[str, str], ...]
+    inbox: bytes
+    ids: RandomIds
+
+    async def empty_call(self, _number: int) -> None:
+        """The least that this server can do."""
+        await self.health.Check(health_pb2.HealthCheckRequest())
+
+
+@contextlib.asynccontextmanager
+async def connected(server: Server) -> AsyncIterator[Connection]:
+    """Connects, waits until the server serves, and signs in."""
+    ids = RandomIds(SystemClock())
+    options = [("grpc.max_receive_message_length", MESSAGE_LIMIT), ("grpc.max_send_message_length", MESSAGE_LIMIT)]
+    async with grpc.aio.insecure_channel(server.target, options=options) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        async with asyncio.timeout(60):
+            await health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+        login = auth_service_pb2.LoginRequest(address=ADDRESS, password=PASSWORD, device_name="bench", operation_id=ids.new())
+        signed_in = await auth_service_pb2_grpc.AuthServiceStub(channel).Login(login)
+        metadata = (("authorization", f"Bearer {signed_in.tokens.access_token}"),)
+        wanted = folder_pb2.GetFolderRequest(role=folder_pb2.FOLDER_ROLE_INBOX)
+        inbox = await folder_pb2_grpc.FolderServiceStub(channel).GetFolder(wanted, metadata=metadata)
+        yield Connection(
+            health=health,
+            items=item_service_pb2_grpc.ItemServiceStub(channel),
+            content=content_service_pb2_grpc.ContentServiceStub(channel),
+            search=search_service_pb2_grpc.SearchServiceStub(channel),
+            metadata=metadata,
+            inbox=inbox.folder.id,
+            ids=ids,
+        )

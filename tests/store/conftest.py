@@ -1,0 +1,25 @@
+"""Store tests run on every engine."""
+
+from __future__ import annotations
+
+from tests.support.databases import (
+    database,
+    database_url,
+    migrated_postgres,
+    migrated_sqlite,
+    notifier,
+    postgres_cluster,
+    postgresql_url,
+    sqlite_url,
+)
+
+__all__ = [
+    "database",
+    "database_url",
+    "migrated_postgres",
+    "migrated_sqlite",
+    "notifier",
+    "postgres_cluster",
+    "postgresql_url",
+    "sqlite_url",
+]

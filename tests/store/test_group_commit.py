@@ -1,0 +1,262 @@
+"""SQLite's writer: waiting writes share a commit, and only those fail that must."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sqlite3
+import threading
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from rookery_core.errors import NotFound, ResourceExhausted, Unavailable
+from rookery_server.store.database import SqliteDatabase, Transaction, open_database
+from tests.store.test_engine import PATIENCE, add, names
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from tests.support.fakes import RecordingNotifier
+
+MAILBOX = b"m" * 16
+OTHER = b"o" * 16
+
+
+@pytest.fixture
+async def store(sqlite_url: str, notifier: RecordingNotifier) -> AsyncIterator[SqliteDatabase]:
+    opened = open_database(sqlite_url, notifier=notifier)
+    assert isinstance(opened, SqliteDatabase)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def commits(store: SqliteDatabase) -> list[str]:
+    """Grows by one with each COMMIT that succeeds."""
+    done: list[str] = []
+    event.listen(store._writer._engine, "commit", lambda _connection: done.append("commit"))
+    return done
+
+
+@asynccontextmanager
+async def busy(store: SqliteDatabase) -> AsyncIterator[None]:
+    """Keeps the writer busy within the block, so that what is written there waits and becomes one group."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def work(_transaction: Transaction) -> None:
+        started.set()
+        assert go_on.wait(PATIENCE)
+
+    blocker = asyncio.create_task(store.write(work))
+    assert await asyncio.to_thread(started.wait, PATIENCE)
+    yield
+    await asyncio.sleep(0)  # the tasks made in the block queue their work
+    go_on.set()
+    await blocker
+
+
+async def write_together(store: SqliteDatabase, *works: Callable[[Transaction], object]) -> list[object]:
+    """The outcomes of works that were waiting at the same time."""
+    async with busy(store):
+        tasks = [asyncio.create_task(store.write(work)) for work in works]
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def outcomes(results: list[object]) -> list[str]:
+    """Results as they are, errors by their kind or reason."""
+    return [
+        getattr(result, "reason", type(result).__name__) if isinstance(result, Exception) else str(result) for result in results
+    ]
+
+
+def half(name: str) -> Callable[[Transaction], None]:
+    """Work that writes a row and then thinks better of it."""
+
+    def work(transaction: Transaction) -> None:
+        add(name)(transaction)
+        transaction.announce(MAILBOX, 99)
+        raise NotFound("ITEM_NOT_FOUND", "There is no such item.")
+
+    return work
+
+
+def orphan(transaction: Transaction) -> None:
+    """Work that only COMMIT refuses: a foreign key that is checked there."""
+    transaction.connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+    transaction.connection.execute(text("INSERT INTO search_progress VALUES (4711, 1, 0)"))
+
+
+def large(name: str, size: int) -> Callable[[Transaction], str]:
+    """Work that needs room on the disk."""
+
+    def work(transaction: Transaction) -> str:
+        row = {"id": name.encode().ljust(16), "data": bytes(size)}
+        transaction.connection.execute(text("INSERT INTO blob_chunk VALUES (:id, 0, 1, 1, :data)"), row)
+        return add(name)(transaction)
+
+    return work
+
+
+async def test_waiting_writes_are_committed_together_in_their_order(store: SqliteDatabase, commits: list[str]) -> None:
+    seen: list[int] = []
+
+    def numbered(number: int) -> Callable[[Transaction], None]:
+        def work(transaction: Transaction) -> None:
+            add(str(number))(transaction)
+            seen.append(number)
+
+        return work
+
+    await write_together(store, *(numbered(number) for number in range(100)))
+    assert seen == list(range(100))
+    assert len(await store.read(names)) == 100
+    assert len(commits) == 2  # the one that kept the writer busy, and the group
+
+
+async def test_a_member_that_fails_fails_alone(store: SqliteDatabase, commits: list[str], notifier: RecordingNotifier) -> None:
+    results = await write_together(
+        store, add("a"), half("b"), lambda transaction: (add("c")(transaction), add("c")(transaction)), add("d")
+    )
+    assert outcomes(results) == ["a", "ITEM_NOT_FOUND", "IntegrityError", "d"]
+    assert await store.read(names) == ["a", "d"]
+    assert len(commits) == 2
+    assert notifier.published == []
+
+
+async def test_each_mailbox_is_announced_once_a_group_with_its_greatest_revision(
+    store: SqliteDatabase, notifier: RecordingNotifier
+) -> None:
+    def announce(mailbox: bytes, revision: int) -> Callable[[Transaction], None]:
+        return lambda transaction: transaction.announce(mailbox, revision)
+
+    await write_together(store, announce(MAILBOX, 1), announce(OTHER, 7), announce(MAILBOX, 2))
+    assert sorted(notifier.published) == [(MAILBOX, 2), (OTHER, 7)]
+
+
+async def test_a_commit_that_fails_costs_only_the_member_that_broke_it(
+    store: SqliteDatabase, notifier: RecordingNotifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    def announcing(transaction: Transaction) -> str:
+        transaction.announce(MAILBOX, 5)
+        return add("c")(transaction)
+
+    results = await write_together(store, add("a"), orphan, announcing)
+    assert outcomes(results) == ["a", "IntegrityError", "c"]
+    assert await store.read(names) == ["a", "c"]
+    assert notifier.published == [(MAILBOX, 5)]
+    assert "each is run again alone" in caplog.text
+
+
+async def test_a_commit_that_fails_leaves_the_writer_usable(store: SqliteDatabase) -> None:
+    with pytest.raises(IntegrityError):
+        await store.write(orphan)
+    await store.write(add("a"))
+    assert await store.read(names) == ["a"]
+
+
+async def test_an_error_that_ends_the_transaction_makes_each_member_run_alone(store: SqliteDatabase) -> None:
+    def breaking(transaction: Transaction) -> None:
+        add("b")(transaction)
+        transaction.connection.connection.rollback()  # what SQLite does by itself at some errors
+        raise sqlite3.OperationalError("disk I/O error")
+
+    results = await write_together(store, add("a"), breaking, add("c"))
+    assert outcomes(results) == ["a", "OperationalError", "c"]
+    assert await store.read(names) == ["a", "c"]
+
+
+async def test_work_that_swallows_such_an_error_can_not_write_outside_of_a_transaction(store: SqliteDatabase) -> None:
+    def insisting(transaction: Transaction) -> None:
+        driver = transaction.connection.connection.dbapi_connection
+        assert driver is not None
+        add("before")(transaction)
+        driver.rollback()
+        for statement in ("INSERT INTO no_such_table VALUES (1)", "INSERT INTO domain VALUES ('outside', 0)"):
+            try:
+                transaction.connection.exec_driver_sql(statement)
+            except DBAPIError as error:
+                refused.append(str(error.orig))
+
+    refused: list[str] = []
+    results = await write_together(store, add("a"), insisting, add("c"))
+    assert outcomes(results) == ["a", "OperationalError", "c"]
+    assert "readonly" in refused[-1]
+    assert await store.read(names) == ["a", "c"]
+
+
+async def test_a_full_database_refuses_what_needs_room_and_takes_the_rest(
+    store: SqliteDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    def limit(transaction: Transaction) -> None:
+        pages = transaction.connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        transaction.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 20}")
+
+    await store.write(limit)
+    results = await write_together(store, add("a"), large("b", 1 << 20), add("c"), large("d", 1000))
+    assert outcomes(results) == ["a", "DATABASE_FULL", "c", "d"]
+    assert isinstance(results[1], ResourceExhausted)
+    assert await store.read(names) == ["a", "c", "d"]
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Makes the system refuse to write any file beyond ``size``: an I/O error as a failing disk gives it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_an_io_error_in_the_commit_undoes_the_group_and_each_member_is_tried_alone(
+    store: SqliteDatabase, notifier: RecordingNotifier
+) -> None:
+    def announcing(transaction: Transaction) -> str:
+        transaction.announce(MAILBOX, 1)
+        return large("b", 4 << 20)(transaction)
+
+    await store.write(add("first"))
+    with file_size_limit(2 << 20):
+        results = await write_together(store, add("a"), announcing, add("c"))
+    assert outcomes(results) == ["a", "DATABASE_BUSY", "c"]
+    assert isinstance(results[1], Unavailable)
+    assert notifier.published == []
+    assert await store.read(names) == ["a", "c", "first"]
+    await store.write(announcing)
+    assert await store.read(names) == ["a", "b", "c", "first"]
+
+
+async def test_a_database_locked_by_another_program_is_busy_until_then(store: SqliteDatabase, sqlite_url: str) -> None:
+    def impatient(transaction: Transaction) -> None:
+        transaction.connection.exec_driver_sql("PRAGMA busy_timeout = 50")
+
+    await store.write(impatient)
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    results = await asyncio.gather(store.write(add("a")), store.write(add("b")), return_exceptions=True)
+    assert outcomes([*results]) == ["DATABASE_BUSY", "DATABASE_BUSY"]
+    other.execute("ROLLBACK")
+    other.close()
+    await store.write(add("c"))
+    assert await store.read(names) == ["c"]
+
+
+async def test_more_than_a_group_takes_is_committed_in_several(store: SqliteDatabase, commits: list[str]) -> None:
+    await write_together(store, *(add(str(n)) for n in range(600)))
+    assert len(await store.read(names)) == 600
+    assert len(commits) == 1 + 3
+
+
+async def test_a_write_cancelled_before_its_turn_does_not_run(store: SqliteDatabase) -> None:
+    async with busy(store):
+        unwanted = asyncio.create_task(store.write(add("unwanted")))
+        wanted = asyncio.create_task(store.write(add("wanted")))
+        await asyncio.sleep(0)
+        unwanted.cancel()
+    await wanted
+    assert await store.read(names) == ["wanted"]
