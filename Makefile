@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
 BENCH ?=
 
-.PHONY: help run test check lint format bench proto lock clean
+.PHONY: help run test check lint format bench proto docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make format  put the code into its format"
 	@echo "make bench   measure; BENCH=--quick for a first look, BENCH=--help for all choices"
 	@echo "make proto   generate proto/gen from proto/"
+	@echo "make docs    write docs/reference from the commands, the settings and the contract"
 	@echo "make lock    write the lock files anew from pyproject.toml; UPGRADE=--upgrade takes the newest versions"
 	@echo "make clean   remove what the other targets made"
 
@@ -47,6 +48,9 @@ bench: $(VENV)/.development
 
 proto: $(VENV)/.development
 	$(BIN)/python tools/genproto.py
+
+docs: $(VENV)/.development
+	$(BIN)/python -m tools.reference
 
 lock: $(VENV)/.created
 	$(PIP) install uv

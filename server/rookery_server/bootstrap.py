@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
+
 from rookery.v1 import admin_service_pb2, auth_service_pb2, content_service_pb2, folder_pb2, item_service_pb2, mailbox_pb2
 from rookery_core.rules.clock import Clock, SystemClock
 from rookery_core.rules.ids import Ids, RandomIds
-
 from rookery_server.api import listening
 from rookery_server.api.admin import AdminServicer
 from rookery_server.api.auth import AuthServicer
@@ -85,12 +85,15 @@ class Edges:
 
 
 class Server:
-    """A whole server: from ``start`` to ``stop`` it listens. One event loop, one database."""
+    """A whole server: from ``start`` to ``stop`` it listens. One event loop, one database.
 
-    def __init__(self, settings: Settings, edges: Edges | None = None, *, serve_network: bool = True) -> None:
+    ``socket_only``: for one administrative command. Nothing is served but the Unix socket, and no periodic work is done.
+    """
+
+    def __init__(self, settings: Settings, edges: Edges | None = None, *, socket_only: bool = False) -> None:
         self._settings = settings
         self._edges = edges or Edges()
-        self._serve_network = serve_network
+        self._socket_only = socket_only
         self._open = AsyncExitStack()
         self._grpc: grpc.aio.Server | None = None
         self._health: Health | None = None
@@ -125,15 +128,14 @@ class Server:
     async def _start(self) -> None:
         settings = self._settings
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_sqlite = settings.database_url.startswith("sqlite:")
-        if is_sqlite:
-            folder = pathlib.Path(settings.database_url.removeprefix("sqlite:///")).parent
-            self._open.enter_context(locked(folder))
+        file = sqlite_file(settings.database_url)
+        if file is not None:
+            self._open.enter_context(locked(file.parent))
         await asyncio.to_thread(migrate.upgrade, settings.database_url)
         announcements = Announcements()
         database = open_database(settings.database_url, notifier=announcements)
         self._open.push_async_callback(database.close)
-        self._grpc = listening.create_server(reuse_port=not is_sqlite)
+        self._grpc = listening.create_server(reuse_port=file is None)
         parts = await _build(settings, self._edges, database)
         self._open.callback(parts.passwords.close)
         for service, servicer in parts.servicers:
@@ -144,13 +146,14 @@ class Server:
         await self._grpc.start()
         self._open.push_async_callback(self._grpc.stop, None)
         await self._health.serving()
-        parts.jobs.start()
-        self._open.push_async_callback(parts.jobs.stop)
+        if not self._socket_only:
+            parts.jobs.start()
+            self._open.push_async_callback(parts.jobs.stop)
         _log.info("serving", address=self.address, socket=str(settings.unix_socket), database=database.dialect)
 
     def _listen(self, server: grpc.aio.Server) -> None:
         settings = self._settings
-        if self._serve_network:
+        if not self._socket_only:
             self.address = listening.bind(
                 server,
                 settings.listen,
@@ -159,6 +162,11 @@ class Server:
                 insecure_plaintext=settings.insecure_plaintext,
             )
         listening.bind_unix(server, settings.unix_socket)
+
+
+def sqlite_file(database_url: str) -> pathlib.Path | None:
+    """The file of a SQLite database; None for PostgreSQL."""
+    return pathlib.Path(database_url.removeprefix("sqlite:///")) if database_url.startswith("sqlite:///") else None
 
 
 @dataclass(frozen=True)
@@ -203,9 +211,7 @@ async def _build(settings: Settings, edges: Edges, database: Database) -> _Parts
     return _Parts(Calls(callers, ids), servicers, passwords, base.jobs)
 
 
-def _people(
-    base: _Base, passwords: Passwords, tokens: SessionTokens, callers: Callers
-) -> list[tuple[ServiceDescriptor, object]]:
+def _people(base: _Base, passwords: Passwords, tokens: SessionTokens, callers: Callers) -> list[tuple[ServiceDescriptor, object]]:
     """Who there is, and who is signed in."""
     database, operations, clock, ids = base.database, base.operations, base.clock, base.ids
     sessions = Sessions(database, operations, tokens, callers, clock)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import pathlib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rookery_core.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 _SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 _DURATIONS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -21,7 +23,7 @@ _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no",
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("text is")
+        raise ValueError("text is")  # noqa: TRY004 - one exception for all values that are wrong
     return value
 
 
@@ -47,7 +49,8 @@ def _amount(value: object, units: Mapping[str, int], example: str) -> int:
     return int(match[1]) * units[match[2]]
 
 
-def _size(value: object) -> int:
+def size(value: object) -> int:
+    """Bytes: a number with a unit, like "64MiB". ValueError for anything else."""
     return _amount(value, _SIZES, "64MiB")
 
 
@@ -105,8 +108,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("tls_key", _path, "", "PEM file with the certificate's private key.", "FILE"),
     Setting("insecure_plaintext", _switch, False, "Serve plain text on addresses beyond this machine too."),
     Setting("unix_socket", _path, "", "Socket for administration; DIR/rookery.sock where unset.", "FILE"),
-    Setting("max_message_bytes", _size, "100MiB", "The largest message, attachment or document taken.", "SIZE"),
-    Setting("quota_bytes", _size, "0", "Limit of a new account's mailbox; 0 is none.", "SIZE"),
+    Setting("max_message_bytes", size, "100MiB", "The largest message, attachment or document taken.", "SIZE"),
+    Setting("quota_bytes", size, "0", "Limit of a new account's mailbox; 0 is none.", "SIZE"),
     Setting("retention_recoverable", _duration, "14d", "How long deleted items can be restored.", "DURATION"),
     Setting("log_format", _choice("json", "text"), "json", "How to log, to stderr: json or text.", "FORMAT"),
     Setting("log_level", _choice("debug", "info", "warning", "error"), "info", "The least that is logged.", "LEVEL"),
@@ -134,9 +137,7 @@ class Settings:
     log_level: str
 
 
-def load(
-    flags: Mapping[str, object], environment: Mapping[str, str], config: pathlib.Path | None = None
-) -> Settings:
+def load(flags: Mapping[str, object], environment: Mapping[str, str], config: pathlib.Path | None = None) -> Settings:
     """The settings in force. ``flags``: by setting, None where not given; ``config``: the file, else DIR/rookery.toml if there.
 
     InvalidArgument ``FIELD_INVALID`` for an unknown name in the file or the environment, and for a value that is none.

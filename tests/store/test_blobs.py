@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import func, select, update
+
 from rookery_core.errors import DataLoss
 from rookery_server.services import blob_reading
 from rookery_server.store import blob_chunks, blobs
 from rookery_server.store.blob_chunks import CHUNK_BYTES, Chunk, PreparedBlob, decode, encode, prepare
 from rookery_server.store.tables import blob, blob_chunk
-from sqlalchemy import func, select, update
-
 from tests.support.fakes import SequentialIds
 
 if TYPE_CHECKING:
-    from rookery_server.store.database import Database
     from sqlalchemy import Connection
+
+    from rookery_server.store.database import Database
 
 NOW = 1_750_000_000_000_000
 
@@ -101,9 +103,7 @@ async def test_a_missing_chunk_is_told(database: Database) -> None:
     prepared = prepare(noise(3 * CHUNK_BYTES), SequentialIds())
     await put(database, prepared)
     await database.write(
-        lambda transaction: transaction.connection.execute(
-            blob_chunk.delete().where(blob_chunk.c.offset == CHUNK_BYTES)
-        )
+        lambda transaction: transaction.connection.execute(blob_chunk.delete().where(blob_chunk.c.offset == CHUNK_BYTES))
     )
     with pytest.raises(DataLoss):
         await blob_reading.whole(database, prepared.id, 0, prepared.size)
@@ -119,8 +119,6 @@ async def test_the_checksum_tells_when_a_stored_byte_changed(database: Database)
 
 
 async def test_many_writers_of_the_same_bytes_agree_on_one_blob(database: Database) -> None:
-    import asyncio
-
     ids = SequentialIds()
     prepared = [[prepare(b"shared %d" % n, ids) for n in order] for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)) * 3]
     found = await asyncio.gather(*(put(database, *batch) for batch in prepared))
@@ -134,9 +132,7 @@ def test_compressors_are_not_shared_between_threads() -> None:
     results: dict[int, bool] = {}
 
     def work(number: int) -> None:
-        results[number] = all(
-            b"".join(map(decode, encode(data[number]))) == data[number] for _ in range(20)
-        )
+        results[number] = all(b"".join(map(decode, encode(data[number]))) == data[number] for _ in range(20))
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for thread in threads:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection, text
@@ -12,28 +11,10 @@ from sqlalchemy.exc import IntegrityError
 
 from rookery_core.errors import NotFound, Unavailable
 from rookery_server.store.database import Database, Transaction, open_database
+from tests.support.engine_rows import PATIENCE, add, names
 from tests.support.fakes import RecordingNotifier
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 MAILBOX = bytes(16)
-PATIENCE = 30
-
-
-def add(name: str, created: int = 0) -> Callable[[Transaction], str]:
-    """Work that writes one row."""
-
-    def work(transaction: Transaction) -> str:
-        transaction.connection.execute(text("INSERT INTO domain VALUES (:name, :created)"), {"name": name, "created": created})
-        return name
-
-    return work
-
-
-def names(connection: Connection) -> list[str]:
-    """All rows that ``add`` has written."""
-    return list(connection.execute(text("SELECT name FROM domain ORDER BY name")).scalars())
 
 
 async def test_a_write_gives_its_result_and_is_seen_by_the_next_read(database: Database) -> None:
@@ -95,6 +76,17 @@ async def test_a_failing_read_does_not_disturb_the_next(database: Database) -> N
 
 def _refuse(_connection: Connection) -> None:
     raise NotFound("ITEM_NOT_FOUND", "There is no such item.")
+
+
+async def test_work_that_raises_stop_iteration_does_not_leave_anybody_waiting(database: Database) -> None:
+    def work(transaction: Transaction) -> str:
+        add("undone")(transaction)
+        empty: list[str] = []
+        return next(iter(empty))
+
+    results = await asyncio.gather(database.write(work), *(database.write(add(str(n))) for n in range(9)), return_exceptions=True)
+    assert isinstance(results[0], RuntimeError)
+    assert len(await database.read(names)) == 9
 
 
 async def test_a_change_is_announced_once_it_can_be_read_and_not_before(database: Database, notifier: RecordingNotifier) -> None:

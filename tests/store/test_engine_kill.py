@@ -10,13 +10,13 @@ import sys
 
 from rookery_server.store import migrate
 from rookery_server.store.database import open_database
-from tests.store.test_engine import add, names
+from tests.support.engine_rows import add, names
 from tests.support.fakes import RecordingNotifier
 
 WRITER = """
 import asyncio, sys
 from rookery_server.store.database import open_database
-from tests.store.test_engine import add
+from tests.support.engine_rows import add
 from tests.support.fakes import RecordingNotifier
 
 async def client(database, number):

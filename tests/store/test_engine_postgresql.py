@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from rookery_core.errors import Unavailable
 from rookery_server.store.database import Transaction, open_database
 from rookery_server.store.postgresql import PostgresqlDatabase
-from tests.store.test_engine import PATIENCE, add, names
+from tests.support.engine_rows import PATIENCE, add, names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,7 +14,7 @@ from rookery_core.errors import ResourceExhausted
 from rookery_server.store import wal
 from rookery_server.store.database import SqliteDatabase, Transaction, open_database
 from rookery_server.store.sqlite_readers import Gate
-from tests.store.test_engine import PATIENCE, names
+from tests.support.engine_rows import PATIENCE, names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

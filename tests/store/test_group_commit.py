@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import resource
 import sqlite3
 import threading
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from rookery_core.errors import NotFound, ResourceExhausted, Unavailable
 from rookery_server.store.database import SqliteDatabase, Transaction, open_database
-from tests.store.test_engine import PATIENCE, add, names
+from tests.support.engine_rows import PATIENCE, add, names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -43,11 +44,12 @@ async def commits(store: SqliteDatabase) -> list[str]:
 
 
 @asynccontextmanager
-async def busy(store: SqliteDatabase) -> AsyncIterator[None]:
-    """Keeps the writer busy within the block, so that what is written there waits and becomes one group."""
+async def busy(store: SqliteDatabase, first: Callable[[Transaction], object] = lambda _: None) -> AsyncIterator[None]:
+    """Keeps the writer busy (with ``first``) within the block, so that what is written there waits and becomes one group."""
     started, go_on = threading.Event(), threading.Event()
 
-    def work(_transaction: Transaction) -> None:
+    def work(transaction: Transaction) -> None:
+        first(transaction)
         started.set()
         assert go_on.wait(PATIENCE)
 
@@ -246,6 +248,27 @@ async def test_a_database_locked_by_another_program_is_busy_until_then(store: Sq
     assert await store.read(names) == ["c"]
 
 
+async def test_exactly_what_was_acknowledged_is_there_whatever_fails_in_between(store: SqliteDatabase) -> None:
+    chance = random.Random(42)
+
+    def choose(number: int) -> Callable[[Transaction], object]:
+        name = f"{number:04}"
+        kinds = [add(name)] * 6 + [large(name, chance.randrange(1, 60_000)), large(name, 3 << 20), half(name), orphan]
+        return chance.choice(kinds)
+
+    def limit(transaction: Transaction) -> None:
+        transaction.connection.exec_driver_sql("PRAGMA max_page_count = 400")
+
+    async def client(number: int) -> list[str]:
+        done = await asyncio.gather(*(store.write(choose(number * 100 + n)) for n in range(20)), return_exceptions=True)
+        return [outcome for outcome in done if isinstance(outcome, str)]
+
+    await store.write(limit)
+    acknowledged = await asyncio.gather(*(client(number) for number in range(20)))
+    assert await store.read(names) == sorted(name for done in acknowledged for name in done)
+    assert 0 < len(await store.read(names)) < 400
+
+
 async def test_more_than_a_group_takes_is_committed_in_several(store: SqliteDatabase, commits: list[str]) -> None:
     await write_together(store, *(add(str(n)) for n in range(600)))
     assert len(await store.read(names)) == 600
@@ -260,3 +283,33 @@ async def test_a_write_cancelled_before_its_turn_does_not_run(store: SqliteDatab
         unwanted.cancel()
     await wanted
     assert await store.read(names) == ["wanted"]
+
+
+class Rival:
+    """Another program, which locks the database as soon as a change is announced."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+
+    def publish(self, mailbox_uid: bytes, revision: int) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+
+
+async def test_a_group_that_can_not_even_begin_is_refused_at_once(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    def opening(transaction: Transaction) -> None:
+        transaction.connection.exec_driver_sql("PRAGMA busy_timeout = 50")
+        transaction.announce(MAILBOX, 1)
+
+    rival = Rival(sqlite_url)
+    store = open_database(sqlite_url, notifier=rival)
+    assert isinstance(store, SqliteDatabase)
+    async with busy(store, opening):
+        writes = [asyncio.create_task(store.write(add(str(number)))) for number in range(5)]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert outcomes([*results]) == ["DATABASE_BUSY"] * 5
+    assert "alone" not in caplog.text
+    rival.connection.execute("ROLLBACK")
+    rival.connection.close()
+    await store.write(add("later"))
+    assert await store.read(names) == ["later"]
+    await store.close()

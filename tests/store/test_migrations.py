@@ -97,7 +97,7 @@ def test_a_new_sqlite_file_is_for_its_owner_only(empty_sqlite_url: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:///{0}/no/such/directory/r.db", "postgresql://nobody@/none?host={0}"])
 def test_a_database_that_can_not_be_reached_is_told_so(url: str, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(Unavailable, match="can not be (made|reached)"):
+    with pytest.raises(Unavailable, match=r"can not be (made|reached)"):
         migrate.upgrade(url.format(tmp_path))
 
 

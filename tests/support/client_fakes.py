@@ -11,6 +11,7 @@ import grpc.aio
 from google.protobuf import any_pb2, message_factory
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+
 from rookery.v1 import (
     auth_service_pb2,
     content_service_pb2,
@@ -33,7 +34,7 @@ _SERVICES = {
     for name in module.DESCRIPTOR.services_by_name
 }
 
-QUICK = RetryPolicy(attempts=4, first_delay=0.001, longest_delay=0.01)
+QUICK = RetryPolicy(attempts=4, resumptions=6, first_delay=0.001, longest_delay=0.01)
 
 
 def status_of(code: int, reason: str, message: str, *, field: str = "", **metadata: str) -> status_pb2.Status:

@@ -6,6 +6,7 @@ import socket
 import grpc
 import pytest
 from google.rpc import code_pb2
+
 from rookery.v1.folder_pb2 import CreateFolderResponse, Folder, ListFoldersResponse
 from rookery.v1.item_pb2 import Item
 from rookery.v1.item_service_pb2 import (
@@ -19,7 +20,6 @@ from rookery_client.connection import error_of_status, open_channel
 from rookery_client.connection.channel import is_loopback
 from rookery_core import errors
 from rookery_core.rules.ids import require_minted
-
 from tests.support.client_fakes import QUICK, client_of, failing_first, refuse, serve, status_of, tokens
 
 

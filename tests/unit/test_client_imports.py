@@ -6,9 +6,9 @@ import random
 
 import pytest
 from google.rpc import code_pb2
+
 from rookery.v1 import content_service_pb2 as pb
 from rookery_core import errors
-
 from tests.support.client_fakes import client_of, refuse, status_of
 
 

@@ -5,10 +5,10 @@ import contextlib
 
 import pytest
 from google.rpc import code_pb2
+
 from rookery.v1.auth_service_pb2 import LogoutResponse
 from rookery.v1.folder_pb2 import ListFoldersResponse
 from rookery_core import errors
-
 from tests.support.client_fakes import client_of, refresh, refuse, tokens
 
 

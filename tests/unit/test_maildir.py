@@ -44,14 +44,14 @@ def test_bytes_come_back_as_they_are(top: Path) -> None:
 
 
 def test_folders_of_both_layouts_are_found_with_their_names_decoded(top: Path) -> None:
-    for name in (".Work.2024", ".Entw&APw-rfe", ".R&-D", "plain/below", ".&bad-"):
+    for name in (".Work.2024", ".Entw&APw-rfe", ".R&-D", "plain/below", ".&a-"):
         (make(top / name) / "cur" / "1.x:2,S").write_bytes(name.encode())
     assert {message.folder: message.raw.decode() for message in maildir.read(top)} == {
         ("Work", "2024"): ".Work.2024",
         ("Entwürfe",): ".Entw&APw-rfe",
         ("R&D",): ".R&-D",
         ("plain", "below"): "plain/below",
-        ("&bad-",): ".&bad-",
+        ("&a-",): ".&a-",
     }
 
 

@@ -10,6 +10,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+
 from rookery.v1.item_pb2 import (
     ATTACHMENT_DISPOSITION_ATTACHMENT,
     ATTACHMENT_DISPOSITION_INLINE,
@@ -23,13 +24,11 @@ from rookery.v1.item_pb2 import (
     RECIPIENT_TYPE_TO,
     SENSITIVITY_CONFIDENTIAL,
 )
-
 from rookery_core.formats import mbox, mime
 from tests.support import corpus
 
 if TYPE_CHECKING:
     from rookery.v1.person_pb2 import Person
-
     from rookery_core.formats.mime import ParsedMessage
 
 FILES = corpus.files("mime", "*.eml")
@@ -305,6 +304,56 @@ def test_itip_messages_have_the_class_of_their_method(method: str, more: str, ex
     body = f"BEGIN:VCALENDAR\nMETHOD:{method}\n{more}END:VCALENDAR\n"
     message = _message("Content-Type: text/calendar", body)
     assert (message.summary.message_class, message.summary.message.has_calendar) == (expected, True)
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "expected"),
+    [
+        ("Content-Type: application/pkcs7-mime; smime-type=enveloped-data", "AAAA", "IPM.Note.SMIME"),
+        (
+            'Content-Type: multipart/report; report-type=disposition-notification; boundary="b"',
+            "--b\n\nread\n--b\nContent-Type: message/disposition-notification\n\nDisposition: manual-action/x; displayed\n--b--\n",
+            "REPORT.IPM.Note.IPNRN",
+        ),
+        (
+            'Content-Type: multipart/report; report-type=disposition-notification; boundary="b"',
+            "--b\n\ngone\n--b\nContent-Type: message/disposition-notification\n\nDisposition: manual-action/x; deleted\n--b--\n",
+            "REPORT.IPM.Note.IPNNRN",
+        ),
+        (
+            "Content-Type: multipart/report; boundary=b",
+            "--b\n\nthere\n--b\nContent-Type: message/delivery-status\n\nAction: delivered\n--b--\n",
+            "REPORT.IPM.Note.DR",
+        ),
+        ("Content-Type: text/calendar", "BEGIN:VCALENDAR\nEND:VCALENDAR\n", "IPM.Note"),
+    ],
+)
+def test_the_form_of_a_message_gives_its_class(header: str, body: str, expected: str) -> None:
+    assert _message(header, body).summary.message_class == expected
+
+
+def test_the_messages_of_a_digest_are_attached_messages_named_by_their_subjects() -> None:
+    body = "--b\n\nSubject: One/two\n\ntext\n--b\n\nSubject: =?utf-8?q?zwei_?=\n\ntext\n--b--\n"
+    message = _message("Content-Type: multipart/digest; boundary=b", body)
+    assert [(each.name, each.is_message) for each in message.content.attachments] == [("One_two.eml", True), ("zwei .eml", True)]
+
+
+def test_an_unknown_charset_is_guessed_and_noted() -> None:
+    message = _message("Content-Type: text/plain; charset=x-nobody-knows", "grün\n")
+    assert message.content.body.text == "grün\n"
+    assert any("charset" in each for each in message.content.message.defects)
+
+
+def test_a_uuencoded_attachment_is_decoded() -> None:
+    raw = b"Content-Type: a/b; name=c\nContent-Transfer-Encoding: x-uuencode\n\nbegin 644 c\n#0V%T\n`\nend\n"
+    message = mime.parse(raw)
+    assert (slices(raw, message), message.parts[0].encoding) == ([b"Cat"], "uuencode")
+
+
+def test_html_without_a_declared_charset_is_read_as_it_declares_itself() -> None:
+    html = '<html><head><meta charset="koi8-r"></head><body>при</body></html>'.encode("koi8-r")
+    message = mime.parse(b"Content-Type: text/html\n\n" + html)
+    assert "при" in message.content.body.html and message.summary.preview == "при"
 
 
 def test_text_before_and_after_an_attachment_is_one_text() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rookery_core.formats.documents import sniff
+from rookery_core.formats.documents import HEAD_BYTES, sniff
 from tests.support import corpus
 
 
@@ -35,7 +35,8 @@ def test_the_files_of_the_corpus_are_recognised_without_their_names() -> None:
     corpus.require("mime.tar.gz")
     found = [sniff("", path.read_bytes()) for path in corpus.files("mime", "*.eml")]
     assert found.count("message") + found.count("mbox") == len(found) == 103
-    assert sniff("", corpus.mbox().open("rb").read(4096)) == "mbox"
+    with corpus.mbox().open("rb") as stream:
+        assert sniff("", stream.read(HEAD_BYTES)) == "mbox"
     assert {sniff("", path.read_bytes()) for path in corpus.files("contacts", "*.vcf")} == {"vcard"}
 
 

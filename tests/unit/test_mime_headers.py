@@ -78,7 +78,9 @@ def test_dates_are_read_in_all_their_forms(text: str, expected: str) -> None:
     assert dt.datetime.fromtimestamp(found, dt.UTC).replace(tzinfo=None).isoformat() == expected
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "Pn, 29 paX 2007 21:13:00 +0100", "32 Jan 2001 10:00", "1 Jan 2001", "1 Jan 2001 25:00"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "Pn, 29 paX 2007 21:13:00 +0100", "32 Jan 2001 10:00", "1 Jan 2001", "1 Jan 2001 25:00"]
+)
 def test_what_is_no_date_gives_none(text: str) -> None:
     assert parse_date(text) is None
 
@@ -136,6 +138,10 @@ def test_message_ids_lose_brackets_blanks_and_comments() -> None:
         (b"a\0b", "us-ascii", "ab"),
         (b"abc", "base64", "abc"),
         ("é".encode("mac-roman"), "macintosh", "é"),
+        ("漢".encode("big5"), "x-big5", "漢"),
+        ("при".encode("cp1251"), "Windows-1251", "при"),
+        ("é".encode("cp850"), "cp-850", "é"),
+        ("é".encode("iso8859-15"), "iso_8859-15", "é"),
     ],
 )
 def test_charsets_are_decoded_as_senders_mean_them(data: bytes, label: str, expected: str) -> None:
@@ -169,5 +175,6 @@ def test_transfer_encodings_are_undone_leniently(encoded: bytes, encoding: str, 
 def test_html_becomes_text_without_what_is_not_shown() -> None:
     source = "<head><style>x</style></head><p>One &amp; <b>two</b></p><!-- no --><script>no()</script><div>a &lt; b</div>1 < 2"
     assert text_of_html(source) == "One & two\n\na < b\n1 < 2"
-    assert preview_of("", "<style>open" + source) == "open One & two a < b 1 < 2"
+    assert preview_of("", "<style>open" + source) == "One & two a < b 1 < 2"
+    assert text_of_html("<style>never closed <b>text</b><!-- nor this") == "never closed text"
     assert preview_of("  a\n\n b" * 200, "").startswith("a b a b") and len(preview_of("word " * 200, "")) <= 200

@@ -21,7 +21,8 @@ FRAGMENTS = [
     b"text/plain; charset=utf-7", b"; charset=zlib", b"; charset=utf-16", b"message/rfc822", b"text/calendar; method=REPLY",
     b"Content-Transfer-Encoding: ", b"base64", b"quoted-printable", b"x-uuencode", b"Content-Disposition: attachment; filename*0*=",
     b"utf-8''%ff", b"=?utf-8?q?=C3?=", b"=?utf-7?b?2D0?=", b"=?iso-2022-jp?b?GyRC?=", b"\n", b"\r\n", b"\n\n", b"\r", b" ", b"\t",
-    b"--b", b"--b--", b"--", b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"+2D0-", b"begin 644 x\n", b"end\n", b"(", b")", b'"', b"<", b">",
+    b"--b", b"--b--", b"--",
+    b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"+2D0-", b"begin 644 x\n", b"end\n", b"(", b")", b'"', b"<", b">",
     b",", b";", b":", b"\\", b"=", b"<!--", b"<style>", b"&#xd800;", b"a@b", b"1 Jan 99999 99:99", b"From x\n", b"\x1b$B",
 ]  # fmt: skip
 
@@ -112,7 +113,9 @@ def test_parts_beyond_the_limits_stay_unread_and_the_message_says_so() -> None:
 
 def test_recipients_references_headers_and_defects_are_bounded() -> None:
     people = b", ".join(b"p%d@b.test" % n for n in range(11_000))
-    message = mime.parse(b"To: " + people + b"\nReferences: " + b"".join(b"<%d@b>" % n for n in range(900)) + b"\n" + b"X: y\n" * 2000)
+    message = mime.parse(
+        b"To: " + people + b"\nReferences: " + b"".join(b"<%d@b>" % n for n in range(900)) + b"\n" + b"X: y\n" * 2000
+    )
     assert len(message.content.recipients) == 10_000
     references = list(message.content.message.references)
     assert (len(references), references[0], references[-1]) == (200, "0@b", "899@b")

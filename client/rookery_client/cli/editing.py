@@ -12,7 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from rookery.v1.item_pb2 import Item
 from rookery_client.cli.folder_names import FOLDER, find
 from rookery_client.cli.json_input import parse as parse_record
-from rookery_client.cli.json_view import emit, view
+from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.session import Session, pass_session
 from rookery_core.errors import InvalidArgument
 from rookery_core.rules.ids import parse, text_of
@@ -40,7 +40,7 @@ def create(session: Session, folder: str | None, as_json: bool) -> None:
 
     made = session.run(work)
     if as_json:
-        emit({"item": view(made)})
+        emit({"item": item_view(made)})
     else:
         click.echo(text_of(made.id))
 
@@ -76,7 +76,7 @@ def edit(
     item.id = wanted
     changed = session.run(lambda client: client.items.update(item, paths, etag=etag))
     if as_json:
-        emit({"item": view(changed)})
+        emit({"item": item_view(changed)})
     else:
         click.echo("Changed.", err=True)
 

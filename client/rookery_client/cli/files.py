@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import re
@@ -11,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from rookery_client.cli.terminal import clean
-from rookery_core.errors import AlreadyExists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +43,9 @@ def written(path: pathlib.Path | None) -> Iterator[BinaryIO]:
 
 
 def require_free(path: pathlib.Path) -> pathlib.Path:
-    """The path; AlreadyExists ``ID_TAKEN`` if something is there."""
+    """The path; FileExistsError if something is there."""
     if path.exists():
-        raise AlreadyExists("ID_TAKEN", f"{path} is there already: name another with --output")
+        raise FileExistsError(errno.EEXIST, "is there already: name another with --output", str(path))
     return path
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rookery.v1.content_service_pb2 import ImportRequest
+from rookery.v1.item_pb2 import DocumentFormat
 from rookery_client.cli.folder_names import FOLDER, resolve
 from rookery_client.cli.import_sources import Found, documents, total_bytes
 from rookery_client.cli.json_view import emit, identifier
@@ -94,7 +95,8 @@ def _request(found: Found, folder_id: bytes, *, skip_existing: bool, read: bool)
     request = ImportRequest(folder_id=folder_id, format=found.format, data=found.data, skip_existing=skip_existing)
     if found.state is not None:
         request.state.CopyFrom(found.state)
-    if read:
+    if read or found.format != DocumentFormat.DOCUMENT_FORMAT_MESSAGE:
+        # Unread is for mail: nobody has to read their own calendar and address book first.
         request.state.read = True
     return request
 

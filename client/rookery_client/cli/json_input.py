@@ -34,7 +34,7 @@ def parse(document: Any, record: Record) -> Record:
 
 def _plain(descriptor: Descriptor | fast.Descriptor, document: dict[str, Any]) -> dict[str, Any]:
     """The document as protobuf's own JSON form."""
-    by_name = {**descriptor.fields_by_camelcase_name, **descriptor.fields_by_name}
+    by_name: dict[str, Any] = {**descriptor.fields_by_camelcase_name, **descriptor.fields_by_name}
     return {
         name: _value(by_name[name], value) if name in by_name else value for name, value in document.items() if value is not None
     }

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import EnumDescriptor
     from google.protobuf.message import Message
 
+    from rookery.v1.item_pb2 import Item
+
     Field = FieldDescriptor | fast.FieldDescriptor
 
 _NOT_UUID = {"sha256", "data", "binary", "values"}
@@ -49,6 +51,11 @@ def view(message: Message) -> dict[str, Any]:
         else:
             shown[field.name] = _value(field, value)
     return shown
+
+
+def item_view(item: Item) -> dict[str, Any]:
+    """An item as JSON values. Its state is always there: a state without marks is one too."""
+    return {**view(item), "state": view(item.state)}
 
 
 def word(enum: EnumDescriptor | fast.EnumDescriptor, number: int) -> str | None:

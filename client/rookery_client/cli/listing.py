@@ -11,7 +11,7 @@ from rookery.v1.item_service_pb2 import SortDirection, SortKey
 from rookery_client.cli import filters
 from rookery_client.cli.folder_names import FOLDER, find
 from rookery_client.cli.item_table import show_items
-from rookery_client.cli.json_view import emit, view
+from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.kinds import KIND, Words
 from rookery_client.cli.session import Session, pass_session
 
@@ -83,7 +83,7 @@ def ls(session: Session, /, folder: str, limit: int, deleted: bool, as_json: boo
 
     items = session.run(work)
     if as_json:
-        emit({"items": [view(item) for item in items]})
+        emit({"items": [item_view(item) for item in items]})
     else:
         show_items(items)
 

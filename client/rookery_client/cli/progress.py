@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def bar(title: str, total: float) -> Iterator[Callable[[int], None]]:
     """A bar for work of `total` bytes; gives a function to tell of each step."""
     columns = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    # Lines that go to stderr meanwhile, of documents that failed, are printed above the bar.
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, disable=not sys.stderr.isatty()
+    ) as progress:
         task = progress.add_task(title, total=total)
         yield lambda count: progress.advance(task, count)

@@ -8,7 +8,7 @@ import click
 
 from rookery_client.cli.folder_names import FOLDER, resolve
 from rookery_client.cli.item_table import show_items
-from rookery_client.cli.json_view import emit, view
+from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def search(session: Session, query: tuple[str, ...], folders: tuple[str, ...], l
 
     items, incomplete = session.run(work)
     if as_json:
-        emit({"items": [view(item) for item in items], "incomplete": incomplete})
+        emit({"items": [item_view(item) for item in items], "incomplete": incomplete})
         return
     show_items(items)
     if incomplete:

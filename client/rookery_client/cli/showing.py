@@ -12,7 +12,7 @@ from rich.text import Text
 from rookery.v1.item_pb2 import Attachment, Item, ItemLife, RecipientType
 from rookery_client.cli.files import require_free, safe_name, written
 from rookery_client.cli.item_table import marks, named, wall_time
-from rookery_client.cli.json_view import emit, view
+from rookery_client.cli.json_view import emit, item_view, view
 from rookery_client.cli.progress import bar
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.terminal import clean, clean_block, moment, size
@@ -45,7 +45,7 @@ def show(session: Session, item_id: str, as_json: bool) -> None:
     wanted = parse(item_id)
     item = session.run(lambda client: client.items.get(wanted))
     if as_json:
-        emit({"item": view(item)})
+        emit({"item": item_view(item)})
         return
     console = Console(highlight=False, soft_wrap=True)
     for name, value in _fields(item):
@@ -160,12 +160,20 @@ def _plain(shown: Any, value: Any) -> str:
     if hasattr(value, "ToJsonString"):
         return moment(value)
     if isinstance(shown, dict):
-        return " ".join(text for text in (_plain(each, None) for each in shown.values()) if text)
+        return _joined(shown)
     if isinstance(shown, list):
         return "; ".join(_plain(each, None) for each in shown)
     if shown is None or shown is False or shown == 0:
         return ""
     return "yes" if shown is True else str(shown).replace("\n", ", ")
+
+
+def _joined(shown: dict[str, Any]) -> str:
+    """The parts of a record within a record: a date in one piece, of others what says something by itself."""
+    if shown.keys() == {"year", "month", "day"}:
+        return "-".join(f"{part:02}" if part else "??" for part in shown.values())
+    parts = (_plain(part, None) for name, part in shown.items() if name not in _HIDDEN and part is not True)
+    return " ".join(part for part in parts if part)
 
 
 COMMANDS = (show, raw, save_attachment)

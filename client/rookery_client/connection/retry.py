@@ -18,9 +18,14 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently to try again; the delays double from the first to the longest, in seconds."""
+    """How often and how patiently to try again; the delays double from the first to the longest, in seconds.
+
+    `attempts`: for a call, the first one included. `resumptions`: for a
+    stream that has brought something already, until it brings more: long enough for a server that is started again.
+    """
 
     attempts: int = 6
+    resumptions: int = 12
     first_delay: float = 0.1
     longest_delay: float = 5.0
 
@@ -47,6 +52,7 @@ class Attempts:
         self._credentials = credentials
         self._end = None if deadline is None else asyncio.get_running_loop().time() + deadline
         self._failures = 0
+        self._most = policy.attempts
         self._renewed = False
         self._access = ""
 
@@ -64,6 +70,7 @@ class Attempts:
     def progressed(self) -> None:
         """Tells that the stream brought something: the failures are counted from nothing again."""
         self._failures = 0
+        self._most = max(self._policy.attempts, self._policy.resumptions)
         self._renewed = False
 
     async def failed(self, error: RookeryError) -> None:
@@ -75,7 +82,7 @@ class Attempts:
             await self._credentials.renew(self._access)
             return
         self._failures += 1
-        if not isinstance(error, Unavailable) or self._failures >= self._policy.attempts:
+        if not isinstance(error, Unavailable) or self._failures >= self._most:
             raise error
         delay = self._policy.delay(self._failures, self._chance())
         if self._end is not None and asyncio.get_running_loop().time() + delay >= self._end:

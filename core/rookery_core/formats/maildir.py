@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 from rookery_core.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
 _DELIVERED = re.compile(r"(\d{9,10})[._]")
@@ -101,8 +101,9 @@ def _folders(directory: Path, names: tuple[str, ...]) -> Iterator[tuple[tuple[st
     for entry in sorted(directory.iterdir()):
         if entry.name in {"cur", "new", "tmp"} or entry.is_symlink() or not entry.is_dir():
             continue
-        own = entry.name.strip(".").split(".") if entry.name.startswith(".") else [entry.name]
-        below = tuple(name for name in map(decode_folder_name, own) if name)
+        name = os.fsencode(entry.name).decode("utf-8", "replace")
+        own = name.strip(".").split(".") if name.startswith(".") else [name]
+        below = tuple(part for part in map(decode_folder_name, own) if part)
         if below:
             yield from _folders(entry, names + below)
 

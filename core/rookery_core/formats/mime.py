@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from rookery.v1.item_pb2 import ITEM_KIND_MESSAGE, Body, ItemContent, ItemSummary
 
+from rookery.v1.item_pb2 import ITEM_KIND_MESSAGE, Body, ItemContent, ItemSummary
 from rookery_core.formats import mime_envelope
 from rookery_core.formats.mime_classes import classify
 from rookery_core.formats.mime_compose import compose

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from rookery.v1.person_pb2 import Person
-
 from rookery_core.formats.mime_headers import decode_words
 
 if TYPE_CHECKING:
@@ -122,7 +121,8 @@ def _without_brackets(words: list[str], comment: list[str]) -> list[Person]:
     """``user@host``, ``user@host (Name)``, ``Name user@host``, ``a@b c@d``, ``user @ host . example``, or a name alone."""
     text = "".join(words).strip()
     if '"@' in text:
-        return [_person(_plain(comment), _BLANKS.sub("", text))]
+        address = "".join(word if word.startswith('"') else _BLANKS.sub("", word) for word in words)
+        return [_person(_plain(comment), address)]
     parts = _plain(words).split()
     addresses = [part for part in parts if "@" in part]
     if not addresses:

@@ -85,13 +85,14 @@ _SEPARATORS = re.compile(r"[^a-z0-9]+")
 def codec_for(label: str) -> str | None:
     """The Python codec for a charset label, or None where the label says nothing (absent, unknown, "us-ascii")."""
     name = _SEPARATORS.sub("_", label[:_MOST_LABEL].lower()).strip("_")
-    if name in _CODECS:
-        return _CODECS[name]
-    return _CODECS.get(name.replace("iso_8859", "iso8859").replace("windows_", "cp").replace("cs", "", 1))
+    for candidate in (name, name.removeprefix("x_"), name.removeprefix("cs"), name.replace("windows_", "cp").replace("cp_", "cp")):
+        if candidate in _CODECS:
+            return _CODECS[candidate]
+    return None
 
 
 def is_known(label: str) -> bool:
-    """Whether the label names a charset, be it one that is guessed like undeclared text."""
+    """Whether the label says in what charset the text is."""
     name = _SEPARATORS.sub("_", label[:_MOST_LABEL].lower()).strip("_")
     return codec_for(label) is not None or name in {"ascii", "us_ascii", "usascii", "ansi_x3_4_1968"}
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rookery.v1.item_pb2 import ATTACHMENT_DISPOSITION_INLINE, Attachment, ItemContent, ItemSummary
-
 from rookery_core.formats.mime_fields import bare_id, header_of, mime_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST_LINE = 78
+_LONGEST_RAW_LINE = 998
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _RAW_LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -25,7 +25,7 @@ _RAW_LINE_END = re.compile(rb"\r\n|\r|\n")
 def compose(
     summary: ItemSummary, content: ItemContent, attachments: Iterable[tuple[Attachment, bytes]], *, boundary_seed: bytes
 ) -> bytes:
-    """The message that an item describes, CRLF line ends, 7-bit but for internationalised addresses (RFC 6532).
+    """The message that an item describes, CRLF line ends, 7-bit but for internationalised addresses and attached 8-bit messages.
 
     ``attachments`` are the records with their decoded bytes, in order. Equal input gives equal bytes: boundaries come from
     ``boundary_seed`` and the content. Bcc is written, as the sender's own copy has it; submission leaves it out. Date and
@@ -42,12 +42,7 @@ def compose(
     if files:
         body = boundaries.multipart("mixed", [body, *files])
     lines = [*header_of(summary, content), "MIME-Version: 1.0", *body.header]
-    return (
-        "".join(line + "\r\n" for line in lines).encode()
-        + b"\r\n"
-        + body.data
-        + (b"" if body.data.endswith(b"\n") else b"\r\n")
-    )
+    return "".join(line + "\r\n" for line in lines).encode() + b"\r\n" + body.data + (b"" if body.data.endswith(b"\n") else b"\r\n")
 
 
 @dataclass(slots=True)
@@ -56,6 +51,8 @@ class _Part:
 
     header: list[str] = field(default_factory=list)
     data: bytes = b""
+    is_8bit: bool = False
+    """Whether the body has bytes beyond ASCII: then all that it lies in says so too (RFC 2045 section 6.4)."""
 
 
 class _Boundaries:
@@ -74,7 +71,9 @@ class _Boundaries:
         parameters = {"boundary": boundary} | ({"type": kind} if kind else {})
         mark = b"--" + boundary.encode()
         data = b"".join(mark + b"\r\n" + block + b"\r\n" for block in blocks) + mark + b"--\r\n"
-        return _Part(mime_field("Content-Type", f"multipart/{subtype}", parameters), data)
+        header = mime_field("Content-Type", f"multipart/{subtype}", parameters)
+        is_8bit = any(part.is_8bit for part in parts)
+        return _Part([*header, "Content-Transfer-Encoding: 8bit"] if is_8bit else header, data, is_8bit)
 
 
 def _body(content: ItemContent, inline: list[_Part], boundaries: _Boundaries) -> _Part:
@@ -116,9 +115,18 @@ def _is_plain(line: str) -> bool:
 
 
 def _attached(record: Attachment, data: bytes) -> _Part:
-    """An attachment: base64, but a message keeps its own lines where they survive any relay (RFC 2046 section 5.2.1)."""
-    media_type = record.media_type if _TYPE.fullmatch(record.media_type) else "application/octet-stream"
-    if media_type.startswith("multipart/"):
+    """An attachment in base64.
+
+    A message may not be encoded (RFC 2046 section 5.2.1): it keeps its own lines, made to end in CRLF; one that mail can not
+    carry so (NUL, endless lines) goes as a file.
+    """
+    media_type = record.media_type.lower()
+    plain: list[bytes] = []
+    if media_type.startswith("message/") and b"\0" not in data:
+        plain = _RAW_LINE_END.split(data)
+        if any(len(line) > _LONGEST_RAW_LINE for line in plain):
+            plain = []
+    if not _TYPE.fullmatch(media_type) or media_type.startswith("multipart/") or (media_type.startswith("message/") and not plain):
         media_type = "application/octet-stream"
     inline = record.disposition == ATTACHMENT_DISPOSITION_INLINE
     header = mime_field("Content-Type", media_type, {"name": record.name} if record.name else {})
@@ -127,10 +135,9 @@ def _attached(record: Attachment, data: bytes) -> _Part:
     )
     if record.content_id:
         header.append(f"Content-ID: <{bare_id(record.content_id)}>")
-    if media_type == "message/rfc822":
-        lines = _RAW_LINE_END.split(data)
-        if data.isascii() and b"\0" not in data and all(len(line) <= 998 for line in lines):
-            return _Part(header, b"\r\n".join(lines))
+    if plain:
+        is_8bit = not data.isascii()
+        return _Part([*header, "Content-Transfer-Encoding: 8bit"] if is_8bit else header, b"\r\n".join(plain), is_8bit)
     return _Part([*header, "Content-Transfer-Encoding: base64"], _base64(data))
 
 

@@ -24,7 +24,6 @@ from rookery.v1.item_pb2 import (
     RecipientType,
     Sensitivity,
 )
-
 from rookery_core.formats.mime_addresses import display, parse_addresses
 from rookery_core.formats.mime_dates import parse_date
 from rookery_core.formats.mime_headers import HeaderBlock, message_ids, raw_text_of, text_of

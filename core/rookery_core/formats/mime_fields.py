@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _LINE = 76
 _WORD = 75
+_LONGEST_PHRASE = 200
+_LONGEST_ID = 900
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&^_.+-]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
@@ -136,7 +138,7 @@ def _mailbox(person: Person, used: int) -> list[str]:
 
 
 def _phrase(name: str, used: int) -> list[str]:
-    if name.isascii() and "=?" not in name:
+    if name.isascii() and "=?" not in name and len(name) <= _LONGEST_PHRASE:
         if _ATOMS.fullmatch(name):
             return name.split()
         return ['"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"']
@@ -177,7 +179,7 @@ def _ids_field(name: str, identifiers: Iterable[str]) -> list[str]:
 
 def bare_id(identifier: str) -> str:
     """The id with nothing in it that would end or break its field."""
-    return "".join(character for character in identifier if character.isprintable() and character not in "<> ")
+    return "".join(character for character in identifier if character.isprintable() and character not in "<> ")[:_LONGEST_ID]
 
 
 def _folded(name: str, pieces: list[str]) -> list[str]:

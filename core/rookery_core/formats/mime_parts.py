@@ -13,7 +13,7 @@ from rookery.v1.item_pb2 import (
     Attachment,
     AttachmentDisposition,
 )
-
+from rookery_core.formats import mime_charsets
 from rookery_core.formats.mime_headers import message_ids, parameters, read_block, text_of
 from rookery_core.formats.mime_text import body_text, joined_text
 from rookery_core.formats.mime_transfer import BASE64, IDENTITY, decode_part
@@ -75,6 +75,9 @@ def sort_parts(raw: bytes, root: Entity) -> SortedParts:
         if not _is_text(leaf, disposition, name):
             _attach(raw, leaf, disposition, name, found)
             continue
+        label = leaf.parameters.get("charset", "")
+        if label and not mime_charsets.is_known(label):
+            found.defects.append("an unknown charset was guessed")
         text, cut = body_text(raw, leaf)
         found.truncated |= cut
         alternative = _alternative(leaf)

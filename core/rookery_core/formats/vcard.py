@@ -110,7 +110,7 @@ def _edit(component: Component, before: ItemRecord, after: ItemRecord) -> bool:
     changed = edit(component, _units(card, after), before, after)
     if changed:
         card.drop_loose_labels()
-        if after.summary.HasField("modified"):
+        if after.summary.HasField("modified") and after.summary.modified != before.summary.modified:
             component.replace(named("REV"), [values.stamp_line("REV", after.summary.modified)])
     return changed
 

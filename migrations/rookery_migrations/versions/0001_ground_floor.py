@@ -370,9 +370,11 @@ def _create_postings() -> None:
     """The postings are the engine's own: FTS5 without content, or a tsvector with GIN. Terms come folded and unstemmed."""
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
-            "CREATE VIRTUAL TABLE search_postings USING fts5("
-            "terms, content='', tokenize=\"unicode61 remove_diacritics 0 tokenchars '_'\")"
+            "CREATE VIRTUAL TABLE search_postings USING fts5(subject, sender, recipients, attachments, body, "
+            "content='', tokenize=\"ascii tokenchars '_'\")"
         )
     else:
         op.execute("ALTER TABLE search_document ADD COLUMN terms tsvector")
+        # The words lie apart from the rows: a hit costs a narrow row, and the words are read only where a phrase is looked for.
+        op.execute("ALTER TABLE search_document SET (toast_tuple_target = 128)")
         op.execute("CREATE INDEX ix_search_document_terms ON search_document USING gin (terms)")

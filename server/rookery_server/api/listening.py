@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import pathlib
 from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
+
 from rookery_core.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Sequence
 
 RECEIVE_BYTES = 8 << 20

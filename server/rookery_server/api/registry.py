@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,9 @@ def register(server: grpc.aio.Server, calls: Calls, service: ServiceDescriptor, 
 
 
 def method_name(rpc_name: str) -> str:
-    """The servicer's method for a call: "BatchGetItems" is "batch_get_items"."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", rpc_name).lower()
+    """The servicer's method for a call: "BatchGetItems" is "batch_get_items", "Import" is "import_"."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", rpc_name).lower()
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _handler(calls: Calls, method: MethodDescriptor, servicer: object) -> grpc.RpcMethodHandler[bytes, bytes]:

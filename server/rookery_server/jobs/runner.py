@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
+
 from rookery_core.errors import RookeryError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class JobRunner:
         except RookeryError as error:
             _log.warning("job failed", job=job.name, reason=error.reason, message=error.message)
             return False
-        except Exception:
+        except Exception:  # noqa: BLE001 - one job's mistake must not end the others; it is logged
             _log.exception("job failed", job=job.name)
             return False
         if done:

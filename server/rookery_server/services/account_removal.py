@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 from rookery.v1 import admin_service_pb2 as messages
 from rookery_core.errors import FailedPrecondition, RookeryError
 from rookery_core.rules.ids import require_id
-
 from rookery_server.services.accounts import require_administrator, require_locked
 from rookery_server.services.operations import check_operation_id, replay, request_hash
 from rookery_server.store import account_removal, accounts, jobs, ledger, sessions
 
 if TYPE_CHECKING:
-    from rookery_core.rules.clock import Clock
     from sqlalchemy import Connection
 
+    from rookery_core.rules.clock import Clock
     from rookery_server.services.caller import Caller
     from rookery_server.services.operations import Operations
     from rookery_server.services.sessions import Sessions

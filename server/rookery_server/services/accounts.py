@@ -180,11 +180,10 @@ class Accounts:
         return await self._sessions.ending(work, account_id=account_id)
 
     def _create_mailbox(self, connection: Connection, values: dict[str, Any], now: int) -> None:
-        counters = {"used_bytes": 0, "item_count": 0, "folder_count": 0}
+        counters = {"used_bytes": 0, "item_count": 0, "folder_count": len(folders.ROLES)}
         first = {"revision": _FIRST_REVISION, "oldest_revision": _FIRST_REVISION}
         number = mailboxes.create(connection, {**values, **counters, **first})
-        made = folders.create_role_folders(connection, number, self._ids, revision=_FIRST_REVISION, now=now)
-        mailboxes.advance(connection, number, _FIRST_REVISION, items=0, size=0, folders=made)
+        folders.create_role_folders(connection, number, self._ids, revision=_FIRST_REVISION, now=now)
 
 
 def require_administrator(caller: Caller) -> None:

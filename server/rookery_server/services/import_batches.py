@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rookery.v1.content_service_pb2 import ImportRequest
-from rookery_core.errors import RookeryError
+from rookery_core.errors import InvalidArgument, RookeryError
 from rookery_server.services import documents
 from rookery_server.services.blobs import BlobStore
-from rookery_server.services.import_commit import Member, Outcome, commit
+from rookery_server.services.import_commit import Member, Outcome, Refusal, commit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Waiting:
     request: ImportRequest
     raw: bytes
     marks: documents.Marks
-    failure: RookeryError | None
+    refusal: Refusal | None
     future: asyncio.Future[Outcome]
 
 
@@ -68,9 +68,9 @@ class ImportBatches:
         request: ImportRequest,
         raw: bytes,
         marks: documents.Marks,
-        failure: RookeryError | None = None,
+        refusal: Refusal | None = None,
     ) -> asyncio.Future[Outcome]:
-        """Queues a document; ``raw`` are its bytes, wherever they came from; ``failure`` is why there are none.
+        """Queues a document; ``raw`` are its bytes, wherever they came from; ``refusal`` is why there are none.
 
         The future gives its outcome once that is durable. It raises what happened to the whole batch (no such mailbox, the
         database's own errors), never another document's error.
@@ -78,7 +78,7 @@ class ImportBatches:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         key = (caller, request.mailbox_id)
         lane = self._lanes.setdefault(key, _Lane())
-        lane.waiting.append(Waiting(request, raw, marks, failure, future))
+        lane.waiting.append(Waiting(request, raw, marks, refusal, future))
         if lane.running < BATCHES_AT_ONCE:
             lane.running += 1
             task = asyncio.get_running_loop().create_task(self._serve(key, lane))
@@ -126,15 +126,15 @@ class ImportBatches:
         request = waiting.request
         sha256 = hashlib.sha256(waiting.raw).digest()
         item_id = request.item_id or self._ids.new()
-        member = Member(request, item_id, _request_hash(request, sha256), sha256, error=waiting.failure)
-        if waiting.failure is not None:
+        member = Member(request, item_id, _request_hash(request, sha256), sha256, refusal=waiting.refusal)
+        if waiting.refusal is not None:
             return member
         try:
             member.document = documents.read(
                 request.format, waiting.raw, waiting.marks, item_id=item_id, sha256=sha256, now=now, ids=self._ids
             )
         except RookeryError as error:
-            member.error = error
+            member.refusal = Refusal(error, definitive=error.definitive and not isinstance(error, InvalidArgument))
         return member
 
 

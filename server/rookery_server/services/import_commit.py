@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     from rookery_server.store.database import Transaction
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a document is refused before anything of the mailbox is looked at."""
+
+    error: RookeryError
+    definitive: bool
+    """Whether the operation is refused for good, and the ledger keeps that; else the request itself is wrong."""
+
+
 @dataclasses.dataclass(slots=True)
 class Member:
-    """A document of a batch. Either ``document`` or ``error`` is set."""
+    """A document of a batch. Either ``document`` or ``refusal`` is set."""
 
     request: content_service_pb2.ImportRequest
     item_id: bytes
@@ -33,8 +42,7 @@ class Member:
     sha256: bytes
     """Of the document's bytes."""
     document: PreparedDocument | None = None
-    error: RookeryError | None = None
-    """Why it is refused before anything of the mailbox is looked at."""
+    refusal: Refusal | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,8 +83,8 @@ class _Batch:
     def take(self, member: Member) -> Outcome:
         """Decides what becomes of one document."""
         operation_id = member.request.operation_id
-        if isinstance(member.error, InvalidArgument):
-            return self._refused(member, member.error)
+        if member.refusal is not None and not member.refusal.definitive:
+            return self._refused(member, member.refusal.error)
         entry = self._known.get(operation_id) or self._entries.get(operation_id)
         if entry is not None:
             return self._replayed(member, entry)
@@ -117,8 +125,10 @@ class _Batch:
 
     def _import(self, member: Member) -> ImportResponse:
         request, document = member.request, member.document
-        if member.error is not None or document is None:
-            raise member.error or ValueError("a member has a document or an error")
+        if member.refusal is not None:
+            raise member.refusal.error
+        if document is None:
+            raise ValueError("a document that is not refused was read")
         folder_id = self._folder(request.folder_id, document.kind)
         response = ImportResponse(operation_id=request.operation_id, item_id=member.item_id)
         key = (folder_id, _identity(member, document))

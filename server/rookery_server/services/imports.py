@@ -17,6 +17,7 @@ from rookery_core.rules.ids import require_minted
 from rookery_server.services import access, blob_reading, uploads
 from rookery_server.services.documents import Marks
 from rookery_server.services.import_batches import ImportBatches
+from rookery_server.services.import_commit import Refusal
 from rookery_server.services.operations import check_operation_id
 from rookery_server.services.refusals import rpc_status
 
@@ -104,12 +105,13 @@ class ImportService:
         raw = request.data if raw is None else raw
         try:
             marks = self._check(request, raw)
-        except InvalidArgument as error:
-            return self._batches.submit(caller, request, b"", _UNREADABLE, error)
-        return self._batches.submit(caller, request, raw, marks, failure)
+        except RookeryError as error:
+            return self._batches.submit(caller, request, b"", _UNREADABLE, Refusal(error, definitive=False))
+        refusal = None if failure is None else Refusal(failure, definitive=failure.definitive)
+        return self._batches.submit(caller, request, raw, marks, refusal)
 
     def _check(self, request: ImportRequest, raw: bytes) -> Marks:
-        """InvalidArgument for what is wrong with a request whatever the mailbox holds; gives what to mark the item with."""
+        """Gives what to mark the item with. Raises for what is wrong with a request whatever the mailbox and the ledger hold."""
         check_operation_id(request.operation_id, self._clock.micros())
         if request.item_id:
             require_minted(request.item_id, "item_id")

@@ -5,6 +5,7 @@ The one place where an item comes into being or gets new content: create, update
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ def prepare(summary: ItemSummary, state: ItemState, content: ItemContent, *, now
     summary.size_bytes = size if size is not None else _size_of(summary, encoded, content)
     codec, stored = item_packing.compress(encoded)
     columns = {**summary_columns(summary), **state_columns(summary, state)}
-    columns["external_id"] = _text(records.external_id(summary, content), 1000) or None
+    columns["external_id"] = _external_key(records.external_id(summary, content))
     return PreparedItem(columns, codec, stored, [names.key(name) for name in state.categories])
 
 
@@ -223,6 +224,14 @@ def _instant(time: CalendarTime) -> int:
 
 def _micros(stamp: Timestamp) -> int:
     return stamp.ToMicroseconds()
+
+
+def _external_key(external_id: str) -> str | None:
+    """The Message-ID or UID as it is looked up: a long one by its digest, since PostgreSQL indexes at most 2.7 KB."""
+    clean = external_id.replace("\0", "")
+    if len(clean) > _KEY_LENGTH:
+        return "sha256:" + hashlib.sha256(clean.encode()).hexdigest()
+    return clean or None
 
 
 def _text(text: str, limit: int) -> str:

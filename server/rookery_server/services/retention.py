@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rookery_server.services.operations import HORIZON_DAYS
@@ -9,7 +10,6 @@ from rookery_server.store import ledger, retention
 
 if TYPE_CHECKING:
     from rookery_core.rules.clock import Clock
-
     from rookery_server.store.database import Database, Transaction
 
 _STEP = 500
@@ -43,7 +43,7 @@ class Retention:
         """Forgets departures older than the horizon, in all mailboxes; gives how many."""
         before = self._clock.micros() - _MICROS
         done, last = 0, 0
-        while batch := await self._database.read(lambda connection, last=last: retention.mailboxes_after(connection, last, 100)):
+        while batch := await self._database.read(partial(retention.mailboxes_after, mailbox_id=last, limit=100)):
             for mailbox_id in batch:
                 done += await self._forget_in(mailbox_id, before)
             last = batch[-1]

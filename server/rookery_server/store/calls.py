@@ -34,6 +34,8 @@ class Call(Generic[W]):
             return
         if self.error is None:
             self.future.set_result(self.result)
+        elif isinstance(self.error, StopIteration):  # a future refuses it, and the calls behind would never be settled
+            self.future.set_exception(RuntimeError("work raised StopIteration"))
         else:
             self.future.set_exception(self.error)
         self.error = None  # an exception that holds its own call would wait for the garbage collector

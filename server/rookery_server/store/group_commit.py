@@ -109,11 +109,22 @@ class GroupCommit:
         return transaction.announced
 
     def _together(self, calls: Sequence[Call[Transaction]]) -> dict[bytes, int]:
-        """Runs a group in one transaction; gives what to announce. ``_GroupLostError``: nothing of it has happened."""
+        """Runs a group in one transaction; gives what to announce. ``_GroupLostError``: nothing of it has happened.
+
+        Where not even a transaction can be begun (another program holds the lock), all members get that error at once: each alone
+        would wait as long again.
+        """
         announced: dict[bytes, int] = {}
         try:
             connection = self._open()
-            with connection.begin():
+            begun = connection.begin()
+        except (DBAPIError, sqlite3.Error) as error:
+            self._reset()
+            for call in calls:
+                call.error = _meaning(error)
+            return announced
+        try:
+            with begun:
                 for call in calls:
                     for mailbox_uid, revision in _run_member(connection, call).items():
                         announced[mailbox_uid] = max(revision, announced.get(mailbox_uid, 0))

@@ -20,8 +20,8 @@ LOCK_NAME = "rookery.lock"
 def locked(directory: pathlib.Path) -> Iterator[None]:
     """Holds the directory's lock within the block; the kernel lets go of it when the process ends, however it ends.
 
-    ``Unavailable`` ``DATABASE_BUSY`` at once if another process holds it, or there is no such directory. The file stays: removing it would race with the next
-    owner.
+    ``Unavailable`` ``DATABASE_BUSY`` at once if another process holds it, or there is no such directory. The file stays: removing
+    it would race with the next owner.
     """
     try:
         descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,4 +1,4 @@
-"""What may be forgotten: departures that no device asks for any more."""
+"""What may be forgotten: departures that no device asks for any more, items that nobody restores any more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, tuple_, update
 
-from rookery_server.store.tables import change, departure, mailbox
+from rookery_server.store.items import RECOVERABLE
+from rookery_server.store.tables import change, departure, item, mailbox
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
 def mailboxes_after(connection: Connection, mailbox_id: int, limit: int) -> list[int]:
     """The numbers of up to ``limit`` mailboxes after one."""
     statement = select(mailbox.c.id).where(mailbox.c.id > mailbox_id).order_by(mailbox.c.id).limit(limit)
+    return list(connection.execute(statement).scalars())
+
+
+def uids(connection: Connection, numbers: list[int]) -> dict[int, bytes]:
+    """The uids of mailboxes, by number."""
+    rows = connection.execute(select(mailbox.c.id, mailbox.c.uid).where(mailbox.c.id.in_(numbers)))
+    return {int(row.id): row.uid for row in rows}
+
+
+def still_due(connection: Connection, mailbox_id: int, item_ids: list[bytes], before: int) -> list[bytes]:
+    """Those of the items that were made recoverable before a time (microseconds) and still are; at most 500 ids."""
+    statement = select(item.c.id).where(
+        item.c.mailbox_id == mailbox_id, item.c.id.in_(item_ids), item.c.life == RECOVERABLE, item.c.deleted_at < before
+    )
     return list(connection.execute(statement).scalars())
 
 
@@ -44,9 +59,7 @@ def forget_departures(connection: Connection, mailbox_id: int, revision: int, li
     The mailbox's ``oldest_revision`` moves on first: a cursor from before it is told that it has expired.
     """
     connection.execute(
-        update(mailbox)
-        .where(mailbox.c.id == mailbox_id, mailbox.c.oldest_revision < revision)
-        .values(oldest_revision=revision)
+        update(mailbox).where(mailbox.c.id == mailbox_id, mailbox.c.oldest_revision < revision).values(oldest_revision=revision)
     )
     key = [*departure.primary_key.columns]
     old = select(*key).where(departure.c.mailbox_id == mailbox_id, departure.c.revision <= revision).limit(limit)

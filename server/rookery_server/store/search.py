@@ -1,8 +1,8 @@
 """The full-text index as the services see it, on either engine.
 
 What is indexed: the terms (``rookery_core.rules.words``) of each document's fields, each behind its mailbox's number, so that the
-postings of one mailbox are no part of another's. Folder, life, state and everything else that may change without the content are not
-indexed; they are joined to the hits. The index follows the commits: ``search_progress.revision`` says how far it has come.
+postings of one mailbox are no part of another's. Folder, life, state and everything else that may change without the content
+are not indexed; they are joined to the hits. The index follows the commits: ``search_progress.revision`` says how far it has come.
 
 A document's number is ``received in milliseconds << 22 | 22 bits of (item, content revision)``: the order of the numbers is the
 order of the items, and a document whose content changed gets another number. What is stale stays out of sight, because the number
@@ -17,21 +17,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from rookery_server.store import search_postgresql, search_sqlite
+from rookery_server.store.items import LIVE, PACKED_COLUMNS, PackedRow
 from rookery_server.store.tables import item, mailbox, search_document, search_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import ModuleType
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from rookery_core.rules.search_query import Document, Query
 
-NUMBERS = 1 << 63
+NUMBERS = (1 << 63) - 1
 """Above every document's number."""
 
 _HASH_BITS = 22
-_MAX_MILLIS = (1 << 41) - 1
+_MAX_MILLIS = (1 << 41) - 2
 _SALTS = 8
 
 
@@ -69,12 +70,8 @@ _window_end = (
 )
 _window = (
     select(item.c.id, item.c.content, item.c.revision, item.c.received, search_document.c.number)
-    .outerjoin(
-        search_document, (search_document.c.mailbox_id == item.c.mailbox_id) & (search_document.c.item_id == item.c.id)
-    )
-    .where(
-        item.c.mailbox_id == bindparam("mailbox"), item.c.revision > bindparam("since"), item.c.revision <= bindparam("upto")
-    )
+    .outerjoin(search_document, (search_document.c.mailbox_id == item.c.mailbox_id) & (search_document.c.item_id == item.c.id))
+    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.revision > bindparam("since"), item.c.revision <= bindparam("upto"))
     .order_by(item.c.revision)
 )
 _progress = select(search_progress.c.revision).where(search_progress.c.mailbox_id == bindparam("mailbox"))
@@ -91,6 +88,12 @@ _present = select(item.c.id, item.c.content).where(
     item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
 )
 _hold = select(mailbox.c.id).where(mailbox.c.id == bindparam("mailbox")).with_for_update(read=True, key_share=True)
+_live = select(*PACKED_COLUMNS).where(
+    item.c.mailbox_id == bindparam("mailbox"),
+    item.c.id.in_(bindparam("items", expanding=True)),
+    item.c.folder_id.in_(bindparam("folders", expanding=True)),
+    item.c.life == LIVE,
+)
 _taken = select(search_document.c.number).where(search_document.c.number.in_(bindparam("numbers", expanding=True)))
 _behind = (
     select(mailbox.c.uid)
@@ -127,12 +130,12 @@ def pending(connection: Connection, mailbox_id: int, since: int, limit: int) -> 
     """
     window = {"mailbox": mailbox_id, "since": since, "skip": limit - 1}
     upto = connection.execute(_window_end, window).scalar()
-    rows = connection.execute(_window, {"mailbox": mailbox_id, "since": since, "upto": NUMBERS - 1 if upto is None else upto})
+    rows = connection.execute(_window, {"mailbox": mailbox_id, "since": since, "upto": NUMBERS if upto is None else upto})
     return [Candidate(*row) for row in rows], upto
 
 
 def index_batch(connection: Connection, mailbox_id: int, documents: Sequence[Indexed], *, since: int, upto: int) -> bool:
-    """Puts documents into the index and notes that everything up to revision ``upto`` is there. At most 500 documents.
+    """Puts documents into the index and notes that everything up to revision ``upto`` is there. At most 1,000 documents.
 
     False, and nothing happens, if the index has moved on from ``since`` meanwhile. Items that are gone or have other content by
     now are passed over: their change is beyond ``upto``.
@@ -167,8 +170,26 @@ def forget(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -
 def find(
     connection: Connection, mailbox_id: int, query: Query, *, at_least: int, below: int, limit: int
 ) -> list[tuple[int, bytes]]:
-    """Numbers and item ids of up to ``limit`` documents that hold the query's words, newest first, with ``at_least <= number < below``."""
-    return _engine(connection).find(connection, mailbox_id, query, at_least=at_least, below=below, limit=limit)
+    """Numbers and item ids of up to ``limit`` documents that hold the query's words, newest first.
+
+    Their numbers are ``at_least`` or greater, and less than ``below``.
+    """
+    if connection.dialect.name == "postgresql":
+        return search_postgresql.find(connection, mailbox_id, query, at_least=at_least, below=below, limit=limit)
+    return search_sqlite.find(connection, mailbox_id, query, at_least=at_least, below=below, limit=limit)
+
+
+def live(
+    connection: Connection,
+    mailbox_id: int,
+    item_ids: Sequence[bytes],
+    folder_ids: Sequence[bytes],
+    where: ColumnElement[bool] | None,
+) -> dict[bytes, PackedRow]:
+    """Those of the items (at most 500) that are live, in one of the folders, and for which a condition on ``item`` holds."""
+    statement = _live if where is None else _live.where(where)
+    rows = connection.execute(statement, {"mailbox": mailbox_id, "items": item_ids, "folders": folder_ids})
+    return {row.id: PackedRow(*row) for row in rows}
 
 
 def _insert(connection: Connection, mailbox_id: int, documents: Sequence[Indexed]) -> None:

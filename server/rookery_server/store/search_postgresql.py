@@ -1,7 +1,7 @@
 """Postings in PostgreSQL: a ``tsvector`` beside each document, with a GIN index. Updates and deletions are real here.
 
-A field's terms carry a weight: A subject, B sender, C recipients, D attachments and body. A ``tsvector`` counts positions up to 16,383
-and keeps 255 for a term; what is beyond is found as words, but no longer as a phrase. It holds less than 1 MiB: of longer
+A field's terms carry a weight: A subject, B sender, C recipients, D attachments and body. A ``tsvector`` counts positions up to
+16,383 and keeps 255 for a term; what is beyond is found as words, but no longer as a phrase. It holds less than 1 MiB: of longer
 documents the rest is left out.
 """
 
@@ -62,7 +62,7 @@ def find(
 
 def _vector(prefix: str, document: Document) -> str:
     """The document as a tsvector is written. Terms hold letters, digits and marks only, so nothing in it needs escaping."""
-    places: dict[str, list[str]] = {"": [f"{_MAX_POSITION}D"]}  # the mark that every document of the mailbox has
+    places: dict[str, list[str]] = {"": []}  # the mark that every document of the mailbox has
     position, size = 0, 0
     for field, terms in zip(Field, document, strict=True):
         weight = _WEIGHTS[field]
@@ -73,12 +73,12 @@ def _vector(prefix: str, document: Document) -> str:
                 size += len(prefix) + len(term.encode()) + 8
                 if size > _MAX_BYTES:
                     break
-                places[term] = [f"{min(position, _MAX_POSITION)}{weight}"]
-            elif position < _MAX_POSITION and len(found) < _MAX_POSITIONS:
+                places[term] = [f"{position}{weight}"] if position <= _MAX_POSITION else []
+            elif position <= _MAX_POSITION and len(found) < _MAX_POSITIONS:
                 found.append(f"{position}{weight}")
                 size += 2
         position += _GAP
-    return " ".join(f"'{prefix}{term}':{','.join(found)}" for term, found in places.items())
+    return " ".join(f"'{prefix}{term}'" + (f":{','.join(found)}" if found else "") for term, found in places.items())
 
 
 def _expression(mailbox_id: int, wanted: Sequence[Words]) -> str:
@@ -94,6 +94,4 @@ def _phrase(prefix: str, words: Words) -> str:
     weight = "" if words.field is None else _WEIGHTS[words.field]
     last = len(words.terms) - 1
     marks = [("*" if words.prefix and index == last else "") + weight for index in range(last + 1)]
-    return " <-> ".join(
-        f"'{prefix}{term}'" + (f":{mark}" if mark else "") for term, mark in zip(words.terms, marks, strict=True)
-    )
+    return " <-> ".join(f"'{prefix}{term}'" + (f":{mark}" if mark else "") for term, mark in zip(words.terms, marks, strict=True))

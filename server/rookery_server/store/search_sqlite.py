@@ -1,8 +1,8 @@
 """Postings in FTS5, contentless: the table holds words and no text.
 
-The tokenizer ``ascii`` splits at ASCII punctuation only and changes no other character, so terms come through as they are. FTS5 gives
-hits in the order of their numbers, either way, without sorting. It can not take a document out without its text; a document that
-is gone keeps its postings, out of sight, until ``compact`` has built the table anew beside the old one.
+The tokenizer ``ascii`` splits at ASCII punctuation only and changes no other character, so terms come through as they are. FTS5
+gives hits in the order of their numbers, either way, without sorting. It can not take a document out without its text; a document
+that is gone keeps its postings, out of sight, until ``compact`` has built the table anew beside the old one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
 from rookery_core.rules.search_query import Document, Field
-from rookery_server.store.tables import search_document, search_progress
 from rookery_server.store.search_terms import mailbox_prefix
+from rookery_server.store.tables import search_document, search_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,14 +60,14 @@ def ensure_progress(connection: Connection, mailbox_id: int) -> None:
 
 def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, Document]]) -> None:
     """Writes postings, by ascending number (FTS5 begins a new segment where numbers go down)."""
-    rows = [_row(mailbox_id, number, document) for number, document in documents]
+    rows = [{"number": number, **_texts(mailbox_id, document)} for number, document in documents]
     connection.execute(_add, rows)
     if connection.execute(_compacting).first():
         # What is beyond the place that compaction has come to is met when it gets there.
         done = connection.execute(_compacted).scalar() or 0
-        rows = [row for row in rows if row["number"] <= done]
-        if rows:
-            connection.execute(_add_next, rows)
+        passed = [row for row, (number, _) in zip(rows, documents, strict=True) if number <= done]
+        if passed:
+            connection.execute(_add_next, passed)
 
 
 def find(
@@ -115,7 +115,10 @@ def compact(connection: Connection, listed: Sequence[tuple[int, int, Document]])
     present = set(connection.execute(select(search_document.c.number).where(between)).scalars())
     if listed[0][0] <= done or present - {number for number, _, _ in listed}:
         return
-    rows = [_row(mailbox_id, number, document if number in present else _EMPTY) for number, mailbox_id, document in listed]
+    rows = [
+        {"number": number, **_texts(mailbox_id, document if number in present else _EMPTY)}
+        for number, mailbox_id, document in listed
+    ]
     connection.execute(_add_next, rows)
 
 
@@ -128,13 +131,12 @@ def finish_compaction(connection: Connection) -> bool:
     return True
 
 
-def _row(mailbox_id: int, number: int, document: Document) -> dict[str, object]:
+def _texts(mailbox_id: int, document: Document) -> dict[str, str]:
     prefix = mailbox_prefix(mailbox_id)
-    joined = [f"{prefix}{f' {prefix}'.join(terms)}" if terms else "" for terms in document]
-    row: dict[str, object] = dict(zip(Document._fields, joined, strict=True))
-    row["number"] = number
-    row["attachments"] = f"{row['attachments']} {prefix}"  # the mark that every document of the mailbox has
-    return row
+    joined = (prefix + f" {prefix}".join(terms) if terms else "" for terms in document)
+    texts = dict(zip(Document._fields, joined, strict=True))
+    texts["attachments"] += f" {prefix}"  # the mark that every document of the mailbox has
+    return texts
 
 
 def _expression(mailbox_id: int, wanted: Sequence[Words]) -> str:

@@ -49,9 +49,10 @@ class WalKeeper:
                 if empty:
                     connection.execute("PRAGMA busy_timeout = 250").close()  # for readers of other programs, a backup
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-                    connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}").close()
         except sqlite3.Error as error:
             _log.warning("the write-ahead log could not be emptied: %s", error)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}").close()
         left = self._size()
         self._next = self._limit if left < self._limit else left + self._limit // 4
 

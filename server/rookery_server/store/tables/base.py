@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sqlalchemy import BigInteger, Integer, LargeBinary, MetaData
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
 
 metadata = MetaData(
     naming_convention={
@@ -19,7 +24,20 @@ NO_TIME = -(1 << 62)
 FOREVER = 1 << 62
 """Sorts after every time: the end of an open series."""
 
-Id = LargeBinary(16)
+
+class Bytes(LargeBinary):
+    """Bytes, handed to the driver and taken from it as they are: both drivers speak ``bytes``, so that nothing is converted."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """None: no conversion on the way in."""
+        del dialect
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> None:
+        """None: no conversion on the way out."""
+        del dialect, coltype
+
+
+Id = Bytes(16)
 """An id that travels."""
 
 Serial = BigInteger().with_variant(Integer, "sqlite")

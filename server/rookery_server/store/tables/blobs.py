@@ -6,15 +6,15 @@ hash is known. A blob that no item holds is swept 24 hours after it was last tou
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, SmallInteger, String, Table
 
-from rookery_server.store.tables.base import Id, metadata
+from rookery_server.store.tables.base import Bytes, Id, metadata
 
 blob = Table(
     "blob",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("sha256", LargeBinary(32), nullable=True, unique=True),  # null until all bytes are there
+    Column("sha256", Bytes(32), nullable=True, unique=True),  # null until all bytes are there
     Column("size_bytes", BigInteger, nullable=False),
     Column("stored_bytes", BigInteger, nullable=False),
     Column("touched", BigInteger, nullable=False),  # when it was last linked or written
@@ -28,7 +28,7 @@ blob_chunk = Table(
     Column("offset", BigInteger, primary_key=True),  # of the chunk's first decoded byte
     Column("size_bytes", Integer, nullable=False),  # decoded
     Column("codec", SmallInteger, nullable=False),  # 1 as it is, 2 Zstandard (rookery.v1.ContentEncoding)
-    Column("data", LargeBinary, nullable=False),
+    Column("data", Bytes, nullable=False),
 )
 
 upload = Table(
@@ -54,7 +54,7 @@ item_blob = Table(
     Column("content_revision", BigInteger, primary_key=True),
     Column("part", Integer, primary_key=True),  # 0: the original message; else Attachment.id
     Column("blob_id", Id, ForeignKey("blob.id"), nullable=False),
-    Column("prefix", LargeBinary, nullable=True),  # trace header before the original (Return-Path, Received)
+    Column("prefix", Bytes, nullable=True),  # trace header before the original (Return-Path, Received)
     Column("offset", BigInteger, nullable=False),  # the encoded bytes' place in the blob
     Column("length", BigInteger, nullable=False),
     Column("encoding", String(20), nullable=False),  # identity, base64, quoted-printable, uuencode

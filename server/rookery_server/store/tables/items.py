@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, SmallInteger, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, SmallInteger, String, Table, Text, text
 
-from rookery_server.store.tables.base import Id, metadata
+from rookery_server.store.tables.base import Bytes, Id, metadata
 
 item = Table(
     "item",
@@ -39,12 +39,12 @@ item = Table(
     Column("flag_status", SmallInteger, nullable=False),
     Column("reminder", BigInteger, nullable=False),
     Column("message_class", String(255), nullable=False),
-    Column("conversation_id", LargeBinary(16), nullable=True),
+    Column("conversation_id", Bytes(16), nullable=True),
     Column("external_id", Text, nullable=True),  # Message-ID or UID: finds replies, updates and what is there already
     Column("deleted_at", BigInteger, nullable=True),  # when it became recoverable
     # The records as they travel.
-    Column("state", LargeBinary, nullable=False),
-    Column("summary", LargeBinary, nullable=False),
+    Column("state", Bytes, nullable=False),
+    Column("summary", Bytes, nullable=False),
     # One index for each sort of a folder's list; the id makes each order total.
     *(
         Index(f"ix_item_by_{key}", "mailbox_id", "folder_id", "life", key, "id")
@@ -80,7 +80,7 @@ item_content = Table(
     Column("item_id", Id, primary_key=True),
     Column("revision", BigInteger, primary_key=True),
     Column("codec", SmallInteger, nullable=False),  # 1 as it is, 2 Zstandard (rookery.v1.ContentEncoding)
-    Column("content", LargeBinary, nullable=False),
+    Column("content", Bytes, nullable=False),
 )
 
 item_stamp = Table(
@@ -135,7 +135,7 @@ reader_state = Table(
     Column("reader_id", Id, primary_key=True),  # the account, other than the owner
     Column("is_read", Boolean, nullable=False),
     Column("flag_status", SmallInteger, nullable=False),
-    Column("state", LargeBinary, nullable=False),
+    Column("state", Bytes, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Index("ix_reader_state_revision", "mailbox_id", "reader_id", "revision"),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, Table, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, text
 
-from rookery_server.store.tables.base import Id, Serial, metadata
+from rookery_server.store.tables.base import Bytes, Id, Serial, metadata
 
 mailbox = Table(
     "mailbox",
@@ -27,7 +27,7 @@ folder = Table(
     metadata,
     Column("mailbox_id", BigInteger, ForeignKey("mailbox.id"), primary_key=True),
     Column("id", Id, primary_key=True),
-    Column("parent_id", LargeBinary(16), nullable=False),  # 16 zero bytes at the top
+    Column("parent_id", Bytes(16), nullable=False),  # 16 zero bytes at the top
     Column("name", String(255), nullable=False),
     Column("name_key", String(765), nullable=False),  # NFC, case-folded: unique among live siblings
     Column("role", SmallInteger, nullable=False),  # rookery.v1.FolderRole

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Index, String, Table
 
-from rookery_server.store.tables.base import Id, metadata
+from rookery_server.store.tables.base import Bytes, Id, metadata
 
 operation = Table(
     "operation",
     metadata,
     Column("account_id", Id, primary_key=True),  # the acting account; 16 zero bytes for the machine's administrator
     Column("id", Id, primary_key=True),
-    Column("request_hash", LargeBinary(32), nullable=False),
-    Column("refusal", LargeBinary, nullable=True),  # rookery.internal.v1.RecordedError, of a definitive refusal
-    Column("result", LargeBinary, nullable=True),  # the encoded response
+    Column("request_hash", Bytes(32), nullable=False),
+    Column("refusal", Bytes, nullable=True),  # rookery.internal.v1.RecordedError, of a definitive refusal
+    Column("result", Bytes, nullable=True),  # the encoded response
     Column("created", BigInteger, nullable=False),
     Index("ix_operation_created", "created"),
 )
@@ -36,7 +36,7 @@ job = Table(
     Column("account_id", Id, primary_key=True),
     Column("id", Id, primary_key=True),  # the operation id that began it
     Column("kind", String(40), nullable=False),
-    Column("arguments", LargeBinary, nullable=False),  # the encoded request
+    Column("arguments", Bytes, nullable=False),  # the encoded request
     Column("session_id", Id, nullable=False),
     Column("progress", BigInteger, nullable=False),  # rows done
     Column("created", BigInteger, nullable=False),
@@ -48,6 +48,6 @@ secret_key = Table(
     metadata,
     Column("purpose", String(40), primary_key=True),  # e.g. "page-token", "session-token"
     Column("key_id", BigInteger, primary_key=True),
-    Column("key", LargeBinary(32), nullable=False),
+    Column("key", Bytes(32), nullable=False),
     Column("created", BigInteger, nullable=False),
 )

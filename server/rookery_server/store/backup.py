@@ -1,0 +1,97 @@
+"""Copies of a SQLite database, made while servers write to it; and what makes a restored one safe to sync with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import urllib.parse
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select, update
+
+from rookery_core.errors import AlreadyExists, DataLoss, FailedPrecondition
+from rookery_server.store import sqlite
+from rookery_server.store.tables import change, mailbox
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+REVISIONS_AHEAD = 1_000_000
+"""How far a restored mailbox's clock is moved on: beyond every revision handed out between the backup and its loss."""
+
+_NOBODY = bytes(16)
+
+
+def copy(source: pathlib.Path, target: pathlib.Path) -> int:
+    """Copies a database as it is at this moment to a new file, whole and on disk before it has its name; gives its bytes.
+
+    AlreadyExists ``FIELD_INVALID`` if there is a file; DataLoss ``CONTENT_DAMAGED`` if what was read is no sound database.
+    """
+    if target.exists():
+        raise AlreadyExists("FIELD_INVALID", f"{target} is there already: name a new file")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    try:
+        with contextlib.closing(_open(source, "ro")) as read, contextlib.closing(_open(unfinished, "rw")) as written:
+            read.backup(written)
+            written.execute("PRAGMA journal_mode = DELETE").close()  # one file, no log beside it
+            problems = [row[0] for row in written.execute("PRAGMA quick_check")]
+        if problems != ["ok"]:
+            raise DataLoss("CONTENT_DAMAGED", f"{source} is damaged: {problems[0]}")
+        _sync(unfinished)
+        unfinished.rename(target)
+        _sync(target.parent)
+    except sqlite3.Error as error:
+        raise sqlite.translated(error) or DataLoss("CONTENT_DAMAGED", f"{source} is no sound database: {error}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def put_in_place(copied: pathlib.Path, database: pathlib.Path, kept: pathlib.Path) -> None:
+    """Makes a copy the database; the one that was there is kept under another name. Nobody may have either open.
+
+    FailedPrecondition ``FIELD_INVALID`` if a file of that name is there.
+    """
+    if database.exists():
+        if kept.exists():
+            message = f"{kept} is there, from a restore before: move it away, so that nothing is lost"
+            raise FailedPrecondition("FIELD_INVALID", message)
+        with contextlib.closing(_open(database, "rw")) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE").close()  # what is in its log goes with it
+        database.rename(kept)
+    copied.rename(database)
+    with contextlib.closing(_open(database, "rw")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL").close()
+    _sync(database.parent)
+
+
+def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int) -> int:
+    """Gives every mailbox a new epoch and moves its clock far ahead, so that devices compare before they trust; gives how many."""
+    rows = connection.execute(select(mailbox.c.id, mailbox.c.revision).with_for_update()).all()
+    for row in rows:
+        revision = row.revision + REVISIONS_AHEAD
+        connection.execute(
+            update(mailbox).where(mailbox.c.id == row.id).values(epoch=new_id(), revision=revision, oldest_revision=revision)
+        )
+        line = {"mailbox_id": row.id, "revision": revision, "at": now, "operation": "server.restore"}
+        connection.execute(insert(change), {**line, "actor_id": _NOBODY, "device_id": _NOBODY, "operation_id": _NOBODY})
+    return len(rows)
+
+
+def _open(path: pathlib.Path, mode: str) -> sqlite3.Connection:
+    address = f"file:{urllib.parse.quote(str(path))}?mode={mode}"
+    return sqlite3.connect(address, uri=True, timeout=sqlite.BUSY_SECONDS, isolation_level=None)
+
+
+def _sync(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
