@@ -27,18 +27,18 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
 
 ARGUMENTS = {
+    "ACCOUNT": "One of the account's addresses.",
     "ADDRESS": "An e-mail address.",
-    "DOMAIN": "A mail domain, e.g. example.org.",
-    "FILE": "A file.",
     "FILE...": "Files, Maildirs and folders of files.",
     "FOLDER": "A folder: by role (`inbox`), by path (`Projects/2026`) or by id.",
     "ID": "An id, as listings print it.",
     "ID...": "Ids, as listings print them.",
     "N": "The attachment's number, as `rookery show` prints it.",
-    "NAME": "A name.",
+    "NAME": "A domain, e.g. example.org.",
     "PATH": "A folder's path: a name, or names joined by `/`.",
     "QUERY...": "What to look for: see [searching](../search.md). In a shell, quote what holds spaces, quotes or `*`.",
-    "SHELL": "The shell.",
+    "SOURCE": "The file with the backup.",
+    "TARGET": "The file to write; it must not be there yet.",
     "{bash|zsh|fish}": "The shell.",
 }
 """What the arguments of commands mean, by the name that the usage line gives them: click keeps no help for arguments."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -219,8 +220,6 @@ async def test_a_long_document_is_found_by_its_last_word(database: Database, two
 
 
 async def test_hits_stream_newest_first_without_a_sort(sqlite_url: str) -> None:
-    import sqlite3
-
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
         statement = str(search_sqlite._find).replace(":expression", "'x'").replace(":limit", "9")
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", {"at_least": 0, "below": 9, "mailbox": 1}).fetchall()

@@ -83,7 +83,9 @@ def _wrapped(method: Any, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
     return make(handler, request_deserializer=request.FromString, response_serializer=lambda answer: answer.SerializeToString())
 
 
-async def serve(handlers: Mapping[str, Handler], port: int = 0) -> tuple[grpc.aio.Server, int]:
+async def serve(
+    handlers: Mapping[str, Handler], port: int = 0, credentials: grpc.ServerCredentials | None = None
+) -> tuple[grpc.aio.Server, int]:
     """Starts a server on loopback that answers "Service.Method" with `handlers`; gives it with its port."""
     server = grpc.aio.server()
     for service_name, service in _SERVICES.items():
@@ -93,7 +95,8 @@ async def serve(handlers: Mapping[str, Handler], port: int = 0) -> tuple[grpc.ai
             if f"{service_name}.{method.name}" in handlers
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    address = f"127.0.0.1:{port}"
+    bound = server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
     await server.start()
     return server, bound
 

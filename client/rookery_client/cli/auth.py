@@ -114,7 +114,8 @@ def list_sessions(session: Session, as_json: bool) -> None:
             )
             for each in found
         ],
-        whole=["ID"],
+        cut=["Device"],
+        drop=["From", "Signed in"],
     )
 
 

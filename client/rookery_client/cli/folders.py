@@ -45,7 +45,8 @@ def folders(session: Session, as_json: bool) -> None:
             for folder in found
         ],
         right=["Unread", "Items", "Size"],
-        whole=["ID"],
+        cut=["Folder"],
+        drop=["Size", "Kind", "Role"],
     )
 
 
@@ -148,7 +149,8 @@ def _tell_deleted(response: DeleteFolderResponse | EmptyFolderResponse, *, as_js
     if as_json:
         emit(view(response))
     else:
-        click.echo(f"{response.deleted_items:,} items deleted.", err=True)
+        plural = "" if response.deleted_items == 1 else "s"
+        click.echo(f"{response.deleted_items:,} item{plural} deleted.", err=True)
 
 
 COMMANDS = (folders, mkdir, mvdir, rmdir, empty)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ class _Tally:
 
     def fail(self, label: str, reason: str, message: str) -> None:
         self.failures.append({"source": label, "reason": reason, "message": message})
-        click.echo(f"rookery: {clean(label)}: {clean(message)}", err=True)
+        # Not click.echo, which goes round what the progress bar puts in place of stderr to keep lines apart.
+        print(f"rookery: {clean(label)}: {clean(message)}", file=sys.stderr)
 
 
 @click.command("import")

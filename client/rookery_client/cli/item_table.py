@@ -24,7 +24,7 @@ def show_items(items: Sequence[Item]) -> None:
     kind = items[0].summary.kind if items else ItemKind.ITEM_KIND_MESSAGE
     columns: Columns = {"": marks, **_BY_KIND.get(kind, _OTHERS), "ID": lambda item: text_of(item.id)}
     rows = [[cell(item) for cell in columns.values()] for item in items]
-    table(list(columns), rows, right=["Size", "Done"], whole=["ID"])
+    table(list(columns), rows, right=["Size", "Done"], cut=_CUT, drop=[title for title in _DROP if title in columns])
 
 
 def marks(item: Item) -> str:
@@ -57,6 +57,8 @@ def _author(item: Item) -> str:
     return str(author.name or author.address)
 
 
+_CUT = ["From", "Subject", "Where", "Name", "E-mail", "Company"]
+_DROP = ["Size", "Company", "Where", "Phone", "Status", "Received", "Changed"]
 _MESSAGES: Columns = {
     "From": _author,
     "Subject": lambda item: item.summary.subject,

@@ -119,7 +119,7 @@ def rm(session: Session, ids: tuple[str, ...], recoverable: bool, permanent: boo
         raise click.UsageError("Either --recoverable or --permanent.")
     wanted = _parsed(ids)
     if permanent and not yes:
-        click.confirm(f"Delete {len(wanted):,} items for good?", abort=True, err=True)
+        click.confirm(f"Delete {len(wanted):,} item{'' if len(wanted) == 1 else 's'} for good?", abort=True, err=True)
     mode = DeleteMode.DELETE_MODE_TO_DELETED_ITEMS
     if recoverable or permanent:
         mode = DeleteMode.DELETE_MODE_PERMANENT if permanent else DeleteMode.DELETE_MODE_RECOVERABLE

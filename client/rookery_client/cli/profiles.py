@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import json
 import os
+import pathlib
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +21,6 @@ from rookery_client import Tokens
 from rookery_core.errors import FailedPrecondition, Unauthenticated
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import AsyncIterator, Iterator
 
 _POLL_SECONDS = 0.02
@@ -112,14 +112,15 @@ class Profiles:
         document = {"profiles": {name: _fields_of(profile) for name, profile in sorted(profiles.items())}}
         # mkstemp makes the file with mode 0600, so that the tokens are never readable to others, not even for a moment.
         descriptor, name = tempfile.mkstemp(prefix=".profiles-", dir=self._folder)
+        temporary = pathlib.Path(name)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(document, file, indent=2, ensure_ascii=False)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(name, self._path)  # noqa: PTH105 - mkstemp gives the name as text
+            temporary.replace(self._path)
         except BaseException:
-            os.unlink(name)  # noqa: PTH108 - likewise
+            temporary.unlink(missing_ok=True)
             raise
 
 

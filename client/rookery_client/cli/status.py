@@ -41,7 +41,7 @@ def status(session: Session, as_json: bool) -> None:
     ]
     if rows:
         click.echo()
-        table(["Folder", "Unread", "Items"], rows, right=["Unread", "Items"])
+        table(["Folder", "Unread", "Items"], rows, right=["Unread", "Items"], cut=["Folder"])
 
 
 COMMANDS = (status,)

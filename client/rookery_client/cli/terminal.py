@@ -7,6 +7,7 @@ import sys
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from google.protobuf.timestamp_pb2 import Timestamp
+    from rich.console import JustifyMethod
 
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor
@@ -26,6 +28,8 @@ _UNSEEN = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of text around
     "\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
+_LEAST = 14
+"""Columns of the terminal below which a shortened text says nothing any more."""
 _WIDE = 10_000
 """Columns of a table that no terminal shows: whoever reads it gets all of it."""
 
@@ -40,21 +44,46 @@ def clean(text: str) -> str:
     return " ".join(clean_block(text).split())
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), whole: Sequence[str] = ()) -> None:
-    """Prints a table. Titles in `right` are aligned right; those in `whole` are never cut to make room."""
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else _WIDE, highlight=False)
+def table(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    cut: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> None:
+    """Prints a table. Titles in `right` are aligned right.
+
+    Where the terminal is too narrow, the columns in `drop` are left out, in that order, until it suffices, and those in `cut`
+    are shortened; all others are always whole. What is no terminal gets everything.
+    """
+    cells = [[clean(cell) for cell in row] for row in rows]
+    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    shown = _fitting(titles, cells, cut, drop, console.width)
     sheet = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        keep = title in whole or not terminal
-        sheet.add_column(
-            title, justify="right" if title in right else "left", no_wrap=True, overflow="ignore" if keep else "ellipsis"
-        )
-        if keep and title in whole:
-            sheet.columns[-1].min_width = 36 if title == "ID" else None
-    for row in rows:
-        sheet.add_row(*(Text(clean(cell)) for cell in row))
+    for index in shown:
+        justify: JustifyMethod = "right" if titles[index] in right else "left"
+        sheet.add_column(titles[index], justify=justify, no_wrap=titles[index] not in cut)
+    for row in cells:
+        sheet.add_row(*(Text(row[index], no_wrap=True, overflow="ellipsis") for index in shown))
     console.print(sheet)
+
+
+def _fitting(
+    titles: Sequence[str], cells: Sequence[Sequence[str]], cut: Sequence[str], drop: Sequence[str], width: int
+) -> list[int]:
+    """The columns that are shown."""
+    needed = {
+        index: max((cell_len(text) for text in (title, *(row[index] for row in cells))), default=0)
+        for index, title in enumerate(titles)
+    }
+    for index, title in enumerate(titles):
+        if title in cut:
+            needed[index] = min(needed[index], _LEAST)
+    for title in drop:
+        if sum(needed.values()) + 2 * len(needed) > width:
+            del needed[titles.index(title)]
+    return list(needed)
 
 
 def size(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from google.rpc import error_details_pb2, status_pb2
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "rookery"
+
+_NOISE = re.compile(r"^failed to connect to all addresses; last error: \w+: (?:\S+: )?(?:Failed to connect to remote host: )?")
+"""What gRPC says before it comes to the point."""
 
 _CLASSES: dict[int, type[errors.RookeryError]] = {
     3: errors.InvalidArgument,
@@ -63,7 +67,7 @@ def error_of_status(status: status_pb2.Status) -> errors.RookeryError:
 
 def _error_without_details(code: int, details: str, server: str) -> errors.RookeryError:
     """What gRPC itself, or something between here and the server, refused."""
-    said = " ".join(details.split())[:300]
+    said = _NOISE.sub("", " ".join(details.split()))[:300]
     if code in {1, 14}:
         return errors.Unavailable("SERVER_UNREACHABLE", f"no answer from {server}: is the server running there? ({said})")
     if code == 4:

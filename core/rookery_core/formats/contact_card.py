@@ -275,12 +275,15 @@ def _list_units(card: Card) -> list[Unit]:
         Unit(
             named("ADR", "LABEL"),
             lambda r: list(r.content.contact.addresses),
-            lambda r, _: lists.merged(
-                r.content.contact.addresses,
-                lists.addresses(card),
-                lambda a: f"{a.context} {a.street}",
-                lambda a, old: lists.address_lines(a, old, version),
-            ),
+            lambda r, _: [
+                *lists.merged(
+                    r.content.contact.addresses,
+                    lists.addresses(card),
+                    lambda a: f"{a.context} {a.street}",
+                    lambda a, old: lists.address_lines(a, old, version),
+                ),
+                *lists.loose_labels(card),
+            ],
         ),
         Unit(
             named("URL"),

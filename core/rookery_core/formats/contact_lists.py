@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import re
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -125,7 +126,9 @@ def _kind(line: Line, card: Card) -> PhoneKind.ValueType:
 
 def addresses(card: Card) -> list[Held[ContactAddress]]:
     """Postal addresses, each with its LABEL: the parameter of vCard 4, or vCard 3's property of the same context."""
-    labels = list(card.component.lines("LABEL"))
+    labels: dict[int, collections.deque[Line]] = collections.defaultdict(collections.deque)
+    for label in card.component.lines("LABEL"):
+        labels[_context(label)].append(label)
     found = []
     for line in card.component.lines("ADR"):
         parts = [unescaped(part).strip() for part in [*split(line.value, ";"), *[""] * 7][:7]]
@@ -142,14 +145,18 @@ def addresses(card: Card) -> list[Held[ContactAddress]]:
             preferred=_preferred(line),
         )
         lines = [line]
-        label = next((label for label in labels if _context(label) == value.context), None)
-        if label and not value.label:
-            labels.remove(label)
-            value.label = unescaped(label.value)
-            lines.append(label)
+        if labels[value.context] and not value.label:
+            lines.append(labels[value.context].popleft())
+            value.label = unescaped(lines[-1].value)
         if any(parts) or value.label:
             found.append(Held(value, lines))
     return found
+
+
+def loose_labels(card: Card) -> list[Line]:
+    """The LABELs of no address."""
+    held = {id(line) for entry in addresses(card) for line in entry.lines}
+    return [line for line in card.component.lines("LABEL") if id(line) not in held]
 
 
 def address_lines(value: ContactAddress, old: Line | None, version: str) -> list[Line]:

@@ -18,7 +18,7 @@ class Health:
 
     def __init__(self, services: Sequence[str]) -> None:
         self._services = ("", *services)
-        self._servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs know only the threaded one
+        self._servicer = health.aio.HealthServicer()
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds health checks and reflection to a server that has not started."""

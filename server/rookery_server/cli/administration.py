@@ -30,11 +30,13 @@ T = TypeVar("T")
 
 
 class Refused(click.ClickException):
-    """The server refused. Exit status 2 if the request itself was wrong, else 1."""
+    """The server refused what it understood: exit status 1."""
 
-    def __init__(self, error: grpc.aio.AioRpcError) -> None:
-        super().__init__(error.details() or "the server failed")
-        self.exit_code = 2 if error.code() == grpc.StatusCode.INVALID_ARGUMENT else 1
+
+class Misunderstood(click.ClickException):
+    """The server found the request itself wrong: exit status 2."""
+
+    exit_code = 2
 
 
 class Administration:
@@ -54,7 +56,7 @@ class Administration:
 
 
 def administer(flags: dict[str, object], config_file: pathlib.Path | None, work: Callable[[Administration], Awaitable[T]]) -> T:
-    """Carries ``work`` out as the machine's administrator. ``Refused`` if the server refuses."""
+    """Carries ``work`` out as the machine's administrator. ``Refused`` or ``Misunderstood`` if the server does not."""
     settings = settings_of(flags, config_file)
     logs.configure("text", "error")
 
@@ -63,7 +65,8 @@ def administer(flags: dict[str, object], config_file: pathlib.Path | None, work:
             try:
                 return await work(administration)
             except grpc.aio.AioRpcError as error:
-                raise Refused(error) from None
+                kind = Misunderstood if error.code() == grpc.StatusCode.INVALID_ARGUMENT else Refused
+                raise kind(error.details() or "the server failed") from None
 
     return asyncio.run(run())
 
@@ -75,7 +78,7 @@ async def connected(settings: Settings) -> AsyncIterator[Administration]:
         if not is_served(settings):
             server = Server(settings, socket_only=True)
             await server.start()
-            stack.push_async_callback(server.stop, None)
+            stack.push_async_callback(server.stop, 0.0)
         channel = grpc.aio.insecure_channel(f"unix:{socket_name(settings.unix_socket)}")
         stack.push_async_callback(channel.close, None)
         yield Administration(channel)

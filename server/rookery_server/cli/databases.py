@@ -86,10 +86,7 @@ def restore(source: pathlib.Path | None, config_file: pathlib.Path | None, **fla
         raise click.UsageError("name a SOURCE for SQLite, and none for PostgreSQL")
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings):
-        if file is None or source is None:
-            count = asyncio.run(_begin_epoch(settings.database_url))
-        else:
-            count = _restore_file(source, file)
+        count = _restore_file(source, file) if file and source else asyncio.run(_begin_epoch(settings.database_url))
     click.echo(f"Restored: {count:,} mailboxes have a new epoch, devices will compare with what they hold.")
 
 

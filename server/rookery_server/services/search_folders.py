@@ -28,7 +28,7 @@ _ROLES = {
 _LEFT_OUT = {folder_pb2.FOLDER_ROLE_DELETED, folder_pb2.FOLDER_ROLE_JUNK}
 
 
-def chosen(connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes], wanted: Sequence[FolderName]) -> list[bytes]:
+def chosen(connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes], wanted: Sequence[FolderName]) -> set[bytes]:
     """The ids of the folders that a search looks into.
 
     Those of ``folder_ids`` and of the names, where both are given: in both. All but Deleted Items and Junk, and what is below them,
@@ -49,7 +49,7 @@ def chosen(connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes],
     for name in wanted:
         if name.negated:
             left -= _named(rows, name)
-    return sorted(left)
+    return left
 
 
 def _known(rows: dict[bytes, FolderRow], folder_id: bytes, index: int) -> bytes:

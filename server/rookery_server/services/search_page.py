@@ -116,7 +116,7 @@ class Page:
             below, limit = portion[-1][0], HIT_BUDGET
 
     def _fitting(
-        self, connection: Connection, mailbox_id: int, hits: Sequence[Hit], folder_ids: Sequence[bytes]
+        self, connection: Connection, mailbox_id: int, hits: Sequence[Hit], folder_ids: set[bytes]
     ) -> Iterator[tuple[int, PackedRow]]:
         """Those of the hits that are live, in the folders, and all that is asked of them."""
         item_ids = [item_id for _, item_id in hits]

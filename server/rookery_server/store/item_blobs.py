@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 ORIGINAL = 0
 """The part number of the original message."""
 
+_MOST_PART = (1 << 31) - 1
+"""What the column holds; PostgreSQL refuses to compare it with more."""
+
 
 class PartRow(NamedTuple):
     """A part of an item: a slice of a blob, encoded for transfer as it came."""
@@ -74,7 +77,9 @@ def add(connection: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 def part(connection: Connection, mailbox_id: int, item_id: bytes, content_revision: int, number: int) -> PartRow | None:
-    """One part of a version of an item's content."""
+    """One part of a version of an item's content; ``number`` may be any number that a request holds."""
+    if number > _MOST_PART:
+        return None
     values = {"mailbox": mailbox_id, "item": item_id, "revision": content_revision, "part": number}
     row = connection.execute(_part, values).first()
     return PartRow._make(row) if row else None

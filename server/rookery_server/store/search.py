@@ -14,14 +14,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from rookery_server.store import search_postgresql, search_sqlite
 from rookery_server.store.items import LIVE, PACKED_COLUMNS, PackedRow
 from rookery_server.store.tables import item, mailbox, search_document, search_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from types import ModuleType
 
     from sqlalchemy import ColumnElement, Connection
@@ -91,7 +91,6 @@ _hold = select(mailbox.c.id).where(mailbox.c.id == bindparam("mailbox")).with_fo
 _live = select(*PACKED_COLUMNS).where(
     item.c.mailbox_id == bindparam("mailbox"),
     item.c.id.in_(bindparam("items", expanding=True)),
-    item.c.folder_id.in_(bindparam("folders", expanding=True)),
     item.c.life == LIVE,
 )
 _taken = select(search_document.c.number).where(search_document.c.number.in_(bindparam("numbers", expanding=True)))
@@ -183,23 +182,23 @@ def live(
     connection: Connection,
     mailbox_id: int,
     item_ids: Sequence[bytes],
-    folder_ids: Sequence[bytes],
+    folder_ids: Collection[bytes],
     where: ColumnElement[bool] | None,
 ) -> dict[bytes, PackedRow]:
-    """Those of the items (at most 500) that are live, in one of the folders, and for which a condition on ``item`` holds."""
+    """Those of the items (at most 500) that are live, in one of the folders, and for which a condition on ``item`` holds.
+
+    Folders are compared here: SQL would be tempted to walk the folders' indexes instead of looking the items up.
+    """
     statement = _live if where is None else _live.where(where)
-    rows = connection.execute(statement, {"mailbox": mailbox_id, "items": item_ids, "folders": folder_ids})
-    return {row.id: PackedRow(*row) for row in rows}
+    rows = connection.execute(statement, {"mailbox": mailbox_id, "items": item_ids})
+    return {row.id: PackedRow(*row) for row in rows if row.folder_id in folder_ids}
 
 
 def _insert(connection: Connection, mailbox_id: int, documents: Sequence[Indexed]) -> None:
     numbered = sorted(_number(connection, documents), key=lambda pair: pair[0])
     if numbered:
-        connection.execute(
-            insert(search_document),
-            [{"number": number, "mailbox_id": mailbox_id, "item_id": document.item_id} for number, document in numbered],
-        )
-        _engine(connection).add(connection, mailbox_id, [(number, document.document) for number, document in numbered])
+        rows = [(number, document.item_id, document.document) for number, document in numbered]
+        _engine(connection).add(connection, mailbox_id, rows)
 
 
 def _number(connection: Connection, documents: Iterable[Indexed]) -> Iterator[tuple[int, Indexed]]:

@@ -31,7 +31,9 @@ _MAX_POSITIONS = 255
 _MAX_BYTES = 900_000
 """Of a tsvector's 1 MiB: four bytes a term and two a position are the engine's own."""
 
-_add = text("UPDATE search_document SET terms = CAST(:terms AS tsvector) WHERE number = :number")
+_add = text(
+    "INSERT INTO search_document (number, mailbox_id, item_id, terms) VALUES (:number, :mailbox, :item, CAST(:terms AS tsvector))"
+)
 _find = text(
     "SELECT number, item_id FROM search_document"
     " WHERE terms @@ CAST(:expression AS tsquery) AND number >= :at_least AND number < :below AND mailbox_id = :mailbox"
@@ -45,10 +47,14 @@ def ensure_progress(connection: Connection, mailbox_id: int) -> None:
     connection.execute(_ensure_progress, {"mailbox": mailbox_id})
 
 
-def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, Document]]) -> None:
-    """Writes the terms of documents whose rows are there."""
+def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, bytes, Document]]) -> None:
+    """Inserts documents: number, item, terms."""
     prefix = mailbox_prefix(mailbox_id)
-    connection.execute(_add, [{"number": number, "terms": _vector(prefix, document)} for number, document in documents])
+    rows = [
+        {"number": number, "mailbox": mailbox_id, "item": item_id, "terms": _vector(prefix, document)}
+        for number, item_id, document in documents
+    ]
+    connection.execute(_add, rows)
 
 
 def find(

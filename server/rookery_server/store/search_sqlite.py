@@ -58,14 +58,18 @@ def ensure_progress(connection: Connection, mailbox_id: int) -> None:
     connection.execute(_ensure_progress, {"mailbox": mailbox_id})
 
 
-def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, Document]]) -> None:
-    """Writes postings, by ascending number (FTS5 begins a new segment where numbers go down)."""
-    rows = [{"number": number, **_texts(mailbox_id, document)} for number, document in documents]
+def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, bytes, Document]]) -> None:
+    """Inserts documents: number, item, terms; by ascending number (FTS5 begins a new segment where numbers go down)."""
+    connection.execute(
+        insert(search_document),
+        [{"number": number, "mailbox_id": mailbox_id, "item_id": item_id} for number, item_id, _ in documents],
+    )
+    rows = [{"number": number, **_texts(mailbox_id, document)} for number, _, document in documents]
     connection.execute(_add, rows)
     if connection.execute(_compacting).first():
         # What is beyond the place that compaction has come to is met when it gets there.
         done = connection.execute(_compacted).scalar() or 0
-        passed = [row for row, (number, _) in zip(rows, documents, strict=True) if number <= done]
+        passed = [row for row, (number, _, _) in zip(rows, documents, strict=True) if number <= done]
         if passed:
             connection.execute(_add_next, passed)
 
