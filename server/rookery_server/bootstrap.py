@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from rookery.v1 import admin_service_pb2, auth_service_pb2, content_service_pb2, folder_pb2, item_service_pb2, mailbox_pb2
+from rookery.v1 import (
+    admin_service_pb2,
+    auth_service_pb2,
+    content_service_pb2,
+    folder_pb2,
+    item_service_pb2,
+    mailbox_pb2,
+    search_service_pb2,
+)
 from rookery_core.rules.clock import Clock, SystemClock
 from rookery_core.rules.ids import Ids, RandomIds
 from rookery_server.api import listening
@@ -25,6 +33,7 @@ from rookery_server.api.health import Health
 from rookery_server.api.items import ItemServicer
 from rookery_server.api.mailboxes import MailboxServicer
 from rookery_server.api.registry import register
+from rookery_server.api.search import SearchServicer
 from rookery_server.jobs.runner import JobRunner
 from rookery_server.services import keys
 from rookery_server.services.account_removal import AccountRemoval
@@ -37,6 +46,7 @@ from rookery_server.services.downloads import DownloadService
 from rookery_server.services.folder_removal import FolderRemoval
 from rookery_server.services.folders import FolderService
 from rookery_server.services.imports import ImportService
+from rookery_server.services.indexer import Indexer
 from rookery_server.services.item_editing import ItemEditing
 from rookery_server.services.item_marks import ItemMarks
 from rookery_server.services.item_places import ItemPlaces
@@ -50,6 +60,7 @@ from rookery_server.services.passwords import Passwords
 from rookery_server.services.recoverable_purge import RecoverablePurge
 from rookery_server.services.retention import Retention
 from rookery_server.services.seals import Seal
+from rookery_server.services.search import SearchService
 from rookery_server.services.session_tokens import SessionTokens
 from rookery_server.services.sessions import Sessions
 from rookery_server.services.sign_in import SignIn
@@ -136,7 +147,9 @@ class Server:
         database = open_database(settings.database_url, notifier=announcements)
         self._open.push_async_callback(database.close)
         self._grpc = listening.create_server(reuse_port=file is None)
-        parts = await _build(settings, self._edges, database)
+        indexer = Indexer(database)
+        announcements.listen(indexer.on_commit)
+        parts = await _build(settings, self._edges, database, indexer)
         self._open.callback(parts.passwords.close)
         for service, servicer in parts.servicers:
             register(self._grpc, parts.calls, service, servicer)
@@ -147,6 +160,8 @@ class Server:
         self._open.push_async_callback(self._grpc.stop, None)
         await self._health.serving()
         if not self._socket_only:
+            indexer.start()
+            self._open.push_async_callback(indexer.stop)
             parts.jobs.start()
             self._open.push_async_callback(parts.jobs.stop)
         _log.info("serving", address=self.address, socket=str(settings.unix_socket), database=database.dialect)
@@ -192,7 +207,7 @@ class _Base:
     jobs: JobRunner
 
 
-async def _build(settings: Settings, edges: Edges, database: Database) -> _Parts:
+async def _build(settings: Settings, edges: Edges, database: Database, indexer: Indexer) -> _Parts:
     clock = edges.clock
     ids = edges.ids or RandomIds(clock)
 
@@ -204,7 +219,7 @@ async def _build(settings: Settings, edges: Edges, database: Database) -> _Parts
     base = _Base(settings, database, clock, ids, Operations(database, clock), page_tokens, JobRunner())
     passwords = await asyncio.to_thread(edges.passwords)
     callers = Callers(database, tokens, clock)
-    servicers = [*_people(base, passwords, tokens, callers), *_mailboxes(base)]
+    servicers = [*_people(base, passwords, tokens, callers), *_mailboxes(base), _search(base, indexer)]
     retention = Retention(database, clock)
     base.jobs.every("compact ledger", _HOUR, retention.compact_ledger)
     base.jobs.every("forget departures", _DAY, retention.forget_departures)
@@ -230,6 +245,13 @@ def _people(base: _Base, passwords: Passwords, tokens: SessionTokens, callers: C
             AdminServicer(accounts, removal, directory, statistics),
         ),
     ]
+
+
+def _search(base: _Base, indexer: Indexer) -> tuple[ServiceDescriptor, object]:
+    """Finding again what is in the mailboxes."""
+    base.jobs.every("compact search index", _DAY, indexer.compact)
+    service = SearchService(base.database, indexer, base.page_tokens, base.clock)
+    return search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], SearchServicer(service)
 
 
 def _mailboxes(base: _Base) -> list[tuple[ServiceDescriptor, object]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pathlib
 import signal
 import socket
 import sqlite3
@@ -22,9 +21,10 @@ from rookery.v1 import folder_pb2, item_pb2, item_service_pb2, mailbox_pb2
 from rookery.v1.folder_pb2_grpc import FolderServiceStub
 from rookery.v1.item_service_pb2_grpc import ItemServiceStub
 from rookery.v1.mailbox_pb2_grpc import MailboxServiceStub
-from tests.support.server import PASSWORD, Person, Running, ServerProcess, rookeryd, server_process
+from tests.support.server import PASSWORD, Person, Running, ServerProcess, bearer, rookeryd, server_process
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Callable
 
 __all__ = ["server_process"]
@@ -193,8 +193,8 @@ async def test_commands_reach_the_server_that_runs(server_process: ServerProcess
         login = await running.sign_in("anna@rookery.test")
         changed = ["account", "password", "anna@rookery.test", "--password-stdin"]
         ok(await asyncio.to_thread(run, *changed, stdin="another good password\n"))
+        metadata = bearer(login.tokens.access_token)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            metadata = (("authorization", f"Bearer {login.tokens.access_token}"),)
             await running.auth.WhoAmI(auth.WhoAmIRequest(), metadata=metadata)
         assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
         await running.sign_in("anna@rookery.test", "another good password")
@@ -276,7 +276,9 @@ def test_shells_are_told_how_to_complete(shell: str) -> None:
     assert "_ROOKERYD_COMPLETE" in result.stdout
 
 
-async def test_tls_is_served_where_there_is_a_certificate(tmp_path: pathlib.Path) -> None:
+@pytest.fixture
+def certificate(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A certificate for localhost; its key is beside it as key.pem."""
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
@@ -284,7 +286,12 @@ async def test_tls_is_served_where_there_is_a_certificate(tmp_path: pathlib.Path
         subprocess.run([*command, *names], check=True, capture_output=True, timeout=60)
     except FileNotFoundError:
         pytest.skip("openssl is not installed: no certificate can be made")
-    process = ServerProcess(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key), listen="127.0.0.1:0")
+    return certificate
+
+
+async def test_tls_is_served_where_there_is_a_certificate(tmp_path: pathlib.Path, certificate: pathlib.Path) -> None:
+    key = certificate.with_name("key.pem")
+    process = ServerProcess(tmp_path / "data", "--tls-cert", str(certificate), "--tls-key", str(key))
     process.start()
     try:
         credentials = grpc.ssl_channel_credentials(certificate.read_bytes())

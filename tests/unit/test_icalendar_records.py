@@ -125,6 +125,7 @@ def test_a_task_and_a_journal_entry_made_here_come_back() -> None:
     task.content.body.SetInParent()
     assert equal(icalendar.parse(rendered(task).encode()), task)
     journal = icalendar.ItemRecord.empty(ItemKind.ITEM_KIND_JOURNAL)
+    journal.summary.journal.journal_id = "j"
     journal.summary.journal.start.seconds = 1_700_000_000
     journal.summary.journal.end.seconds = 1_700_000_600
     journal.summary.journal.entry_type = "Phone call"

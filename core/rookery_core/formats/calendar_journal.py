@@ -21,6 +21,7 @@ def read_journal(component: Component, zones: Zones) -> ItemRecord:
     record = ItemRecord.empty(ItemKind.ITEM_KIND_JOURNAL)
     units.read_common(component, record, zones)
     journal = record.summary.journal
+    journal.journal_id = values.text(component.first("UID")).strip()
     for field, name in ((journal.start, "DTSTART"), (journal.end, "X-ROOKERY-END")):
         stamp = values.stamp(component.first(name), zones)
         if stamp:
@@ -34,6 +35,7 @@ def read_journal(component: Component, zones: Zones) -> ItemRecord:
 def journal_units() -> list[Unit]:
     """The units of a VJOURNAL."""
     return [
+        units.text_unit("UID", lambda record: record.summary.journal.journal_id),
         units.stamp_unit("DTSTART", lambda record: record.summary.journal, "start"),
         *units.common_units(),
         units.stamp_unit("X-ROOKERY-END", lambda record: record.summary.journal, "end"),

@@ -76,6 +76,8 @@ def complete(summary: ItemSummary, content: ItemContent, item_id: bytes) -> None
             summary.appointment.all_day = "T" not in summary.appointment.start.local
         case item_pb2.ITEM_KIND_TASK:
             summary.task.task_id = summary.task.task_id or text_of(item_id)
+        case item_pb2.ITEM_KIND_JOURNAL:
+            summary.journal.journal_id = summary.journal.journal_id or text_of(item_id)
         case item_pb2.ITEM_KIND_CONTACT:
             _complete_contact(summary, content, item_id)
         case item_pb2.ITEM_KIND_DISTRIBUTION_LIST:
@@ -93,6 +95,8 @@ def external_id(summary: ItemSummary, content: ItemContent) -> str:
             return summary.appointment.meeting_id
         case item_pb2.ITEM_KIND_TASK:
             return summary.task.task_id
+        case item_pb2.ITEM_KIND_JOURNAL:
+            return summary.journal.journal_id
         case item_pb2.ITEM_KIND_CONTACT:
             return content.contact.contact_uid
         case item_pb2.ITEM_KIND_DISTRIBUTION_LIST:

@@ -78,7 +78,7 @@ async def connected(settings: Settings) -> AsyncIterator[Administration]:
         if not is_served(settings):
             server = Server(settings, socket_only=True)
             await server.start()
-            stack.push_async_callback(server.stop, 0.0)
+            stack.push_async_callback(server.stop, 5.0)
         channel = grpc.aio.insecure_channel(f"unix:{socket_name(settings.unix_socket)}")
         stack.push_async_callback(channel.close, None)
         yield Administration(channel)

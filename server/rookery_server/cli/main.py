@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ for command in (serve, account, alias, domain, database, stats, completion):
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command and exits: 0 done, 1 the operation failed, 2 wrong usage."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what gRPC would print of its own, the errors here say in one line
     try:
         status = rookeryd.main(argv, prog_name="rookeryd", standalone_mode=False)
     except click.ClickException as error:

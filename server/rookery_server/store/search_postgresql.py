@@ -1,8 +1,9 @@
 """Postings in PostgreSQL: a ``tsvector`` beside each document, with a GIN index. Updates and deletions are real here.
 
-A field's terms carry a weight: A subject, B sender, C recipients, D attachments and body. A ``tsvector`` counts positions up to
-16,383 and keeps 255 for a term; what is beyond is found as words, but no longer as a phrase. It holds less than 1 MiB: of longer
-documents the rest is left out.
+A term stands in the vector once for any field, behind the mailbox's prefix, and once more for subject, sender and recipients,
+behind a prefix of their own: PostgreSQL's weights would make it read the vector of every hit again. A ``tsvector`` counts
+positions up to 16,383 and keeps 255 for a term; what is beyond is found as words, but no longer as a phrase. It holds less than
+1 MiB: of longer documents the rest is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from rookery_core.rules.search_query import Document, Query, Words
 
-_WEIGHTS = {Field.SUBJECT: "A", Field.SENDER: "B", Field.RECIPIENTS: "C", Field.ATTACHMENTS: "D", Field.BODY: "D"}
+_LETTERS = {Field.SUBJECT: "S", Field.SENDER: "F", Field.RECIPIENTS: "T"}
+"""What goes before the underscore of the prefix. No mailbox's number has capital letters."""
 _GAP = 2
 """Positions left free between fields, so that no phrase reaches from one into the next."""
 _MAX_POSITION = 16_383
@@ -34,10 +36,11 @@ _MAX_BYTES = 900_000
 _add = text(
     "INSERT INTO search_document (number, mailbox_id, item_id, terms) VALUES (:number, :mailbox, :item, CAST(:terms AS tsvector))"
 )
+# The sum keeps the planner from walking the numbers and reading every document's words on the way.
 _find = text(
     "SELECT number, item_id FROM search_document"
     " WHERE terms @@ CAST(:expression AS tsquery) AND number >= :at_least AND number < :below AND mailbox_id = :mailbox"
-    " ORDER BY number DESC LIMIT :limit"
+    " ORDER BY number + 0 DESC LIMIT :limit"
 ).columns(search_document.c.number, search_document.c.item_id)
 _ensure_progress = insert(search_progress).values(mailbox_id=bindparam("mailbox"), revision=0, stale=0).on_conflict_do_nothing()
 
@@ -68,23 +71,33 @@ def find(
 
 def _vector(prefix: str, document: Document) -> str:
     """The document as a tsvector is written. Terms hold letters, digits and marks only, so nothing in it needs escaping."""
-    places: dict[str, list[str]] = {"": []}  # the mark that every document of the mailbox has
+    places: dict[str, list[int]] = {prefix: []}  # the mark that every document of the mailbox has
     position, size = 0, 0
     for field, terms in zip(Field, document, strict=True):
-        weight = _WEIGHTS[field]
-        for term in terms:
-            position += 1
-            found = places.get(term)
-            if found is None:
-                size += len(prefix) + len(term.encode()) + 8
-                if size > _MAX_BYTES:
-                    break
-                places[term] = [f"{position}{weight}"] if position <= _MAX_POSITION else []
-            elif position <= _MAX_POSITION and len(found) < _MAX_POSITIONS:
-                found.append(f"{position}{weight}")
-                size += 2
-        position += _GAP
-    return " ".join(f"'{prefix}{term}'" + (f":{','.join(found)}" if found else "") for term, found in places.items())
+        prefixes = [prefix, _field_prefix(prefix, field)] if field in _LETTERS else [prefix]
+        first = position + _GAP
+        for position, term in enumerate(terms, first):
+            for before in prefixes:
+                size += _add_place(places, before + term, position)
+            if size > _MAX_BYTES:
+                break
+    return " ".join(f"'{term}'" + (f":{','.join(map(str, found))}" if found else "") for term, found in places.items())
+
+
+def _add_place(places: dict[str, list[int]], term: str, position: int) -> int:
+    """Notes a place of a term, if there is room for it; gives the bytes that it takes."""
+    found = places.get(term)
+    size = 2
+    if found is None:
+        found = places[term] = []
+        size = len(term.encode()) + 10
+    if position <= _MAX_POSITION and len(found) < _MAX_POSITIONS:
+        found.append(position)
+    return size
+
+
+def _field_prefix(prefix: str, field: Field) -> str:
+    return f"{prefix[:-1]}{_LETTERS[field]}_"
 
 
 def _expression(mailbox_id: int, wanted: Sequence[Words]) -> str:
@@ -97,7 +110,5 @@ def _expression(mailbox_id: int, wanted: Sequence[Words]) -> str:
 
 
 def _phrase(prefix: str, words: Words) -> str:
-    weight = "" if words.field is None else _WEIGHTS[words.field]
-    last = len(words.terms) - 1
-    marks = [("*" if words.prefix and index == last else "") + weight for index in range(last + 1)]
-    return " <-> ".join(f"'{prefix}{term}'" + (f":{mark}" if mark else "") for term, mark in zip(words.terms, marks, strict=True))
+    before = prefix if words.field is None else _field_prefix(prefix, words.field)
+    return " <-> ".join(f"'{before}{term}'" for term in words.terms) + (":*" if words.prefix else "")

@@ -623,10 +623,13 @@ class JournalSummary(message.Message):
     START_FIELD_NUMBER: builtins.int
     END_FIELD_NUMBER: builtins.int
     COMPANY_FIELD_NUMBER: builtins.int
+    JOURNAL_ID_FIELD_NUMBER: builtins.int
     entry_type: builtins.str
     """What was done, e.g. "Phone call" (PidLidLogType)."""
     company: builtins.str
     """The company (PidLidCompanies)."""
+    journal_id: builtins.str
+    """Identifies the entry everywhere (UID). The server mints one where unset."""
     @builtins.property
     def start(self) -> timestamp_pb2.Timestamp:
         """When it began (PidLidLogStart; DTSTART)."""
@@ -642,10 +645,11 @@ class JournalSummary(message.Message):
         start: timestamp_pb2.Timestamp | None = ...,
         end: timestamp_pb2.Timestamp | None = ...,
         company: builtins.str = ...,
+        journal_id: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["company", b"company", "end", b"end", "entry_type", b"entry_type", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["company", b"company", "end", b"end", "entry_type", b"entry_type", "journal_id", b"journal_id", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
