@@ -1,6 +1,6 @@
 """The Rookery client: talk to a Rookery server from Python.
 
-    async with Client.connect("mail.example.org:7420") as client:
+    async with Client.connect("mail.example.org:6464") as client:
         await client.login("anna@example.org", "correct horse battery", "Anna's laptop")
         for folder in await client.folders.list():
             print(folder.name, folder.unread_count)

@@ -14,7 +14,8 @@ from sqlalchemy import update
 from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
 from rookery_core.errors import DataLoss, InvalidArgument, NotFound, OutOfRange
 from rookery_core.formats import icalendar, mbox, mime, vcard
-from rookery_server.services.downloads import PIECE_BYTES, DownloadService
+from rookery_server.services.content_sources import PIECE_BYTES, Piece
+from rookery_server.services.downloads import DownloadService, encode_response
 from rookery_server.services.imports import ImportService
 from rookery_server.services.uploads import UploadService
 from rookery_server.store.tables import blob_chunk, item_blob
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.support.world import Person, World
 
+DocumentResponse = content_service_pb2.DownloadDocumentResponse
+AttachmentResponse = content_service_pb2.DownloadAttachmentResponse
 ZSTD = content_service_pb2.CONTENT_ENCODING_ZSTD
 MIXED = (
     b"From: Erika <erika@example.org>\r\nSubject: Two files\r\nMIME-Version: 1.0\r\n"
@@ -101,7 +104,7 @@ async def document(
     service: DownloadService, person: Person, item_id: bytes, offset: int = 0, **fields: Any
 ) -> tuple[bytes, content_service_pb2.ContentInfo]:
     request = content_service_pb2.DownloadDocumentRequest(item_id=item_id, offset=offset, **fields)
-    responses = [response async for response in service.download_document(person.caller, request)]
+    responses = [DocumentResponse.FromString(raw) async for raw in service.download_document(person.caller, request)]
     return put_together(responses, offset), responses[0].info
 
 
@@ -109,8 +112,23 @@ async def attachment(
     service: DownloadService, person: Person, item_id: bytes, number: int, offset: int = 0, **fields: Any
 ) -> tuple[bytes, content_service_pb2.ContentInfo]:
     request = content_service_pb2.DownloadAttachmentRequest(item_id=item_id, attachment_id=number, offset=offset, **fields)
-    responses = [response async for response in service.download_attachment(person.caller, request)]
+    responses = [AttachmentResponse.FromString(raw) async for raw in service.download_attachment(person.caller, request)]
     return put_together(responses, offset), responses[0].info
+
+
+@pytest.mark.parametrize("response_type", [DocumentResponse, AttachmentResponse])
+@pytest.mark.parametrize("data", [[b"x"], [b"", b"ab", b"c" * 200], [bytes(300_000), bytes(300_000)]])
+@pytest.mark.parametrize("offset", [0, 5, 1 << 40])
+def test_a_response_put_together_by_hand_is_what_the_message_class_makes(
+    response_type: type[Any], data: list[bytes], offset: int
+) -> None:
+    info = content_service_pb2.ContentInfo(total_bytes=1 << 33, name="a file", revision=7)
+    size = sum(map(len, data))
+    chunk = content_service_pb2.ContentChunk(offset=offset, size_bytes=size, encoding=ZSTD, data=b"".join(data))
+    piece = Piece(offset, size, ZSTD, data)
+    assert response_type.FromString(encode_response(info, piece)) == response_type(info=info, chunk=chunk)
+    assert response_type.FromString(encode_response(None, piece)) == response_type(chunk=chunk)
+    assert response_type.FromString(encode_response(info, None)) == response_type(info=info)
 
 
 async def test_every_message_of_the_corpus_comes_back_as_it_came(world: World, anna: Person, service: DownloadService) -> None:
@@ -174,7 +192,7 @@ async def test_a_download_goes_on_from_any_offset(
 async def test_compressed_chunks_travel_as_they_are_stored(world: World, anna: Person, service: DownloadService) -> None:
     item_id = await attach(world, anna, b"a line of text\r\n" * 100_000)
     request = content_service_pb2.DownloadAttachmentRequest(item_id=item_id, attachment_id=1, accept_encodings=[ZSTD])
-    sent = [response.chunk async for response in service.download_attachment(anna.caller, request)]
+    sent = [AttachmentResponse.FromString(raw).chunk async for raw in service.download_attachment(anna.caller, request)]
     assert all(chunk.encoding == ZSTD for chunk in sent)
     assert sum(len(chunk.data) for chunk in sent) < 100_000
 

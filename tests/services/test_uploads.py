@@ -210,6 +210,17 @@ async def test_two_uploads_of_the_same_bytes_share_one_blob(
     assert await stored(world, anna, one) == await stored(world, ben, two) == data
 
 
+async def test_uploads_of_the_same_bytes_that_end_at_once_agree_on_one_blob(
+    world: World, anna: Person, ben: Person, service: UploadService
+) -> None:
+    data = noise(300_000)
+    sent = [(person, world.ids.new()) for person in (anna, ben) for _ in range(4)]
+    await asyncio.gather(*(service.upload(person.caller, stream(pieces(upload_id, data))) for person, upload_id in sent))
+    assert [await stored(world, person, upload_id) for person, upload_id in sent] == [data] * 8
+    assert await rows(world, blob) == 1
+    assert await rows(world, blob_chunk) == 2
+
+
 async def test_an_upload_needs_room_in_the_mailbox_before_it_begins(world: World, service: UploadService) -> None:
     carl = await world.person("carl", quota=1000)
     await service.upload(carl.caller, stream(pieces(world.ids.new(), b"x" * 600)))

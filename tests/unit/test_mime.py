@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import email.message
 import email.policy
@@ -10,6 +11,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rookery.v1.item_pb2 import (
     ATTACHMENT_DISPOSITION_ATTACHMENT,
@@ -24,7 +27,7 @@ from rookery.v1.item_pb2 import (
     RECIPIENT_TYPE_TO,
     SENSITIVITY_CONFIDENTIAL,
 )
-from rookery_core.formats import mbox, mime
+from rookery_core.formats import mbox, mime, mime_transfer
 from tests.support import corpus
 
 if TYPE_CHECKING:
@@ -414,3 +417,15 @@ def test_a_body_beyond_the_limit_is_cut_and_marked() -> None:
     assert message.content.body.truncated
     assert len(message.content.body.text.encode()) <= 8 * 1024 * 1024
     assert not _message("Subject: short").content.body.truncated
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=300).map(lambda data: base64.encodebytes(data)),
+        st.binary(max_size=300).map(lambda data: base64.b64encode(data).replace(b"A", b"\r\nA")),
+        st.text(alphabet="ABab01+/=-_ \r\n\t!", max_size=80).map(str.encode),
+    ),
+    st.sampled_from(["identity", "base64", "quoted-printable", "uuencode"]),
+)
+def test_the_size_of_an_encoded_part_is_what_decoding_it_gives(encoded: bytes, encoding: str) -> None:
+    assert mime_transfer.decoded_size(encoded, encoding) == len(mime_transfer.decode_part(encoded, encoding))

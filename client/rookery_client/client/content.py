@@ -52,7 +52,7 @@ class Content:
     ) -> AsyncIterator[Imported[Key]]:
         """Imports documents and gives their results as they become durable, in any order, each with the key it came with.
 
-        A request needs its ``format`` and ``data``; mailbox and operation id are filled in here. At most 64 documents are
+        A request needs its ``format`` and ``data``; mailbox and operation id are filled in here. At most 200 documents are
         under way at once, and `documents` is asked for more only as they are answered. Data of more than 4 MiB is uploaded
         first. A document that the server refuses is a result with its ``error``; a broken connection is made again, and what
         was not answered is sent again under the same operation ids. Raises when the server stays away.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Stream = grpc.aio.StreamStreamCall[pb.ImportRequest, pb.ImportResponse]
 
-IN_FLIGHT = 64
+IN_FLIGHT = 200
 LARGEST_INLINE = 4 * 1024 * 1024
 """Bytes of a document that travel inside its ImportRequest; larger ones are uploaded first."""
 

@@ -16,7 +16,7 @@ from rookery.v1.item_pb2 import (
 from rookery_core.formats import mime_charsets
 from rookery_core.formats.mime_headers import message_ids, parameters, read_block, text_of
 from rookery_core.formats.mime_text import body_text, joined_text
-from rookery_core.formats.mime_transfer import BASE64, IDENTITY, decode_part
+from rookery_core.formats.mime_transfer import BASE64, IDENTITY, decode_part, decoded_size
 
 if TYPE_CHECKING:
     from rookery_core.formats.mime_structure import Entity
@@ -113,7 +113,7 @@ def _attach(raw: bytes, leaf: Entity, disposition: str, name: str, found: Sorted
     if not length and not header.fields:
         return
     number = len(found.attachments) + 1
-    size = length if leaf.encoding == IDENTITY else len(decode_part(raw[leaf.start : leaf.end], leaf.encoding))
+    size = decoded_size(raw[leaf.start : leaf.end], leaf.encoding)
     if leaf.encoding == BASE64 and length and not size:
         found.defects.append("an attachment said to be base64 holds none")
     is_message = leaf.media_type in _MESSAGES

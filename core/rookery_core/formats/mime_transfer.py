@@ -31,6 +31,7 @@ _KNOWN: Final = {
 
 _BASE64_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64_ALPHABET))
+_LINE_ENDS: Final = b"\r\n"
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -55,6 +56,19 @@ def decode_part(encoded: bytes, encoding: str) -> bytes:
     if encoding == UUENCODE:
         return _from_uuencode(encoded)
     return encoded
+
+
+def decoded_size(encoded: bytes, encoding: str) -> int:
+    """How many bytes ``decode_part`` gives. Well-formed base64 is only counted, not decoded."""
+    if encoding == IDENTITY:
+        return len(encoded)
+    if encoding == BASE64:
+        digits = encoded.translate(None, _LINE_ENDS)
+        body = digits.rstrip(b"=")
+        padding = len(digits) - len(body)
+        if len(digits) % 4 == 0 and padding <= 2 and not body.translate(None, _BASE64_ALPHABET):
+            return len(digits) // 4 * 3 - padding
+    return len(decode_part(encoded, encoding))
 
 
 def _from_base64(encoded: bytes) -> bytes:

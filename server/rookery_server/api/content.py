@@ -34,15 +34,11 @@ class ContentServicer:
         """See the contract."""
         return await self._uploads.get_upload(call.caller, request)
 
-    def download_attachment(
-        self, request: messages.DownloadAttachmentRequest, call: Call
-    ) -> AsyncIterator[messages.DownloadAttachmentResponse]:
+    def download_attachment(self, request: messages.DownloadAttachmentRequest, call: Call) -> AsyncIterator[bytes]:
         """See the contract."""
         return self._downloads.download_attachment(call.caller, request)
 
-    def download_document(
-        self, request: messages.DownloadDocumentRequest, call: Call
-    ) -> AsyncIterator[messages.DownloadDocumentResponse]:
+    def download_document(self, request: messages.DownloadDocumentRequest, call: Call) -> AsyncIterator[bytes]:
         """See the contract."""
         return self._downloads.download_document(call.caller, request)
 

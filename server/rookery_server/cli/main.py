@@ -13,6 +13,7 @@ from rookery_server.cli.accounts import account
 from rookery_server.cli.aliases import alias
 from rookery_server.cli.completion import completion
 from rookery_server.cli.databases import database
+from rookery_server.cli.demo import demo
 from rookery_server.cli.domains import domain
 from rookery_server.cli.serve import serve
 from rookery_server.cli.stats import stats
@@ -27,7 +28,7 @@ def rookeryd() -> None:
     """Rookery's server: serves mailboxes over gRPC and administers them."""
 
 
-for command in (serve, account, alias, domain, database, stats, completion):
+for command in (serve, demo, account, alias, domain, database, stats, completion):
     rookeryd.add_command(command)
 
 

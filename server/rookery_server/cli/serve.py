@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from typing import TYPE_CHECKING
 
@@ -40,10 +41,21 @@ async def run(settings: Settings, started: Callable[[Server], Awaitable[None]] |
         try:
             if started is not None:
                 await started(server)
+            _spare_the_collector()
             click.echo(f"rookeryd: serving on {server.address}")
             await asked.wait()
         finally:
             await server.stop(GRACE_SECONDS)
+
+
+def _spare_the_collector() -> None:
+    """Tells Python's cycle collector that what start-up built stays, and to look less often at what calls build and drop.
+
+    Records are trees without cycles, freed by counting. Looking through them costs a tenth of an import.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @contextlib.contextmanager

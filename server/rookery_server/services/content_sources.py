@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from rookery.v1.content_service_pb2 import CONTENT_ENCODING_IDENTITY, CONTENT_ENCODING_ZSTD, ContentChunk
+from rookery.v1.content_service_pb2 import CONTENT_ENCODING_IDENTITY, CONTENT_ENCODING_ZSTD
 from rookery_core.formats import mime
 from rookery_server.services import blob_reading, documents
-from rookery_server.store.blob_chunks import CHUNK_BYTES, Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 
     from rookery.v1.item_pb2 import Attachment, Item
+    from rookery_server.store.blob_chunks import Chunk
     from rookery_server.store.database import Database
     from rookery_server.store.item_blobs import PartRow
+
+
+PIECE_BYTES = 1 << 20
+"""The most that one piece holds, decoded."""
+
+
+class Piece(NamedTuple):
+    """A piece of a download: the fields of ``rookery.v1.ContentChunk``, with the data still in the parts that it came in."""
+
+    offset: int
+    size: int
+    encoding: int
+    data: Sequence[bytes]
 
 
 class Source(Protocol):
@@ -26,8 +39,8 @@ class Source(Protocol):
         """How many there are."""
         ...
 
-    def chunks(self, begin: int, end: int, accepted: Collection[int]) -> AsyncIterator[ContentChunk]:
-        """The bytes from ``begin`` up to ``end`` (both within them) in order, in encodings that are accepted."""
+    def pieces(self, begin: int, end: int, accepted: Collection[int]) -> AsyncIterator[Piece]:
+        """The bytes from ``begin`` up to ``end`` (both within them), in order, in encodings that are accepted."""
         ...
 
 
@@ -42,15 +55,18 @@ class MadeBytes:
         """See ``Source``."""
         return len(self._data)
 
-    async def chunks(self, begin: int, end: int, _accepted: Collection[int]) -> AsyncIterator[ContentChunk]:
+    async def pieces(self, begin: int, end: int, _accepted: Collection[int]) -> AsyncIterator[Piece]:
         """See ``Source``."""
-        for start in range(begin, end, CHUNK_BYTES):
-            data = self._data[start : min(start + CHUNK_BYTES, end)]
-            yield ContentChunk(offset=start, size_bytes=len(data), encoding=CONTENT_ENCODING_IDENTITY, data=data)
+        for start in range(begin, end, PIECE_BYTES):
+            data = self._data[start : min(start + PIECE_BYTES, end)]
+            yield Piece(start, len(data), CONTENT_ENCODING_IDENTITY, (data,))
 
 
 class StoredBytes:
-    """A slice of a blob, behind its prefix: a page of chunks a time, each as it is stored where the client takes that."""
+    """A slice of a blob, behind its prefix, a page of chunks a time.
+
+    A compressed chunk travels as it is stored where the client takes that; neighbours that travel as they are go together.
+    """
 
     def __init__(self, database: Database, part: PartRow) -> None:
         self._database = database
@@ -62,26 +78,37 @@ class StoredBytes:
         """See ``Source``."""
         return len(self._prefix) + self._part.length
 
-    async def chunks(self, begin: int, end: int, accepted: Collection[int]) -> AsyncIterator[ContentChunk]:
+    async def pieces(self, begin: int, end: int, accepted: Collection[int]) -> AsyncIterator[Piece]:
         """See ``Source``."""
         head = self._prefix[begin:end]
         if head:
-            yield ContentChunk(offset=begin, size_bytes=len(head), encoding=CONTENT_ENCODING_IDENTITY, data=head)
+            yield Piece(begin, len(head), CONTENT_ENCODING_IDENTITY, (head,))
         shift = self._part.offset - len(self._prefix)  # from a place in the content to its place in the blob
         first, last = max(begin, len(self._prefix)) + shift, end + shift
         compressed = CONTENT_ENCODING_ZSTD in accepted
         async for page in blob_reading.pages(self._database, self._part.blob_id, first, last):
-            for chunk in page:
-                if compressed and chunk.codec == CONTENT_ENCODING_ZSTD and _inside(chunk, first, last):
-                    start, size, encoding, data = chunk.offset, chunk.size, CONTENT_ENCODING_ZSTD, chunk.data
-                else:
-                    data = blob_reading.cut(chunk, first, last)
-                    start, size, encoding = max(chunk.offset, first), len(data), CONTENT_ENCODING_IDENTITY
-                yield ContentChunk(offset=start - shift, size_bytes=size, encoding=encoding, data=data)
+            for piece in _joined(page, first, last, compressed=compressed):
+                yield piece._replace(offset=piece.offset - shift)
 
 
-def _inside(chunk: Chunk, first: int, last: int) -> bool:
-    return first <= chunk.offset and chunk.offset + chunk.size <= last
+def _joined(page: Sequence[Chunk], first: int, last: int, *, compressed: bool) -> Iterator[Piece]:
+    """A page as pieces, with their places in the blob."""
+    run: list[bytes] = []
+    begin = at = 0
+    for chunk in page:
+        if compressed and chunk.codec == CONTENT_ENCODING_ZSTD and first <= chunk.offset and chunk.offset + chunk.size <= last:
+            if run:
+                yield Piece(begin, at - begin, CONTENT_ENCODING_IDENTITY, run)
+                run = []
+            yield Piece(chunk.offset, chunk.size, CONTENT_ENCODING_ZSTD, (chunk.data,))
+            continue
+        data = blob_reading.cut(chunk, first, last)
+        if not run:
+            begin = at = max(chunk.offset, first)
+        run.append(data)
+        at += len(data)
+    if run:
+        yield Piece(begin, at - begin, CONTENT_ENCODING_IDENTITY, run)
 
 
 async def open_part(database: Database, part: PartRow) -> Source:
@@ -103,4 +130,4 @@ async def open_rendered(database: Database, item: Item, parts: Sequence[PartRow]
 
 
 async def _whole(source: Source) -> bytes:
-    return b"".join([chunk.data async for chunk in source.chunks(0, source.size, ())])
+    return b"".join([data async for piece in source.pieces(0, source.size, ()) for data in piece.data])

@@ -6,14 +6,14 @@ Bytes are reached only through an item that the caller may read, live or recover
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from rookery.v1.content_service_pb2 import (
     CONTENT_ENCODING_IDENTITY,
     ContentChunk,
+    ContentEncoding,
     ContentInfo,
     DownloadAttachmentRequest,
-    DownloadAttachmentResponse,
     DownloadDocumentRequest,
     DownloadDocumentResponse,
     ReadContentRequest,
@@ -21,7 +21,7 @@ from rookery.v1.content_service_pb2 import (
 )
 from rookery_core.errors import InvalidArgument, NotFound, OutOfRange
 from rookery_server.services import access, documents, item_packing
-from rookery_server.services.content_sources import open_part, open_rendered
+from rookery_server.services.content_sources import PIECE_BYTES, open_part, open_rendered
 from rookery_server.services.item_reading import require_item
 from rookery_server.store import item_blobs, items
 
@@ -32,14 +32,12 @@ if TYPE_CHECKING:
 
     from rookery.v1.item_pb2 import Item
     from rookery_server.services.caller import Caller
-    from rookery_server.services.content_sources import Source
+    from rookery_server.services.content_sources import Piece, Source
     from rookery_server.store.database import Database
     from rookery_server.store.item_blobs import PartRow
 
-PIECE_BYTES = 1 << 20
-"""The most that ReadContent gives at once."""
-
-_Response = TypeVar("_Response", DownloadAttachmentResponse, DownloadDocumentResponse)
+_CHUNK_TAG = bytes([DownloadDocumentResponse.CHUNK_FIELD_NUMBER << 3 | 2])
+_DATA_TAG = bytes([ContentChunk.DATA_FIELD_NUMBER << 3 | 2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +71,18 @@ class DownloadService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def download_attachment(
-        self, caller: Caller, request: DownloadAttachmentRequest
-    ) -> AsyncIterator[DownloadAttachmentResponse]:
-        """An attachment's bytes from an offset on."""
-        wanted = _Wanted(request.mailbox_id, request.item_id, request.attachment_id)
-        if not wanted.attachment_id:
+    async def download_attachment(self, caller: Caller, request: DownloadAttachmentRequest) -> AsyncIterator[bytes]:
+        """An attachment's bytes from an offset on: encoded DownloadAttachmentResponses."""
+        if not request.attachment_id:
             raise _no_attachment(0)
-        async for response in self._stream(caller, wanted, request.offset, request.accept_encodings, DownloadAttachmentResponse):
+        wanted = _Wanted(request.mailbox_id, request.item_id, request.attachment_id)
+        async for response in self._stream(caller, wanted, request.offset, request.accept_encodings):
             yield response
 
-    async def download_document(self, caller: Caller, request: DownloadDocumentRequest) -> AsyncIterator[DownloadDocumentResponse]:
-        """An item as a document, from an offset on."""
+    async def download_document(self, caller: Caller, request: DownloadDocumentRequest) -> AsyncIterator[bytes]:
+        """An item as a document, from an offset on: encoded DownloadDocumentResponses."""
         wanted = _Wanted(request.mailbox_id, request.item_id, 0)
-        async for response in self._stream(caller, wanted, request.offset, request.accept_encodings, DownloadDocumentResponse):
+        async for response in self._stream(caller, wanted, request.offset, request.accept_encodings):
             yield response
 
     async def read_content(self, caller: Caller, request: ReadContentRequest) -> ReadContentResponse:
@@ -97,23 +93,21 @@ class DownloadService:
         info, source = await self._open(caller, _Wanted(request.mailbox_id, request.item_id, request.attachment_id), request.offset)
         response = ReadContentResponse(info=info)
         end = min(request.offset + limit, source.size)
-        data = b"".join([chunk.data async for chunk in source.chunks(request.offset, end, ())])
+        data = b"".join([part async for piece in source.pieces(request.offset, end, ()) for part in piece.data])
         if data:
             response.chunk.CopyFrom(
                 ContentChunk(offset=request.offset, size_bytes=len(data), encoding=CONTENT_ENCODING_IDENTITY, data=data)
             )
         return response
 
-    async def _stream(
-        self, caller: Caller, wanted: _Wanted, offset: int, accepted: Collection[int], response_type: type[_Response]
-    ) -> AsyncIterator[_Response]:
+    async def _stream(self, caller: Caller, wanted: _Wanted, offset: int, accepted: Collection[int]) -> AsyncIterator[bytes]:
         first, source = await self._open(caller, wanted, offset)
         info: ContentInfo | None = first
-        async for chunk in source.chunks(offset, source.size, accepted):
-            yield response_type(info=info, chunk=chunk)
+        async for piece in source.pieces(offset, source.size, accepted):
+            yield encode_response(info, piece)
             info = None
         if info is not None:
-            yield response_type(info=info)
+            yield encode_response(info, None)
 
     async def _open(self, caller: Caller, wanted: _Wanted, offset: int) -> tuple[ContentInfo, Source]:
         found = await self._database.read(lambda connection: _find(connection, caller, wanted))
@@ -130,6 +124,33 @@ class DownloadService:
                 field="offset",
             )
         return found.info, source
+
+
+def encode_response(info: ContentInfo | None, piece: Piece | None) -> bytes:
+    """A DownloadAttachmentResponse or DownloadDocumentResponse (they look alike), encoded with one copy of the data.
+
+    A message on the wire is its fields one after another, so the data, which is ContentChunk's last field, follows what the
+    message class encodes of the others.
+    """
+    start = DownloadDocumentResponse(info=info).SerializeToString() if info is not None else b""
+    if piece is None:
+        return start
+    size = sum(map(len, piece.data))
+    head = ContentChunk(
+        offset=piece.offset, size_bytes=piece.size, encoding=ContentEncoding.ValueType(piece.encoding)
+    ).SerializeToString()
+    data_head = _DATA_TAG + _varint(size)
+    chunk_head = _CHUNK_TAG + _varint(len(head) + len(data_head) + size)
+    return b"".join([start, chunk_head, head, data_head, *piece.data])
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
 
 
 def _find(connection: Connection, caller: Caller, wanted: _Wanted) -> _Found:

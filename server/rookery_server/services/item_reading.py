@@ -62,8 +62,12 @@ def require_item(connection: Connection, mailbox_id: int, item_id: bytes) -> Pac
     """The item, live or recoverable; NotFound ``ITEM_NOT_FOUND``."""
     row = items.packed(connection, mailbox_id, require_id(item_id, "item_id"))
     if row is None:
-        raise NotFound("ITEM_NOT_FOUND", "the mailbox has no such item", field="item_id")
+        raise _no_item()
     return row
+
+
+def _no_item() -> NotFound:
+    return NotFound("ITEM_NOT_FOUND", "the mailbox has no such item", field="item_id")
 
 
 def page_size(wanted: int) -> int:
@@ -103,9 +107,12 @@ class ItemReading:
 
         def work(connection: Connection) -> tuple[PackedRow, tuple[int, bytes] | None, int]:
             mailbox = access.open_mailbox(connection, caller, request.mailbox_id)
-            row = require_item(connection, mailbox.id, request.item_id)
-            content = None if summary_only else items.content(connection, mailbox.id, row.id, row.content)
-            return row, content, mailbox.revision
+            if summary_only:
+                return require_item(connection, mailbox.id, request.item_id), None, mailbox.revision
+            found = items.whole(connection, mailbox.id, require_id(request.item_id, "item_id"))
+            if found is None:
+                raise _no_item()
+            return *found, mailbox.revision
 
         row, content, revision = await self._database.read(work)
         packed = item_packing.pack(row, None if summary_only else item_packing.decompress(content))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql
 
 from rookery_server.store.blob_chunks import Chunk, PreparedBlob
+from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import blob, blob_chunk, item_blob, upload
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ _by_ids = (
     select(blob.c.id).where(blob.c.id.in_(bindparam("ids", expanding=True))).order_by(blob.c.sha256, blob.c.id).with_for_update()
 )
 _touch = update(blob).where(blob.c.id.in_(bindparam("ids", expanding=True))).values(touched=bindparam("now"))
-_insert_blob = insert(blob)
-_insert_chunk = insert(blob_chunk)
 _upsert = postgresql.insert(blob)
 _insert_or_touch = _upsert.on_conflict_do_update(
     index_elements=[blob.c.sha256], set_={"touched": _upsert.excluded.touched}
@@ -72,11 +71,9 @@ def _insert(connection: Connection, missing: list[PreparedBlob], now: int) -> di
             inserted = connection.execute(_insert_or_touch, row).one()
             ids[inserted.sha256] = inserted.id
     else:
-        connection.execute(_insert_blob, rows)
+        insert_rows(connection, blob, rows)
         ids = {new.sha256: new.id for new in missing}
-    chunks = [row for new in missing if ids[new.sha256] == new.id for row in chunk_rows(new.id, new.chunks)]
-    if chunks:
-        connection.execute(_insert_chunk, chunks)
+    add_chunks(connection, [row for new in missing if ids[new.sha256] == new.id for row in chunk_rows(new.id, new.chunks)])
     return ids
 
 
@@ -90,7 +87,7 @@ def chunk_rows(blob_id: bytes, chunks: Iterable[Chunk]) -> list[dict[str, Any]]:
 
 def add_chunks(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Inserts chunks of a blob that is being filled."""
-    connection.execute(_insert_chunk, rows)
+    insert_rows(connection, blob_chunk, rows)
 
 
 def touch(connection: Connection, blob_ids: Sequence[bytes], now: int) -> set[bytes]:

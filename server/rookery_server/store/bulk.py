@@ -1,7 +1,7 @@
 """Inserting many rows of one table, with as little between them and the driver as possible.
 
-The driver takes the values as they are: bytes, integers, booleans, text and None need no conversion on either engine. What SQLAlchemy
-would do for each value of each row costs as much as the insertion itself.
+The driver takes the values as they are: bytes, integers, booleans, text and None need no conversion on either engine. What
+SQLAlchemy would do for each value of each row costs nearly as much as the insertion itself.
 """
 
 from __future__ import annotations
@@ -32,5 +32,5 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[dict[str, A
 def _compiled(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...] | None]:
     """The statement, and the order of its parameters where the driver takes them by position."""
     compiled = insert(table).compile(dialect=dialect, column_keys=list(columns))
-    order = compiled.positiontup if compiled.positional else None  # type: ignore[attr-defined]
+    order = compiled.positiontup if compiled.positional else None
     return compiled.string, tuple(order) if order is not None else None

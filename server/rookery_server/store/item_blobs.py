@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import and_, bindparam, delete, select
 
 from rookery_server.store import items
+from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import blob, item, item_blob
 
 if TYPE_CHECKING:
@@ -67,13 +68,11 @@ _originals = (
         item.c.life == items.LIVE,
     )
 )
-_insert = insert(item_blob)
 
 
 def add(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Inserts parts: the columns of ``item_blob``. The blobs were put or touched in this transaction."""
-    if rows:
-        connection.execute(_insert, rows)
+    insert_rows(connection, item_blob, rows)
 
 
 def part(connection: Connection, mailbox_id: int, item_id: bytes, content_revision: int, number: int) -> PartRow | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, select, tuple_, update
 
+from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import (
     conflict,
     departure,
@@ -72,6 +73,18 @@ _content = select(item_content.c.codec, item_content.c.content).where(
     item_content.c.item_id == bindparam("item"),
     item_content.c.revision == bindparam("revision"),
 )
+_whole = (
+    select(*PACKED_COLUMNS, item_content.c.codec, item_content.c.content.label("encoded"))
+    .outerjoin(
+        item_content,
+        and_(
+            item_content.c.mailbox_id == item.c.mailbox_id,
+            item_content.c.item_id == item.c.id,
+            item_content.c.revision == item.c.content,
+        ),
+    )
+    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.id == bindparam("item"))
+)
 _contents = (
     select(item.c.id, item_content.c.codec, item_content.c.content)
     .join(
@@ -90,6 +103,15 @@ def packed(connection: Connection, mailbox_id: int, item_id: bytes) -> PackedRow
     """One item, live or recoverable."""
     row = connection.execute(_packed_by_id, {"mailbox": mailbox_id, "item": item_id}).first()
     return PackedRow(*row) if row else None
+
+
+def whole(connection: Connection, mailbox_id: int, item_id: bytes) -> tuple[PackedRow, tuple[int, bytes] | None] | None:
+    """One item, live or recoverable, with the codec and the bytes of its content, in one statement."""
+    row = connection.execute(_whole, {"mailbox": mailbox_id, "item": item_id}).first()
+    if row is None:
+        return None
+    *columns, codec, encoded = row
+    return PackedRow(*columns), None if encoded is None else (codec, encoded)
 
 
 def packed_many(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, PackedRow]:
@@ -197,10 +219,9 @@ def add(
     categories: list[dict[str, Any]],
 ) -> None:
     """Inserts items with their contents and categories, in bulk."""
-    connection.execute(insert(item), rows)
-    connection.execute(insert(item_content), contents_)
-    if categories:
-        connection.execute(insert(item_category), categories)
+    insert_rows(connection, item, rows)
+    insert_rows(connection, item_content, contents_)
+    insert_rows(connection, item_category, categories)
 
 
 def change(connection: Connection, mailbox_id: int, changes: list[dict[str, Any]]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, select
 
+from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import change, operation
 
 if TYPE_CHECKING:
@@ -53,12 +54,12 @@ def find_many(connection: Connection, account_id: bytes, operation_ids: Sequence
 
 def record(connection: Connection, entries: list[dict[str, Any]]) -> None:
     """Writes entries: account_id, id, request_hash, refusal, result, created."""
-    connection.execute(insert(operation), entries)
+    insert_rows(connection, operation, entries)
 
 
 def log_changes(connection: Connection, changes: list[dict[str, Any]]) -> None:
     """Writes the log: mailbox_id, revision, at, actor_id, device_id, operation, operation_id."""
-    connection.execute(insert(change), changes)
+    insert_rows(connection, change, changes)
 
 
 def compact(connection: Connection, before: int, limit: int) -> int:

@@ -160,12 +160,12 @@ def _compare(body: Restriction.Compare) -> _Sql | None:
             return _number(path, compare, value)
         case ValueType.TIME if path in _TIMES:
             column = _TIMES[path]
-            return _Sql(compare(column, _integer(value)), exact=True)
+            return _Sql(and_(column > NO_TIME, compare(column, _integer(value))), exact=True)
         case ValueType.BOOLEAN if path in _BOOLEANS:
             return _Sql(_BOOLEANS[path].is_(bool(compare(value, True))), exact=True)
         case ValueType.BYTES if path in _BYTES:
             column = _BYTES[path]
-            return _Sql(and_(column.is_not(None), compare(column, literal(value, LargeBinary()))), exact=True)
+            return _Sql(or_(false(), compare(column, literal(value, LargeBinary()))), exact=True)
         case ValueType.TEXT:
             return _text(path, body.operator, compare, value)
         case _:
