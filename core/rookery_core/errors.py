@@ -39,8 +39,16 @@ class RookeryError(Exception):
         self.metadata = dict(metadata or {})
         self.field = field
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuilt, (type(self), self.reason, self.message, self.metadata, self.field)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.reason}: {self.message})"
+
+
+def _rebuilt(kind: type[RookeryError], reason: str, message: str, metadata: dict[str, str], field: str | None) -> RookeryError:
+    """An error that comes from another process."""
+    return kind(reason, message, metadata=metadata, field=field)
 
 
 class InvalidArgument(RookeryError):

@@ -42,6 +42,7 @@ from rookery_server.services.announcements import Announcements
 from rookery_server.services.blob_sweep import BlobSweep
 from rookery_server.services.callers import Callers
 from rookery_server.services.directory import Directory
+from rookery_server.services.document_readers import DocumentReaders
 from rookery_server.services.downloads import DownloadService
 from rookery_server.services.folder_removal import FolderRemoval
 from rookery_server.services.folders import FolderService
@@ -93,6 +94,8 @@ class Edges:
     """Random ones by the clock where None."""
     random_bytes: Callable[[int], bytes] = os.urandom
     passwords: Callable[[], Passwords] = Passwords
+    reader_processes: int = min(4, (os.cpu_count() or 1) - 1)
+    """How many processes read documents in bulk, beside the server's own."""
 
 
 class Server:
@@ -149,7 +152,9 @@ class Server:
         self._grpc = listening.create_server(reuse_port=file is None)
         indexer = Indexer(database)
         announcements.listen(indexer.on_commit)
-        parts = await _build(settings, self._edges, database, indexer)
+        readers = DocumentReaders(self._edges.reader_processes)
+        self._open.callback(readers.close)
+        parts = await _build(settings, self._edges, database, indexer, readers)
         self._open.callback(parts.passwords.close)
         for service, servicer in parts.servicers:
             register(self._grpc, parts.calls, service, servicer)
@@ -207,7 +212,7 @@ class _Base:
     jobs: JobRunner
 
 
-async def _build(settings: Settings, edges: Edges, database: Database, indexer: Indexer) -> _Parts:
+async def _build(settings: Settings, edges: Edges, database: Database, indexer: Indexer, readers: DocumentReaders) -> _Parts:
     clock = edges.clock
     ids = edges.ids or RandomIds(clock)
 
@@ -219,7 +224,7 @@ async def _build(settings: Settings, edges: Edges, database: Database, indexer: 
     base = _Base(settings, database, clock, ids, Operations(database, clock), page_tokens, JobRunner())
     passwords = await asyncio.to_thread(edges.passwords)
     callers = Callers(database, tokens, clock)
-    servicers = [*_people(base, passwords, tokens, callers), *_mailboxes(base), _search(base, indexer)]
+    servicers = [*_people(base, passwords, tokens, callers), *_mailboxes(base, readers), _search(base, indexer)]
     retention = Retention(database, clock)
     base.jobs.every("compact ledger", _HOUR, retention.compact_ledger)
     base.jobs.every("forget departures", _DAY, retention.forget_departures)
@@ -254,7 +259,7 @@ def _search(base: _Base, indexer: Indexer) -> tuple[ServiceDescriptor, object]:
     return search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], SearchServicer(service)
 
 
-def _mailboxes(base: _Base) -> list[tuple[ServiceDescriptor, object]]:
+def _mailboxes(base: _Base, readers: DocumentReaders) -> list[tuple[ServiceDescriptor, object]]:
     """What is in the mailboxes."""
     database, operations, clock, ids = base.database, base.operations, base.clock, base.ids
     limit = base.settings.max_message_bytes
@@ -270,7 +275,7 @@ def _mailboxes(base: _Base) -> list[tuple[ServiceDescriptor, object]]:
     content = ContentServicer(
         UploadService(database, clock, ids, max_message_bytes=limit),
         DownloadService(database),
-        ImportService(database, clock, ids, max_message_bytes=limit),
+        ImportService(database, clock, ids, readers, max_message_bytes=limit),
     )
     purge = RecoverablePurge(database, clock, retention_seconds=base.settings.retention_recoverable)
     base.jobs.every("long operations", _HOUR, long_operations.resume)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from rookery_server.store import account_removal, mailboxes, tables
 from rookery_server.store.database import open_database
 from tests.api.test_auth import refusal
 from tests.support.fakes import RecordingNotifier
-from tests.support.server import DOMAIN, PASSWORD, Running, serving, settings_of
+from tests.support.server import DOMAIN, PASSWORD, Running, serving, settings_of, untyped
 
 if TYPE_CHECKING:
     import pathlib
@@ -149,7 +150,7 @@ async def test_a_page_token_is_good_for_its_own_query_and_caller_only(server: Ru
         await server.add_account(name)
     token = (await server.admin.ListAccounts(admin.ListAccountsRequest(page_size=1))).next_page_token
     tampered = token[:-1] + ("A" if token[-1] != "A" else "B")
-    channel = server.channel.unary_unary("/rookery.v1.AdminService/ListAccounts")
+    channel = untyped(server.channel).unary_unary("/rookery.v1.AdminService/ListAccounts")
     foreign = admin.ListAccountsRequest(page_token=token).SerializeToString()
     errors = [
         await refusal(server.admin.ListAccounts(admin.ListAccountsRequest(page_token=tampered))),
@@ -188,19 +189,19 @@ async def test_a_mask_that_names_what_can_not_be_changed_is_refused(server: Runn
 
 async def test_an_administrator_can_not_lock_themselves_out(server: Running) -> None:
     boss = await server.add_person("boss", administrator=True)
-    service = server.channel.unary_unary("/rookery.v1.AdminService/UpdateAccount")
+    service = untyped(server.channel).unary_unary("/rookery.v1.AdminService/UpdateAccount")
     for wrong in ({"disabled": True}, {"administrator": False}):
         request = update(server, boss.account.id, **wrong)
         error = await refusal(service(request.SerializeToString(), metadata=boss.metadata))
         assert isinstance(error, FailedPrecondition)
     removal = admin.DeleteAccountRequest(operation_id=server.ids.new(), account_id=boss.account.id)
-    delete = server.channel.unary_unary("/rookery.v1.AdminService/DeleteAccount")
+    delete = untyped(server.channel).unary_unary("/rookery.v1.AdminService/DeleteAccount")
     assert isinstance(await refusal(delete(removal.SerializeToString(), metadata=boss.metadata)), FailedPrecondition)
 
 
 async def test_a_demoted_administrator_is_one_no_longer_at_once(server: Running) -> None:
     boss = await server.add_person("boss", administrator=True)
-    listing = server.channel.unary_unary("/rookery.v1.AdminService/ListAccounts")
+    listing = untyped(server.channel).unary_unary("/rookery.v1.AdminService/ListAccounts")
     await listing(b"", metadata=boss.metadata)
     await server.admin.UpdateAccount(update(server, boss.account.id, administrator=False))
     assert (await refusal(listing(b"", metadata=boss.metadata))).reason == "ADMINISTRATOR_ONLY"
@@ -278,6 +279,11 @@ def rows_of(connection: Connection, mailbox_id: int) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
+def but_the_index(counts: dict[str, int]) -> dict[str, int]:
+    """Without what the full-text index, which follows at its own pace, knows."""
+    return {name: count for name, count in counts.items() if not name.startswith("search_")}
+
+
 async def test_a_removed_account_leaves_nothing_and_its_neighbour_keeps_everything(server: Running, database_url: str) -> None:
     anna, ben = await server.add_person("anna"), await server.add_person("ben")
     await write_notes(server, anna, 12)
@@ -285,16 +291,17 @@ async def test_a_removed_account_leaves_nothing_and_its_neighbour_keeps_everythi
     database = open_database(database_url, notifier=RecordingNotifier(), readers=1, writers=1)
     numbers = {}
     for person in (anna, ben):
-        row = await database.read(lambda connection, uid=person.account.mailbox_id: mailboxes.find(connection, uid))
+        row = await database.read(partial(mailboxes.find, uid=person.account.mailbox_id))
         assert row is not None
         numbers[person.address] = row.id
-    before = await database.read(lambda connection: rows_of(connection, numbers[ben.address]))
+    before = but_the_index(await database.read(lambda connection: rows_of(connection, numbers[ben.address])))
     request = admin.DeleteAccountRequest(operation_id=server.ids.new(), account_id=anna.account.id)
     response = await server.admin.DeleteAccount(request)
     assert response.deleted_items == 12
     assert await server.admin.DeleteAccount(request) == response
     assert await database.read(lambda connection: rows_of(connection, numbers[anna.address])) == {}
-    assert await database.read(lambda connection: rows_of(connection, numbers[ben.address])) == before
+    after = await database.read(lambda connection: rows_of(connection, numbers[ben.address]))
+    assert but_the_index(after) == before
     await database.close()
     who = server.auth.WhoAmI(auth.WhoAmIRequest(), metadata=anna.metadata)
     assert (await refusal(who)).reason == "SESSION_REVOKED"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from rookery.v1 import admin_service_pb2 as admin
 from rookery.v1 import auth_service_pb2 as auth
@@ -52,7 +53,7 @@ async def test_wrong_password_unknown_address_and_disabled_account_look_alike(se
     nonsense = await refusal(server.sign_in("no address at all"))
     disabled = admin.Account(id=account.id, disabled=True)
     await server.admin.UpdateAccount(
-        admin.UpdateAccountRequest(operation_id=server.ids.new(), account=disabled, update_mask={"paths": ["disabled"]})
+        admin.UpdateAccountRequest(operation_id=server.ids.new(), account=disabled, update_mask=FieldMask(paths=["disabled"]))
     )
     off = await refusal(server.sign_in("anna@rookery.test"))
     for error in (wrong, unknown, nonsense, off):
@@ -224,7 +225,7 @@ async def test_who_is_disabled_is_out_at_once(server: Running) -> None:
     request = admin.UpdateAccountRequest(
         operation_id=server.ids.new(),
         account=admin.Account(id=anna.account.id, disabled=True),
-        update_mask={"paths": ["disabled"]},
+        update_mask=FieldMask(paths=["disabled"]),
     )
     await server.admin.UpdateAccount(request)
     assert (await refusal(who(server, anna.login.tokens.access_token))).reason == "SESSION_REVOKED"

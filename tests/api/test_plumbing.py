@@ -30,7 +30,7 @@ from rookery_server.api.context import Call, peer_host
 from rookery_server.api.registry import PUBLIC, method_name, register
 from rookery_server.services.caller import Caller
 from tests.support.fakes import FakeClock
-from tests.support.server import PASSWORD, Running, bearer
+from tests.support.server import PASSWORD, Running, bearer, untyped
 
 if TYPE_CHECKING:
     import pathlib
@@ -64,7 +64,7 @@ def status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:
 async def raw(server: Running, method: str, request: bytes, **options: Any) -> grpc.aio.AioRpcError:
     """The error that a call with these bytes ends with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await server.channel.unary_unary(method)(request, **options)
+        await untyped(server.channel).unary_unary(method)(request, **options)
     return caught.value
 
 
@@ -72,11 +72,11 @@ async def failure(server: Running, method: Any, metadata: Any = ()) -> grpc.aio.
     """The error that a call of any kind ends with, made with one empty request."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await attempt(server.channel, path, method, metadata)
+        await attempt(untyped(server.channel), path, method, metadata)
     return caught.value
 
 
-async def attempt(channel: grpc.aio.Channel, path: str, method: Any, metadata: Any) -> None:
+async def attempt(channel: Any, path: str, method: Any, metadata: Any) -> None:
     """Makes a call of any kind with one empty request, to its end."""
     if method.client_streaming and method.server_streaming:
         async for _ in channel.stream_stream(path)(iter([b""]), metadata=metadata):
@@ -107,7 +107,7 @@ async def test_nobody_but_administrators_may_call_the_admin_service(server: Runn
     for method in admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].methods:
         error = await failure(server, method, anna.metadata)
         assert error.code() == grpc.StatusCode.PERMISSION_DENIED, method.full_name
-    listed = await server.channel.unary_unary("/rookery.v1.AdminService/ListAccounts")(b"", metadata=boss.metadata)
+    listed = await untyped(server.channel).unary_unary("/rookery.v1.AdminService/ListAccounts")(b"", metadata=boss.metadata)
     assert len(admin_service_pb2.ListAccountsResponse.FromString(listed).accounts) == 2
 
 
@@ -254,7 +254,7 @@ async def odd() -> AsyncIterator[Callable[[Callable[[Any, Call], Any]], Any]]:
         )
         address = listening.bind(server, "127.0.0.1:0", tls_cert=None, tls_key=None, insecure_plaintext=False)
         await server.start()
-        channel = grpc.aio.insecure_channel(address)
+        channel = untyped(grpc.aio.insecure_channel(address))
         started.extend([server.stop(None), channel.close()])
         call = channel.unary_unary("/rookery.v1.MailboxService/GetMailbox")
         return lambda **options: call(b"", metadata=bearer("x"), **options)

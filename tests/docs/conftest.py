@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BIN = pathlib.Path(sys.executable).parent
 DOCUMENTED_ADDRESS = "127.0.0.1:6464"
 """Where the documentation has the server: what `rookeryd` listens on if nobody says otherwise."""
+DOCUMENTED_DATA = "data/demo"
+"""Where the documentation has the demonstration's data: what `rookeryd demo` takes if nobody says otherwise."""
 
 STARTS_WITHIN_LINES = 200
 
@@ -35,14 +37,13 @@ class Demo:
         return {
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "HOME": str(home),
-            "ROOKERY_DATA": str(self.data),
             "LANG": "C.UTF-8",
             "TZ": "UTC",
         }
 
     def here(self, text: str) -> str:
-        """Text of the documentation, with the address that this server has."""
-        return text.replace(DOCUMENTED_ADDRESS, self.address)
+        """Text of the documentation, with the address and the folder that this server has."""
+        return text.replace(DOCUMENTED_ADDRESS, self.address).replace(DOCUMENTED_DATA, str(self.data))
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def run(folder: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 def password() -> str:
     """Anna's, as the README has it."""
-    found = re.search(r"node rookery\.mjs \S+ anna@rookery\.example (\S+)", README.read_text("utf-8"))
+    found = re.search(r"node rookery\.mjs \S+ anna@rookery\.example '([^']+)'", README.read_text("utf-8"))
     assert found is not None
     return found[1]
 

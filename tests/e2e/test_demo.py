@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -12,10 +13,10 @@ import grpc.aio
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery.v1.folder_pb2_grpc import FolderServiceStub
 from rookery.v1.item_service_pb2_grpc import ItemServiceStub
-from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 from rookery_server.cli.demo_content.people import ANNA, BEN
 from rookery_server.cli.demo_fill import PASSWORDS
+from tests.support.fakes import FakeClock
 from tests.support.server import Running, bearer, rookeryd
 
 if TYPE_CHECKING:
@@ -27,10 +28,9 @@ if TYPE_CHECKING:
 def demo(folder: pathlib.Path, *, until: str = "rookeryd: serving on ") -> Iterator[list[str]]:
     """Runs the demonstration, until a line begins so; gives what it printed. Ended with SIGTERM."""
     command = [str(rookeryd()), "demo", "--data", str(folder), "--listen", "127.0.0.1:0"]
-    with (
-        (folder.parent / "demo.log").open("a") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
-    ):
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context((folder.parent / "demo.log").open("a"))
+        process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True))
         assert process.stdout is not None
         printed: list[str] = []
         for line in process.stdout:
@@ -46,7 +46,7 @@ def demo(folder: pathlib.Path, *, until: str = "rookeryd: serving on ") -> Itera
 
 async def counts(address: str) -> dict[str, dict[str, int]]:
     """Items by folder, for each of the two."""
-    clock = SystemClock()
+    clock = FakeClock(time.time_ns() // 1000)
     found: dict[str, dict[str, int]] = {}
     async with grpc.aio.insecure_channel(address) as channel:
         running = Running(address, channel, channel, clock, RandomIds(clock))
@@ -86,7 +86,7 @@ async def test_a_first_start_that_broke_off_is_finished_without_anything_twice(t
 
 async def test_there_is_something_unread_flagged_categorised_and_attached(tmp_path: pathlib.Path) -> None:
     with demo(tmp_path / "demo") as printed:
-        clock, address = SystemClock(), printed[-1].split()[-1]
+        clock, address = FakeClock(time.time_ns() // 1000), printed[-1].split()[-1]
         async with grpc.aio.insecure_channel(address) as channel:
             running = Running(address, channel, channel, clock, RandomIds(clock))
             metadata = bearer((await running.sign_in(ANNA.address, PASSWORDS[ANNA])).tokens.access_token)

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
 from rookery_core.errors import NotFound
 from rookery_server.services.blob_sweep import GRACE_MICROS, BlobSweep
+from rookery_server.services.document_readers import DocumentReaders
 from rookery_server.services.imports import ImportService
 from rookery_server.services.uploads import UploadService
 from rookery_server.store import blobs
@@ -52,7 +53,7 @@ async def begin_upload(world: World, person: Person, sent: bytes, total: int) ->
 
 
 async def import_message(world: World, person: Person) -> bytes:
-    service = ImportService(world.database, world.clock, world.ids, max_message_bytes=1 << 20)
+    service = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=1 << 20)
     document = content_service_pb2.ImportRequest(
         operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=MESSAGE
     )
@@ -93,7 +94,7 @@ async def test_bytes_that_two_items_hold_outlive_one_of_them(world: World, anna:
 
 
 async def test_a_sweep_takes_no_more_than_its_bound(world: World) -> None:
-    prepared = [prepare(b"%d" % number, world.ids) for number in range(7)]
+    prepared = [prepare(b"%d" % number, world.ids.new()) for number in range(7)]
     await world.database.write(lambda transaction: blobs.put(transaction.connection, prepared, 5))
     assert await world.database.write(lambda transaction: blobs.sweep(transaction.connection, 10, 4)) == 4
     assert await world.database.write(lambda transaction: blobs.sweep(transaction.connection, 10, 4)) == 3
@@ -102,12 +103,12 @@ async def test_a_sweep_takes_no_more_than_its_bound(world: World) -> None:
 
 async def test_a_blob_that_is_being_linked_when_the_sweep_comes_stays(world: World) -> None:
     """The link has touched the row and not committed; the sweep waits for it and looks again."""
-    old = prepare(b"old bytes", world.ids)
+    old = prepare(b"old bytes", world.ids.new())
     await world.database.write(lambda transaction: blobs.put(transaction.connection, [old], 5))
     touched, go_on = threading.Event(), threading.Event()
 
     def link(transaction: Transaction) -> bytes:
-        found = blobs.put(transaction.connection, [prepare(b"old bytes", world.ids)], GRACE_MICROS * 3)
+        found = blobs.put(transaction.connection, [prepare(b"old bytes", world.ids.new())], GRACE_MICROS * 3)
         touched.set()
         assert go_on.wait(20)
         return found[old.sha256]
@@ -126,7 +127,7 @@ async def test_a_blob_that_is_being_linked_when_the_sweep_comes_stays(world: Wor
 
 
 async def test_a_link_that_comes_while_the_sweep_deletes_stores_the_bytes_again(world: World) -> None:
-    old = prepare(b"old bytes", world.ids)
+    old = prepare(b"old bytes", world.ids.new())
     await world.database.write(lambda transaction: blobs.put(transaction.connection, [old], 5))
     deleted, go_on = threading.Event(), threading.Event()
 
@@ -138,7 +139,7 @@ async def test_a_link_that_comes_while_the_sweep_deletes_stores_the_bytes_again(
 
     sweeping = asyncio.ensure_future(world.database.write(sweep))
     assert await asyncio.to_thread(deleted.wait, 20)
-    again = prepare(b"old bytes", world.ids)
+    again = prepare(b"old bytes", world.ids.new())
     linking = asyncio.ensure_future(
         world.database.write(lambda transaction: blobs.put(transaction.connection, [again], GRACE_MICROS * 3))
     )

@@ -16,6 +16,7 @@ from rookery_core.errors import DataLoss, InvalidArgument, NotFound, OutOfRange
 from rookery_core.formats import icalendar, mbox, mime, vcard
 from rookery_server.services.content_sources import PIECE_BYTES, Piece
 from rookery_server.services.downloads import DownloadService, encode_response
+from rookery_server.services.document_readers import DocumentReaders
 from rookery_server.services.imports import ImportService
 from rookery_server.services.uploads import UploadService
 from rookery_server.store.tables import blob_chunk, item_blob
@@ -49,7 +50,7 @@ def noise(size: int) -> bytes:
 
 async def bring(world: World, person: Person, documents: Sequence[bytes], form: int = 1) -> list[bytes]:
     """Imports documents; gives the items' ids in the same order."""
-    service = ImportService(world.database, world.clock, world.ids, max_message_bytes=64 << 20)
+    service = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=64 << 20)
     requests = [
         content_service_pb2.ImportRequest(operation_id=world.ids.new(), format=item_pb2.DocumentFormat.ValueType(form), data=data)
         for data in documents

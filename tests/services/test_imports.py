@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from rookery.v1 import content_service_pb2, folder_pb2, item_pb2, item_service_pb2
 from rookery_core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from rookery_core.formats import icalendar, mbox, vcard
-from rookery_server.services import documents, import_batches
+from rookery_server.services import document_readers, documents
+from rookery_server.services.document_readers import DocumentReaders
 from rookery_server.services.imports import STREAM_DOCUMENTS, ImportService
 from rookery_server.services.uploads import UploadService
 from rookery_server.store.tables import blob, item_blob, operation
@@ -37,7 +38,7 @@ CARD = b"BEGIN:VCARD\r\nVERSION:4.0\r\nUID:card-1\r\nFN:Erika Example\r\nEMAIL:e
 
 @pytest.fixture
 def service(world: World) -> ImportService:
-    return ImportService(world.database, world.clock, world.ids, max_message_bytes=20 << 20)
+    return ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=20 << 20)
 
 
 def mail(number: int = 1, **header: str) -> bytes:
@@ -147,7 +148,7 @@ async def test_documents_that_wait_together_share_a_transaction(
 async def test_a_repeated_import_gives_the_first_answer(world: World, anna: Person, service: ImportService) -> None:
     request = message(world, mail())
     first = await one(service, anna, request)
-    restarted = ImportService(world.database, world.clock, world.ids, max_message_bytes=20 << 20)
+    restarted = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=20 << 20)
     assert await one(restarted, anna, request) == first
     assert (await stream(service, anna, [request, request]))[request.operation_id] == first
     inbox = await world.folder_of(anna, folder_pb2.FOLDER_ROLE_INBOX)
@@ -332,7 +333,7 @@ async def test_a_malformed_request_is_refused_with_its_reason(
 
 
 async def test_a_message_above_the_servers_limit_is_refused(world: World, anna: Person) -> None:
-    small = ImportService(world.database, world.clock, world.ids, max_message_bytes=100)
+    small = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=100)
     with pytest.raises(InvalidArgument) as raised:
         await one(small, anna, message(world, mail() + b"x" * 100))
     assert (raised.value.reason, raised.value.metadata) == ("MESSAGE_TOO_LARGE", {"limit_bytes": "100"})
@@ -348,7 +349,7 @@ async def test_a_document_on_which_the_server_fails_fails_alone(
             raise ZeroDivisionError
         return read(document_format, raw, *rest, **named)
 
-    monkeypatch.setattr(import_batches.documents, "read", faulty)
+    monkeypatch.setattr(document_readers.documents, "read", faulty)
     requests = [message(world, mail(number)) for number in range(6)]
     requests.insert(3, message(world, mail(99) + b"poison"))
     answers = await stream(service, anna, requests)
@@ -396,3 +397,32 @@ async def test_the_whole_corpus_is_imported_or_refused_with_a_reason(world: Worl
         for request in requests
         if request.format == item_pb2.DOCUMENT_FORMAT_MESSAGE
     )
+
+
+async def test_a_bulk_import_read_by_worker_processes_is_the_same_as_one_read_here(world: World, anna: Person) -> None:
+    readers = DocumentReaders(1)
+    service = ImportService(world.database, world.clock, world.ids, readers, max_message_bytes=1 << 20)
+    try:
+        subjects = []
+        while readers._pool is None or not readers._ready or not readers._ready.done():
+            requests = [message(world, mail(len(subjects) + number)) for number in range(10)]
+            subjects.extend(requests)
+            await stream(service, anna, requests)
+        answers = await stream(service, anna, [message(world, mail(10_000 + number)) for number in range(12)])
+        broken = ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_VCARD, data=b"no card")
+        mixed = [broken, *(message(world, mail(20_000 + number)) for number in range(12))]
+        others = await stream(service, anna, mixed)
+        assert others[broken.operation_id].error.details
+        for answer in [*answers.values(), *(answer for key, answer in others.items() if key != broken.operation_id)]:
+            assert not answer.HasField("error")
+            item = await world.get(anna, answer.item_id)
+            assert item.summary.subject
+            assert item.content.message.has_original
+        # The workers die: the next bulk is read here, the one after by new ones.
+        for process in list(readers._pool._processes.values()):
+            process.kill()
+        again = await stream(service, anna, [message(world, mail(30_000 + number)) for number in range(12)])
+        assert len(again) == 12
+        assert not any(answer.HasField("error") for answer in again.values())
+    finally:
+        readers.close()

@@ -73,7 +73,7 @@ def test_a_chunk_of_another_size_is_damaged() -> None:
 
 async def test_the_same_bytes_are_stored_once(database: Database) -> None:
     ids = SequentialIds()
-    first, again, other = prepare(b"the same", ids), prepare(b"the same", ids), prepare(b"another", ids)
+    first, again, other = prepare(b"the same", ids.new()), prepare(b"the same", ids.new()), prepare(b"another", ids.new())
     one = await put(database, first)
     two = await put(database, again, other, now=NOW + 5)
     assert one == {first.sha256: first.id}
@@ -86,21 +86,21 @@ async def test_the_same_bytes_are_stored_once(database: Database) -> None:
 
 async def test_a_batch_that_holds_the_same_bytes_twice_stores_them_once(database: Database) -> None:
     ids = SequentialIds()
-    found = await put(database, prepare(b"twice", ids), prepare(b"twice", ids))
+    found = await put(database, prepare(b"twice", ids.new()), prepare(b"twice", ids.new()))
     assert list(found) == [hashlib.sha256(b"twice").digest()]
     assert await count(database, blob) == 1
 
 
 async def test_any_slice_of_a_blob_can_be_read(database: Database) -> None:
     data = noise(5 * CHUNK_BYTES // 2) + b"compressible " * 90_000
-    prepared = prepare(data, SequentialIds())
+    prepared = prepare(data, SequentialIds().new())
     await put(database, prepared)
     for begin, end in ((0, len(data)), (1, 2), (CHUNK_BYTES - 1, CHUNK_BYTES + 1), (CHUNK_BYTES, 2 * CHUNK_BYTES), (7, 7)):
         assert await blob_reading.whole(database, prepared.id, begin, end) == data[begin:end]
 
 
 async def test_a_missing_chunk_is_told(database: Database) -> None:
-    prepared = prepare(noise(3 * CHUNK_BYTES), SequentialIds())
+    prepared = prepare(noise(3 * CHUNK_BYTES), SequentialIds().new())
     await put(database, prepared)
     await database.write(
         lambda transaction: transaction.connection.execute(blob_chunk.delete().where(blob_chunk.c.offset == CHUNK_BYTES))
@@ -110,7 +110,7 @@ async def test_a_missing_chunk_is_told(database: Database) -> None:
 
 
 async def test_the_checksum_tells_when_a_stored_byte_changed(database: Database) -> None:
-    prepared = prepare(b"a line of text\r\n" * 1000, SequentialIds())
+    prepared = prepare(b"a line of text\r\n" * 1000, SequentialIds().new())
     await put(database, prepared)
     broken = prepared.chunks[0].data[:-1] + b"\0"
     await database.write(lambda transaction: transaction.connection.execute(update(blob_chunk).values(data=broken)))
@@ -120,7 +120,7 @@ async def test_the_checksum_tells_when_a_stored_byte_changed(database: Database)
 
 async def test_many_writers_of_the_same_bytes_agree_on_one_blob(database: Database) -> None:
     ids = SequentialIds()
-    prepared = [[prepare(b"shared %d" % n, ids) for n in order] for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)) * 3]
+    prepared = [[prepare(b"shared %d" % n, ids.new()) for n in order] for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)) * 3]
     found = await asyncio.gather(*(put(database, *batch) for batch in prepared))
     assert all(result == found[0] for result in found)
     assert await count(database, blob) == 3

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
+from rookery.v1.item_pb2 import Item
 from rookery.v1.property_pb2 import PropertyValue
 from rookery.v1.restriction_pb2 import PropertyRef, Restriction
 from rookery_core.errors import InvalidArgument
@@ -23,7 +24,6 @@ from tests.support.fakes import RecordingNotifier
 from tests.support.rows import add_mailbox, item_row
 
 if TYPE_CHECKING:
-    from rookery.v1.item_pb2 import Item
     from rookery_server.store.database import Database
 
 MAILBOX_ITEMS = 20
@@ -84,7 +84,7 @@ def test_sql_and_the_check_of_what_is_left_select_what_the_restriction_selects(d
     with asyncio.Runner() as runner:
         database = runner.run(opened())
 
-        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
         @given(
             st.lists(trees.items(), min_size=MAILBOX_ITEMS, max_size=MAILBOX_ITEMS),
             st.lists(trees.trees(leaves), min_size=RESTRICTIONS, max_size=RESTRICTIONS),
@@ -100,6 +100,61 @@ def test_sql_and_the_check_of_what_is_left_select_what_the_restriction_selects(d
             check()
         finally:
             runner.run(database.close())
+
+
+def every_sort_of_item() -> list[Item]:
+    """Items that differ in each promoted field alone: absent, empty, plain, and odd."""
+    found = []
+
+    def add(kind: int = 1) -> Item:
+        record = Item(folder_id=b"a" * 16, life=1, uid=1, revision=3, content_revision=1)
+        record.summary.kind = kind  # type: ignore[assignment]
+        record.summary.received.seconds = 1
+        found.append(record)
+        return record
+
+    add().folder_id = b"b" * 16
+    add().life = 2  # type: ignore[assignment]
+    add().uid = 7
+    add().state.read = True
+    add().summary.has_attachments = True
+    for importance in range(4):
+        add().summary.importance = importance  # type: ignore[assignment]
+    add().summary.sensitivity = 2
+    add().summary.size_bytes = 1 << 40
+    add().summary.conversation_id = b"a" * 16
+    for text in trees.TEXTS:
+        add().summary.message_class = text
+        add().summary.message.message_id = text
+        add().state.follow_up.request = text
+    for categories in (["a"], ["Ä", "Straße"], ["K"]):
+        add().state.categories.extend(categories)
+    for status in range(3):
+        add().state.follow_up.status = status  # type: ignore[assignment]
+    for seconds in trees.SECONDS:
+        add().summary.received.seconds = seconds
+        add().summary.sent.seconds = seconds
+        add().state.follow_up.due.seconds = seconds
+        add(3).state.follow_up.due.seconds = seconds
+        add(7).summary.journal.start.seconds = seconds
+    for local in ("1970-01-01", "1970-01-01T00:00:01", "no time"):
+        add(3).summary.task.due.local = local
+        add(3).summary.task.start.local = local
+        add(2).summary.appointment.start.local = local
+    add(2).summary.appointment.SetInParent()
+    found[-1].summary.appointment.start.local = "1970-01-01T00:00:01"
+    found[-1].summary.appointment.recurrence.rules.append("FREQ=DAILY")
+    return found
+
+
+async def test_every_comparison_selects_the_same_in_sql_and_so_does_its_negation(database: Database) -> None:
+    found = every_sort_of_item()
+    mailbox_id = await store(database, found)
+    for restriction in trees.every_comparison():
+        expected = {record.id for record in found if restrictions.matches(restriction, record)}
+        for asked, wanted in ((restriction, expected), (trees.negation(restriction), {r.id for r in found} - expected)):
+            passed, left = await selected(database, mailbox_id, asked)
+            assert {r.id for r in found if r.id in passed and (left is None or restrictions.matches(left, r))} == wanted, asked
 
 
 def compare(path: str, op: int, **value: Any) -> Restriction:

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from rookery_core.rules import words
 from rookery_core.rules.search_query import Document, holds, parse
-from rookery_server.store import search, search_sqlite
+from rookery_server.store import search, search_postgresql, search_sqlite
 from rookery_server.store.tables import item, mailbox, search_document, search_progress
 from tests.support.rows import add_items, add_mailbox
 
@@ -208,6 +208,26 @@ async def test_mailboxes_that_lag_are_known(database: Database, two_mailboxes: t
     lagging = await database.read(search.behind)
     expected = await database.read(lambda c: c.execute(select(mailbox.c.uid).where(mailbox.c.id == other)).scalars().all())
     assert lagging == expected
+
+
+async def test_words_that_nearly_all_documents_hold_are_found_window_by_window(
+    database: Database, two_mailboxes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_postgresql, "_FEW", 3)
+    monkeypatch.setattr(search_postgresql, "_FIRST_WINDOW", 4)
+    mailbox_id, _ = two_mailboxes
+    rows = await database.write(lambda transaction: add_items(transaction.connection, mailbox_id, 30))
+    early = await database.write(lambda t: add_items(t.connection, mailbox_id, 9, revision=40, received=-7, fill_key=-7))
+    texts = [document("common" if number % 3 else "", "", "", "", "") for number in range(30)]
+    await fill(database, mailbox_id, [*rows, *early], [*texts, *[document("common", "", "", "", "")] * 9])
+    newest = [row["id"] for number, row in reversed(list(enumerate(rows))) if number % 3]
+    hits = await database.read(lambda connection: found(connection, mailbox_id, "common"))
+    assert hits[:20] == newest
+    assert set(hits[20:]) == {row["id"] for row in early}
+    assert await database.read(lambda connection: found(connection, mailbox_id, "common", limit=5)) == newest[:5]
+    bound = search.number_at(rows[10]["received"])
+    assert await database.read(lambda connection: found(connection, mailbox_id, "common", below=bound)) == hits[14:]
+    assert await database.read(lambda connection: found(connection, mailbox_id, "common", at_least=bound)) == hits[:14]
 
 
 async def test_a_long_document_is_found_by_its_last_word(database: Database, two_mailboxes: tuple[int, int]) -> None:

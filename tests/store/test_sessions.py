@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import insert
@@ -23,7 +24,7 @@ IDS = SequentialIds(CLOCK)
 DAY = 86_400_000_000
 
 
-def session_row(account_id: bytes, **values: int | bool) -> SessionRow:
+def session_row(account_id: bytes, **values: Any) -> SessionRow:
     now = CLOCK.micros()
     row = SessionRow(IDS.new(), account_id, "laptop", "127.0.0.1", now, now, 1, now + 90 * DAY, False)
     return row._replace(**values)
@@ -65,7 +66,7 @@ async def test_only_sessions_that_ended_long_ago_are_swept(database: Database, a
 
     assert await database.write(work) == [1, 1, 0]
     for row, there in ((expired, False), (revoked, False), (fresh_revoked, True), (standing, True)):
-        found = await database.read(lambda connection, row=row: sessions.find(connection, row.id))
+        found = await database.read(partial(sessions.find, session_id=row.id))
         assert (found is not None) == there
 
 

@@ -95,6 +95,30 @@ def _exists(refs: st.SearchStrategy[PropertyRef]) -> Any:
 
 _PROPERTIES = st.sampled_from(KEYS).map(lambda key: PropertyRef(property=key))
 
+
+def every_comparison() -> list[Restriction]:
+    """Each way to compare each path of summary and state with each value."""
+    found = [
+        Restriction(compare=Restriction.Compare(ref=PropertyRef(field=path), operator=op, value=_value(arm, value)))
+        for paths, arm, values in (
+            (TEXT_PATHS, "text", TEXTS),
+            (NUMBER_PATHS, "int64", NUMBERS),
+            (TIME_PATHS, "time", SECONDS),
+            (BYTES_PATHS, "binary", BYTES),
+        )
+        for path in paths
+        for op in OPERATORS
+        for value in values
+    ]
+    found += [
+        Restriction(compare=Restriction.Compare(ref=PropertyRef(field=path), operator=op, value=PropertyValue(boolean=value)))
+        for path in BOOLEAN_PATHS
+        for op in OPERATORS[:2]
+        for value in (True, False)
+    ]
+    return found + [Restriction(exists=Restriction.Exists(ref=PropertyRef(field=path))) for path in EVERY_PATH]
+
+
 summary_leaves = st.one_of(
     _compare(_fields(TEXT_PATHS), _TEXT),
     _compare(_fields(NUMBER_PATHS), _NUMBER),

@@ -37,7 +37,7 @@ def item_row(mailbox_id: int, number: int, **values: Any) -> dict[str, Any]:
         "life": 1,
         "uid": number,
         **revisions,
-        "fill_key": number,
+        "fill_key": 1_700_000_000_000_000 + number * 60_000_000,
         "span_start": NO_TIME,
         "span_end": NO_TIME,
         "received": 1_700_000_000_000_000 + number * 60_000_000,

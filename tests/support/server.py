@@ -22,7 +22,6 @@ from argon2 import PasswordHasher
 from rookery.v1 import admin_service_pb2, auth_service_pb2
 from rookery.v1.admin_service_pb2_grpc import AdminServiceStub
 from rookery.v1.auth_service_pb2_grpc import AuthServiceStub
-from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 from rookery_server import config
 from rookery_server.bootstrap import Edges, Server
@@ -31,6 +30,9 @@ from tests.support.fakes import FakeClock, SequentialIds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from rookery.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
+    from rookery.v1.auth_service_pb2_grpc import AuthServiceAsyncStub
 
 DOMAIN = "rookery.test"
 PASSWORD = "correct horse battery"
@@ -72,17 +74,17 @@ class Running:
     address: str
     channel: grpc.aio.Channel
     machine: grpc.aio.Channel
-    clock: FakeClock | SystemClock
+    clock: FakeClock
     ids: SequentialIds | RandomIds
     server: Server | None = None
 
     @property
-    def auth(self) -> AuthServiceStub:
+    def auth(self) -> AuthServiceAsyncStub:
         """Signing in, over the port."""
         return AuthServiceStub(self.channel)
 
     @property
-    def admin(self) -> AdminServiceStub:
+    def admin(self) -> AdminServiceAsyncStub:
         """Administration, over the socket: as the machine's administrator."""
         return AdminServiceStub(self.machine)
 
@@ -109,6 +111,11 @@ class Running:
         """Adds an account and signs it in."""
         account = await self.add_account(name, **fields)
         return Person(account, await self.sign_in(account.address))
+
+
+def untyped(channel: Any) -> Any:
+    """A channel for calls with raw bytes: its types know messages only."""
+    return channel
 
 
 def settings_of(folder: pathlib.Path, **flags: object) -> config.Settings:
@@ -207,7 +214,7 @@ class ServerProcess:
     @contextlib.asynccontextmanager
     async def connected(self) -> AsyncIterator[Running]:
         """Channels to it."""
-        clock = SystemClock()
+        clock = FakeClock(time.time_ns() // 1000)
         async with channels(self.address, self.socket) as (channel, machine):
             yield Running(self.address, channel, machine, clock, RandomIds(clock))
 

@@ -108,7 +108,8 @@ def test_the_wait_doubles_with_each_wrong_password_and_ends_at_five_minutes() ->
 def test_wrong_passwords_are_forgotten_after_an_hour_or_a_right_one() -> None:
     clock = FakeClock()
     throttle = Throttle(clock, free=2)
-    for forget in (lambda: clock.advance(seconds=3601), lambda: throttle.succeeded("anna")):
+    ways: tuple[Callable[[], None], ...] = (lambda: clock.advance(seconds=3601), lambda: throttle.succeeded("anna"))
+    for forget in ways:
         throttle.failed("anna")
         throttle.failed("anna")
         forget()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from rookery.v1.item_pb2 import Item
 from rookery.v1.restriction_pb2 import Restriction
-
 from rookery_core.rules import record_paths, words
 from rookery_core.rules.names import key
 from rookery_core.rules.record_paths import ValueType
@@ -22,6 +21,7 @@ from rookery_core.rules.restrictions_check import PARTS, VALUE_TYPES, validate
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
+
     from rookery.v1.property_pb2 import PropertyKey, PropertyValue
     from rookery.v1.restriction_pb2 import PropertyRef
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from rookery.v1 import item_pb2
 from rookery.v1.item_pb2 import Item
 from rookery.v1.restriction_pb2 import Restriction
-
 from rookery_core.errors import InvalidArgument
 from rookery_core.rules import record_paths
 from rookery_core.rules.record_paths import ValueType
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
+
     from rookery.v1.property_pb2 import PropertyValue
     from rookery.v1.restriction_pb2 import PropertyRef
 

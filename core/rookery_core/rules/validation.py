@@ -29,9 +29,7 @@ def _too_many(count: int, most: int, field: str) -> None:
 
 def _too_long(text: str, most: int, field: str) -> None:
     if len(text) > most:
-        raise InvalidArgument(
-            "FIELD_INVALID", f"{field} has {len(text):,} characters, at most {most:,} are allowed", field=field
-        )
+        raise InvalidArgument("FIELD_INVALID", f"{field} has {len(text):,} characters, at most {most:,} are allowed", field=field)
 
 
 def _too_big(size: int, most: int, field: str) -> None:
@@ -104,9 +102,7 @@ def _properties(properties: Sequence[Property]) -> None:
             case "named" if len(named.property_set) == 16 and named.WhichOneof("id"):
                 _too_long(named.name, 254, f"{field}.key.named.name")
             case _:
-                raise _invalid(
-                    "a property is named by a tag (0x0001 to 0x7FFF), or by a 16-byte set and a name", f"{field}.key"
-                )
+                raise _invalid("a property is named by a tag (0x0001 to 0x7FFF), or by a 16-byte set and a name", f"{field}.key")
         if entry.value.WhichOneof("value") is None:
             raise _invalid("a property needs a value", f"{field}.value")
         key = entry.key.SerializeToString(deterministic=True)

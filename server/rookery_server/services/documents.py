@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from rookery.v1.item_pb2 import Attachment, ItemContent, ItemSummary
-    from rookery_core.rules.ids import Ids
     from rookery_server.services.item_writer import PreparedItem
     from rookery_server.store.blob_chunks import PreparedBlob
 
@@ -59,7 +58,9 @@ class Marks:
     """When it came; where None, what the document says, else now."""
 
 
-def read(document_format: int, raw: bytes, marks: Marks, *, item_id: bytes, sha256: bytes, now: int, ids: Ids) -> PreparedDocument:
+def read(
+    document_format: int, raw: bytes, marks: Marks, *, item_id: bytes, sha256: bytes, now: int, blob_id: bytes
+) -> PreparedDocument:
     """Reads a document and computes everything that can be computed before the transaction.
 
     InvalidArgument ``DOCUMENT_INVALID`` for a calendar or contact document that can not be read, for empty ones, and for formats
@@ -69,7 +70,7 @@ def read(document_format: int, raw: bytes, marks: Marks, *, item_id: bytes, sha2
         raise InvalidArgument("DOCUMENT_INVALID", "the document is empty", field="document")
     match document_format:
         case item_pb2.DOCUMENT_FORMAT_MESSAGE:
-            return _read_message(raw, marks, sha256, now, ids)
+            return _read_message(raw, marks, sha256, now, blob_id)
         case item_pb2.DOCUMENT_FORMAT_ICALENDAR:
             record = icalendar.parse(raw)
         case item_pb2.DOCUMENT_FORMAT_VCARD:
@@ -84,13 +85,13 @@ def read(document_format: int, raw: bytes, marks: Marks, *, item_id: bytes, sha2
     return PreparedDocument(item_writer.prepare(summary, state, record.content, now=now), None)
 
 
-def _read_message(raw: bytes, marks: Marks, sha256: bytes, now: int, ids: Ids) -> PreparedDocument:
+def _read_message(raw: bytes, marks: Marks, sha256: bytes, now: int, blob_id: bytes) -> PreparedDocument:
     parsed = mime.parse(raw)
     received = marks.received or parsed.received
     if received is not None:
         parsed.summary.received.CopyFrom(received)
     item = item_writer.prepare(parsed.summary, marks.state, parsed.content, now=now, size=len(raw))
-    blob = blob_chunks.prepare(raw, ids, sha256=sha256)
+    blob = blob_chunks.prepare(raw, blob_id, sha256=sha256)
     original = {
         "part": item_blobs.ORIGINAL,
         "blob_id": blob.id,

@@ -73,9 +73,7 @@ def _step_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest)
     return 0
 
 
-def _respond_delete(
-    change: MailboxChange, request: folder_pb2.DeleteFolderRequest, done: int
-) -> folder_pb2.DeleteFolderResponse:
+def _respond_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest, done: int) -> folder_pb2.DeleteFolderResponse:
     top = folders.find(change.connection, change.mailbox.id, request.folder_id)
     if top is not None:
         _remove_folders(change, folder_rules.subtree(change.connection, change.mailbox.id, top))

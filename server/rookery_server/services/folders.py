@@ -78,9 +78,7 @@ def new_row(
 
 def create_role_folders(connection: Connection, mailbox_id: int, ids: Ids, *, revision: int, now: int) -> int:
     """Gives a new mailbox its role folders; gives how many."""
-    rows = [
-        new_row(ids.new(), TOP, name, default_kind=kind, revision=revision, now=now, role=role) for role, name, kind in ROLES
-    ]
+    rows = [new_row(ids.new(), TOP, name, default_kind=kind, revision=revision, now=now, role=role) for role, name, kind in ROLES]
     folders.add(connection, mailbox_id, rows)
     return len(rows)
 
@@ -202,9 +200,7 @@ class FolderService:
             change.count_folders(1)
             return folder_pb2.CreateFolderResponse(folder=to_message(row), revision=change.revision)
 
-        return await self._operations.on_mailbox(
-            caller, request.mailbox_id, request.operation_id, "folder.create", request, work
-        )
+        return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "folder.create", request, work)
 
     async def update_folder(self, caller: Caller, request: folder_pb2.UpdateFolderRequest) -> bytes:
         """Renames or moves a folder, as one change; the encoded UpdateFolderResponse."""
@@ -234,9 +230,7 @@ class FolderService:
             folders.change(change.connection, change.mailbox.id, row.id, {column: getattr(new, column) for column in changed})
             return folder_pb2.UpdateFolderResponse(folder=to_message(new), revision=change.revision)
 
-        return await self._operations.on_mailbox(
-            caller, request.mailbox_id, request.operation_id, "folder.update", request, work
-        )
+        return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "folder.update", request, work)
 
 
 def _parent(connection: Connection, mailbox_id: int, parent_id: bytes) -> bytes:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from rookery.v1.content_service_pb2 import ImportRequest
 from rookery_core.errors import InvalidArgument, RookeryError
-from rookery_server.services import documents
 from rookery_server.services.blobs import BlobStore
+from rookery_server.services.document_readers import Task
 from rookery_server.services.import_commit import Member, Outcome, Refusal, commit
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
+    from rookery_server.services import documents
     from rookery_server.services.caller import Caller
+    from rookery_server.services.document_readers import Answer, DocumentReaders
     from rookery_server.store.database import Database
 
 BATCH_DOCUMENTS = 100
@@ -54,8 +56,9 @@ class _Lane:
 class ImportBatches:
     """Gathers documents and imports them. Belongs to one event loop."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, readers: DocumentReaders) -> None:
         self._database = database
+        self._readers = readers
         self._clock = clock
         self._ids = ids
         self._blobs = BlobStore(database, clock)
@@ -99,7 +102,7 @@ class ImportBatches:
     async def _import(self, caller: Caller, mailbox_uid: bytes, batch: list[Waiting]) -> None:
         now = self._clock.micros()
         try:
-            members = await asyncio.to_thread(self._read, batch, now)
+            members = await self._read(batch, now)
             await self._blobs.stage([member.document.blob for member in members if member.document and member.document.blob])
             outcomes = await self._database.write(lambda transaction: commit(transaction, caller, mailbox_uid, members, now))
         except RookeryError as error:
@@ -119,23 +122,25 @@ class ImportBatches:
                 if not waiting.future.done():
                     waiting.future.set_result(outcome)
 
-    def _read(self, batch: Sequence[Waiting], now: int) -> list[Member]:
-        return [self._member(waiting, now) for waiting in batch]
+    async def _read(self, batch: Sequence[Waiting], now: int) -> list[Member]:
+        item_ids = [waiting.request.item_id or self._ids.new() for waiting in batch]
+        readable = [index for index, waiting in enumerate(batch) if waiting.refusal is None]
+        tasks = [
+            Task(batch[index].request.format, batch[index].raw, batch[index].marks, item_ids[index], self._ids.new(), now)
+            for index in readable
+        ]
+        answers = dict(zip(readable, await self._readers.read(tasks), strict=True))
+        return [_member(waiting, item_ids[index], answers.get(index)) for index, waiting in enumerate(batch)]
 
-    def _member(self, waiting: Waiting, now: int) -> Member:
-        request = waiting.request
-        sha256 = hashlib.sha256(waiting.raw).digest()
-        item_id = request.item_id or self._ids.new()
-        member = Member(request, item_id, _request_hash(request, sha256), sha256, refusal=waiting.refusal)
-        if waiting.refusal is not None:
-            return member
-        try:
-            member.document = documents.read(
-                request.format, waiting.raw, waiting.marks, item_id=item_id, sha256=sha256, now=now, ids=self._ids
-            )
-        except RookeryError as error:
+
+def _member(waiting: Waiting, item_id: bytes, answer: Answer | None) -> Member:
+    sha256 = answer.sha256 if answer is not None else hashlib.sha256(waiting.raw).digest()
+    member = Member(waiting.request, item_id, _request_hash(waiting.request, sha256), sha256, refusal=waiting.refusal)
+    if answer is not None:
+        member.document = answer.document
+        if error := answer.error:
             member.refusal = Refusal(error, definitive=error.definitive and not isinstance(error, InvalidArgument))
-        return member
+    return member
 
 
 def _take(waiting: deque[Waiting]) -> list[Waiting]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
     from rookery_server.services.caller import Caller
+    from rookery_server.services.document_readers import DocumentReaders
     from rookery_server.services.import_commit import Outcome
     from rookery_server.store.database import Database
 
@@ -49,11 +50,11 @@ _UNREADABLE = Marks(ItemState(), None)
 class ImportService:
     """Carries out the import calls of ``rookery.v1.ContentService``. Belongs to one event loop."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, *, max_message_bytes: int) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, readers: DocumentReaders, *, max_message_bytes: int) -> None:
         self._database = database
         self._clock = clock
         self._limit = max_message_bytes
-        self._batches = ImportBatches(database, clock, ids)
+        self._batches = ImportBatches(database, clock, ids, readers)
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     async def import_item(self, caller: Caller, request: ImportItemRequest) -> ImportItemResponse:

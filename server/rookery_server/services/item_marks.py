@@ -45,9 +45,7 @@ class ItemMarks:
                 revision=change.current_revision,
             )
 
-        return await self._operations.on_mailbox(
-            caller, request.mailbox_id, request.operation_id, "item.set_state", request, work
-        )
+        return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.set_state", request, work)
 
 
 def _require_some_change(request: item_service_pb2.SetItemStateRequest) -> None:
@@ -56,9 +54,7 @@ def _require_some_change(request: item_service_pb2.SetItemStateRequest) -> None:
         raise InvalidArgument("FIELD_INVALID", "say what to change: read, follow_up, add_categories or remove_categories")
 
 
-def _marked(
-    stored: bytes, request: item_service_pb2.SetItemStateRequest, added: list[str], removed: set[str]
-) -> ItemState | None:
+def _marked(stored: bytes, request: item_service_pb2.SetItemStateRequest, added: list[str], removed: set[str]) -> ItemState | None:
     """The state after marking, or None if nothing changes."""
     state = ItemState.FromString(stored)
     if request.HasField("read"):

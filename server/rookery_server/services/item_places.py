@@ -92,9 +92,7 @@ class ItemPlaces:
                     change, [NewItem(copy_of[item_id], target.id, change.revision, copies[item_id]) for item_id in live]
                 )
             return item_service_pb2.CopyItemsResponse(
-                copies=[
-                    item_service_pb2.CopyItemsResponse.Copy(source_id=item_id, item_id=copy_of[item_id]) for item_id in live
-                ],
+                copies=[item_service_pb2.CopyItemsResponse.Copy(source_id=item_id, item_id=copy_of[item_id]) for item_id in live],
                 missing_ids=[item_id for item_id in wanted if item_id not in set(live)],
                 revision=change.current_revision,
             )

@@ -111,9 +111,7 @@ class ItemRemoval:
                 revision=change.current_revision,
             )
 
-        return await self._operations.on_mailbox(
-            caller, request.mailbox_id, request.operation_id, "item.restore", request, work
-        )
+        return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.restore", request, work)
 
 
 def _delete(change: MailboxChange, rows: Sequence[PlaceRow], mode: int) -> int:

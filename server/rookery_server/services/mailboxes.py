@@ -48,9 +48,7 @@ class MailboxService:
 
         return await self._database.read(work)
 
-    async def list_mailboxes(
-        self, caller: Caller, request: mailbox_pb2.ListMailboxesRequest
-    ) -> mailbox_pb2.ListMailboxesResponse:
+    async def list_mailboxes(self, caller: Caller, request: mailbox_pb2.ListMailboxesRequest) -> mailbox_pb2.ListMailboxesResponse:
         """The mailboxes that the caller may open: its own, if it has one."""
         del request
 

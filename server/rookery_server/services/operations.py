@@ -54,9 +54,7 @@ def check_operation_id(operation_id: bytes, now: int) -> None:
             "OPERATION_EXPIRED", f"the operation id is older than {HORIZON_DAYS} days: read the state again and decide anew"
         )
     if age < -_DAY:
-        raise InvalidArgument(
-            "ID_INVALID", "the operation id is more than a day ahead of the server's clock", field="operation_id"
-        )
+        raise InvalidArgument("ID_INVALID", "the operation id is more than a day ahead of the server's clock", field="operation_id")
 
 
 def replay(entry: ledger.Entry, wanted_hash: bytes) -> bytes:

@@ -8,15 +8,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import zstandard
 
 from rookery.v1.content_service_pb2 import CONTENT_ENCODING_IDENTITY, CONTENT_ENCODING_ZSTD
 from rookery_core.errors import DataLoss
-
-if TYPE_CHECKING:
-    from rookery_core.rules.ids import Ids
 
 CHUNK_BYTES = 256 * 1024
 """Decoded bytes in each chunk of a blob but the last, which has the rest."""
@@ -95,8 +92,8 @@ def damaged() -> DataLoss:
     return DataLoss("CONTENT_DAMAGED", "the stored bytes are damaged: restore them from a backup (rookeryd db check tells more)")
 
 
-def prepare(data: bytes, ids: Ids, *, sha256: bytes | None = None) -> PreparedBlob:
+def prepare(data: bytes, blob_id: bytes, *, sha256: bytes | None = None) -> PreparedBlob:
     """Hashes, cuts and compresses bytes that are to be stored. ``sha256`` is their hash, where it is known."""
     chunks = encode(data)
     stored = sum(len(chunk.data) for chunk in chunks)
-    return PreparedBlob(ids.new(), sha256 or hashlib.sha256(data).digest(), len(data), stored, chunks)
+    return PreparedBlob(blob_id, sha256 or hashlib.sha256(data).digest(), len(data), stored, chunks)

@@ -234,16 +234,11 @@ def change(connection: Connection, mailbox_id: int, changes: list[dict[str, Any]
     )
     connection.execute(
         statement,
-        [
-            {"b_mailbox": mailbox_id, "b_id": values["id"], **{f"v_{name}": values[name] for name in names}}
-            for values in changes
-        ],
+        [{"b_mailbox": mailbox_id, "b_id": values["id"], **{f"v_{name}": values[name] for name in names}} for values in changes],
     )
 
 
-def replace_content(
-    connection: Connection, mailbox_id: int, item_id: bytes, revision: int, codec: int, content_: bytes
-) -> None:
+def replace_content(connection: Connection, mailbox_id: int, item_id: bytes, revision: int, codec: int, content_: bytes) -> None:
     """Makes this the item's only kept version of the content but for those that a conflict names."""
     kept = select(conflict.c.content_revision).where(conflict.c.mailbox_id == mailbox_id, conflict.c.item_id == item_id)
     connection.execute(
@@ -263,9 +258,7 @@ def replace_categories(connection: Connection, mailbox_id: int, categories: Mapp
     """Sets the categories (as keys) of items."""
     _delete_of(connection, item_category, mailbox_id, list(categories))
     rows = [
-        {"mailbox_id": mailbox_id, "item_id": item_id, "category_key": key}
-        for item_id, keys in categories.items()
-        for key in keys
+        {"mailbox_id": mailbox_id, "item_id": item_id, "category_key": key} for item_id, keys in categories.items() for key in keys
     ]
     if rows:
         connection.execute(insert(item_category), rows)

@@ -165,7 +165,7 @@ def _compare(body: Restriction.Compare) -> _Sql | None:
             return _Sql(_BOOLEANS[path].is_(bool(compare(value, True))), exact=True)
         case ValueType.BYTES if path in _BYTES:
             column = _BYTES[path]
-            return _Sql(or_(false(), compare(column, literal(value, LargeBinary()))), exact=True)
+            return _Sql(and_(column.is_not(None), compare(column, literal(value, LargeBinary()))), exact=True)
         case ValueType.TEXT:
             return _text(path, body.operator, compare, value)
         case _:

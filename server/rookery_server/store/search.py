@@ -18,6 +18,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from rookery_server.store import search_postgresql, search_sqlite
 from rookery_server.store.items import LIVE, PACKED_COLUMNS, PackedRow
+from rookery_server.store.search_terms import HASH_BITS, MAX_MILLIS, number_at
 from rookery_server.store.tables import item, mailbox, search_document, search_progress
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 NUMBERS = (1 << 63) - 1
 """Above every document's number."""
 
-_HASH_BITS = 22
-_MAX_MILLIS = (1 << 41) - 2
 _SALTS = 8
 
 
@@ -105,11 +104,6 @@ _behind = (
 def number_of(item_id: bytes, content: int, received: int) -> int:
     """The number that a document gets if it is free, received in microseconds."""
     return next(iter(_numbers(item_id, content, received)))
-
-
-def number_at(micros: int) -> int:
-    """Below the number of every item received at this time or later, above that of every item received a millisecond before."""
-    return min(max(micros // 1000, 0), _MAX_MILLIS + 1) << _HASH_BITS
 
 
 def progress(connection: Connection, mailbox_id: int) -> int:
@@ -220,9 +214,9 @@ def _remove(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) 
 
 def _numbers(item_id: bytes, content: int, received: int) -> tuple[int, ...]:
     """The numbers that this version of an item may have, the preferred one first."""
-    millis = number_at(received) if received // 1000 <= _MAX_MILLIS else _MAX_MILLIS << _HASH_BITS
+    millis = number_at(received) if received // 1000 <= MAX_MILLIS else MAX_MILLIS << HASH_BITS
     digest = hashlib.blake2b(item_id + content.to_bytes(8, "big"), digest_size=4 * _SALTS).digest()
-    mask = (1 << _HASH_BITS) - 1
+    mask = (1 << HASH_BITS) - 1
     return tuple(millis | int.from_bytes(digest[4 * salt : 4 * salt + 4], "big") & mask for salt in range(_SALTS))
 
 

@@ -8,14 +8,14 @@ positions up to 16,383 and keeps 255 for a term; what is beyond is found as word
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from rookery_core.rules.search_query import Field
-from rookery_server.store.search_terms import mailbox_prefix
-from rookery_server.store.tables import search_document, search_progress
+from rookery_server.store.search_terms import mailbox_prefix, micros_after, micros_from, number_at
+from rookery_server.store.tables import FOREVER, NO_TIME, item, search_document, search_progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +36,31 @@ _MAX_BYTES = 900_000
 _add = text(
     "INSERT INTO search_document (number, mailbox_id, item_id, terms) VALUES (:number, :mailbox, :item, CAST(:terms AS tsvector))"
 )
-# The sum keeps the planner from walking the numbers and reading every document's words on the way.
+_FEW = 2_000
+"""So many hits are fetched by the GIN index and sorted; where there are more, the newest documents are looked through instead."""
+_FIRST_WINDOW = 1_000
+
 _find = text(
     "SELECT number, item_id FROM search_document"
     " WHERE terms @@ CAST(:expression AS tsquery) AND number >= :at_least AND number < :below AND mailbox_id = :mailbox"
-    " ORDER BY number + 0 DESC LIMIT :limit"
+    f" LIMIT {_FEW + 1}"
 ).columns(search_document.c.number, search_document.c.item_id)
+# Materialised, or the planner would go by its guess of how rare the words are.
+_find_among = text(
+    "WITH newest AS MATERIALIZED ("
+    " SELECT d.number, d.item_id, d.terms FROM item AS i"
+    " JOIN search_document AS d ON d.mailbox_id = i.mailbox_id AND d.item_id = i.id"
+    " WHERE i.mailbox_id = :mailbox AND i.fill_key >= :begin AND i.fill_key < :end"
+    " AND d.number >= :at_least AND d.number < :below)"
+    " SELECT number, item_id FROM newest WHERE terms @@ CAST(:expression AS tsquery) ORDER BY number DESC LIMIT :limit"
+).columns(search_document.c.number, search_document.c.item_id)
+_window_end = (
+    select(item.c.fill_key)
+    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.fill_key < bindparam("end"))
+    .order_by(item.c.fill_key.desc())
+    .offset(bindparam("size"))
+    .limit(1)
+)
 _ensure_progress = insert(search_progress).values(mailbox_id=bindparam("mailbox"), revision=0, stale=0).on_conflict_do_nothing()
 
 
@@ -64,9 +83,26 @@ def find(
     connection: Connection, mailbox_id: int, query: Query, *, at_least: int, below: int, limit: int
 ) -> list[tuple[int, bytes]]:
     """See ``search.find``."""
-    given = {"mailbox": mailbox_id, "at_least": at_least, "below": below, "limit": limit}
-    rows = connection.execute(_find, {**given, "expression": _expression(mailbox_id, query.words)})
-    return [(row.number, row.item_id) for row in rows]
+    given: dict[str, Any] = {"mailbox": mailbox_id, "expression": _expression(mailbox_id, query.words)}
+    rows = connection.execute(_find, {**given, "at_least": at_least, "below": below})
+    hits = sorted(((row.number, row.item_id) for row in rows), reverse=True)
+    if len(hits) <= _FEW:
+        return hits[:limit]
+    hits, size = [], _FIRST_WINDOW
+    while len(hits) < limit and below > at_least:
+        end = micros_after(below)
+        end = FOREVER if end is None else end
+        window = connection.execute(_window_end, {"mailbox": mailbox_id, "end": end, "size": size}).scalar()
+        begin = at_least if window is None else max(at_least, number_at(window))
+        limits = {"at_least": begin, "below": below, "begin": _begin(begin), "end": end, "limit": limit - len(hits)}
+        hits += [(row.number, row.item_id) for row in connection.execute(_find_among, {**given, **limits})]
+        below, size = begin, 4 * size
+    return hits
+
+
+def _begin(number: int) -> int:
+    micros = micros_from(number)
+    return NO_TIME if micros is None else micros
 
 
 def _vector(prefix: str, document: Document) -> str:
