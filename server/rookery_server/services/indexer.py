@@ -26,6 +26,10 @@ BATCH = 200
 """Items a write transaction."""
 PAUSE_SECONDS = 0.25
 """Between a commit and the indexing of what it brought, so that one batch takes many commits; a search does not wait for it."""
+QUIET_SECONDS = 0.5
+BUSY_SECONDS = 2.0
+"""While commits follow each other within ``QUIET_SECONDS``, a mailbox gets one batch in ``BUSY_SECONDS``: an import does not have
+to share the machine with its own index. Once it is quiet the rest follows without a pause."""
 RETRY_SECONDS = 5.0
 _BATCH_BYTES = 4 << 20
 """Stored content a batch; one item more than fits is taken."""
@@ -92,7 +96,8 @@ class Indexer:
     def __init__(self, database: Database, *, pause: float = PAUSE_SECONDS) -> None:
         self._database = database
         self._pause = pause
-        self._waiting: dict[bytes, None] = {}
+        self._waiting: dict[bytes, float] = {}  # mailbox -> when its last commit was told, by the loop's clock
+        self._due: dict[bytes, float] = {}  # mailbox -> until when it is left alone while it is busy
         self._wake = asyncio.Event()
         self._busy: dict[bytes, asyncio.Lock] = {}
         self._task: asyncio.Task[None] | None = None
@@ -142,7 +147,7 @@ class Indexer:
                 return True
 
     def _note(self, mailbox_uid: bytes) -> None:
-        self._waiting[mailbox_uid] = None
+        self._waiting[mailbox_uid] = asyncio.get_running_loop().time()
         self._wake.set()
 
     async def _run(self) -> None:
@@ -160,12 +165,22 @@ class Indexer:
             await self._wake.wait()
             await asyncio.sleep(self._pause)
             self._wake.clear()
-            for mailbox_uid in list(self._waiting):
-                del self._waiting[mailbox_uid]
-                async with self._busy.setdefault(mailbox_uid, asyncio.Lock()):
-                    complete = await self._index(mailbox_uid, BATCH)
-                if not complete:
-                    self._note(mailbox_uid)  # behind the others
+            while self._waiting:
+                turns = [await self._turn(mailbox_uid) for mailbox_uid in list(self._waiting)]
+                if not any(turns):
+                    await asyncio.sleep(self._pause)
+
+    async def _turn(self, mailbox_uid: bytes) -> bool:
+        """Indexes one batch of a waiting mailbox, unless it is busy and had its turn; whether it did."""
+        told, now = self._waiting[mailbox_uid], asyncio.get_running_loop().time()
+        if now - told < QUIET_SECONDS and now < self._due.get(mailbox_uid, 0.0):
+            return False
+        self._due[mailbox_uid] = now + BUSY_SECONDS
+        async with self._busy.setdefault(mailbox_uid, asyncio.Lock()):
+            complete = await self._index(mailbox_uid, BATCH)
+        if complete and self._waiting[mailbox_uid] == told:
+            del self._waiting[mailbox_uid], self._due[mailbox_uid]
+        return True
 
     async def _index(self, mailbox_uid: bytes, limit: int) -> bool:
         """Indexes one batch; whether nothing is left. A batch that somebody else was faster with does no harm."""
