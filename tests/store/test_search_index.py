@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, update
 from rookery_core.rules import words
 from rookery_core.rules.search_query import Document, holds, parse
 from rookery_server.store import search, search_postgresql, search_sqlite
+from rookery_server.store.search_terms import number_at
 from rookery_server.store.tables import item, mailbox, search_document, search_progress
 from tests.support.rows import add_items, add_mailbox
 
@@ -125,7 +126,7 @@ async def test_pages_follow_each_other_by_number(database: Database, two_mailbox
 
     newest = sorted(rows, key=lambda row: -row["received"])
     assert await database.read(pages) == [row["id"] for row in newest]
-    half = search.number_at(newest[10]["received"])
+    half = number_at(newest[10]["received"])
     assert await database.read(lambda c: found(c, mailbox_id, "word", at_least=half)) == [row["id"] for row in newest[:11]]
     assert await database.read(lambda c: found(c, mailbox_id, "word", below=half)) == [row["id"] for row in newest[11:]]
 
@@ -225,7 +226,7 @@ async def test_words_that_nearly_all_documents_hold_are_found_window_by_window(
     assert hits[:20] == newest
     assert set(hits[20:]) == {row["id"] for row in early}
     assert await database.read(lambda connection: found(connection, mailbox_id, "common", limit=5)) == newest[:5]
-    bound = search.number_at(rows[10]["received"])
+    bound = number_at(rows[10]["received"])
     assert await database.read(lambda connection: found(connection, mailbox_id, "common", below=bound)) == hits[14:]
     assert await database.read(lambda connection: found(connection, mailbox_id, "common", at_least=bound)) == hits[:14]
 

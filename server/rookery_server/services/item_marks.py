@@ -33,7 +33,7 @@ class ItemMarks:
         removed = {names.key(name) for name in request.remove_categories}
 
         def work(change: MailboxChange) -> item_service_pb2.SetItemStateResponse:
-            found = items.places(change.connection, change.mailbox.id, wanted)
+            found = items.marks(change.connection, change.mailbox.id, wanted)
             live = {item_id: row for item_id, row in found.items() if row.life == items.LIVE}
             states = {item_id: _marked(row.state, request, added, removed) for item_id, row in live.items()}
             changed = {item_id: state for item_id, state in states.items() if state is not None}
@@ -70,17 +70,16 @@ def _marked(stored: bytes, request: item_service_pb2.SetItemStateRequest, added:
     return None if state == ItemState.FromString(stored) else state
 
 
-def _write(change: MailboxChange, places: dict[bytes, items.PlaceRow], states: dict[bytes, ItemState]) -> None:
+def _write(change: MailboxChange, marks: dict[bytes, items.MarkRow], states: dict[bytes, ItemState]) -> None:
     revision = change.revision
-    summaries = items.packed_many(change.connection, change.mailbox.id, list(states))
     rows: list[dict[str, Any]] = []
     categories: dict[bytes, list[str]] = {}
     for item_id, state in states.items():
-        place = places[item_id]
-        columns = item_writer.state_columns(ItemSummary.FromString(summaries[item_id].summary), state)
+        before = marks[item_id]
+        columns = item_writer.state_columns(ItemSummary.FromString(before.summary), state)
         rows.append({"id": item_id, "state_revision": revision, "revision": revision, **columns})
-        change.count(place.folder_id, unread=int(place.is_read) - int(state.read))
-        if list(ItemState.FromString(place.state).categories) != list(state.categories):
+        change.count(before.folder_id, unread=int(before.is_read) - int(state.read))
+        if list(ItemState.FromString(before.state).categories) != list(state.categories):
             categories[item_id] = [names.key(name) for name in state.categories]
     items.change(change.connection, change.mailbox.id, rows)
     if categories:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rookery_core.rules import restrictions, search_query
 from rookery_server.services import indexer, item_packing, item_reading, search_folders
 from rookery_server.store import items, restriction_sql, search
+from rookery_server.store.search_terms import number_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,8 +60,8 @@ class Page:
         self._request = request
         self._query = query
         self._wanted = wanted
-        self._below = below if query.before is None else min(below, search.number_at(query.before))
-        self._at_least = 0 if query.after is None else search.number_at(query.after)
+        self._below = below if query.before is None else min(below, number_at(query.before))
+        self._at_least = 0 if query.after is None else number_at(query.after)
         self._where, residual = (None, None) if restriction is None else restriction_sql.compile(restriction)
         self._holds = None if residual is None else restrictions.predicate(residual)
         self._needs_content = residual is not None and restrictions.needs_content(residual)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, tuple_, update
 
 from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import (
@@ -21,7 +22,7 @@ from rookery_server.store.tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select, Update
 
 LIVE = 1
 RECOVERABLE = 2
@@ -45,7 +46,7 @@ class PackedRow(NamedTuple):
 
 
 class PlaceRow(NamedTuple):
-    """What marking, moving and deleting need to know of an item."""
+    """What moving and deleting need to know of an item."""
 
     id: bytes
     folder_id: bytes
@@ -55,7 +56,17 @@ class PlaceRow(NamedTuple):
     content: int
     size_bytes: int
     is_read: bool
+
+
+class MarkRow(NamedTuple):
+    """What marking needs to know of an item."""
+
+    id: bytes
+    folder_id: bytes
+    life: int
+    is_read: bool
     state: bytes
+    summary: bytes
 
 
 PACKED_COLUMNS = tuple(item.c[name] for name in PackedRow._fields)
@@ -66,6 +77,9 @@ _packed_by_ids = select(*PACKED_COLUMNS).where(
     item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
 )
 _places_by_ids = select(*_place_columns).where(
+    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
+)
+_marks_by_ids = select(*(item.c[name] for name in MarkRow._fields)).where(
     item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
 )
 _content = select(item_content.c.codec, item_content.c.content).where(
@@ -126,6 +140,12 @@ def places(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -
     return {row.id: PlaceRow(*row) for row in rows}
 
 
+def marks(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, MarkRow]:
+    """How those of the items are marked that exist, live or recoverable; at most 500 ids."""
+    rows = connection.execute(_marks_by_ids, {"mailbox": mailbox_id, "items": item_ids})
+    return {row.id: MarkRow(*row) for row in rows}
+
+
 def content(connection: Connection, mailbox_id: int, item_id: bytes, revision: int) -> tuple[int, bytes] | None:
     """The codec and the bytes of one version of an item's content."""
     row = connection.execute(_content, {"mailbox": mailbox_id, "item": item_id, "revision": revision}).first()
@@ -161,18 +181,26 @@ def page(
     ``after`` is the sort key and id of the last item looked at. Each order has its index, so that a deep page costs what the
     first does.
     """
+    values: dict[str, Any] = {"mailbox": mailbox_id, "folder": folder_id, "life": life, "most": limit}
+    if after is not None:
+        values |= {"after_key": after[0], "after_id": after[1]}
+    statement = _page(sort, descending=descending, continued=after is not None)
+    rows = connection.execute(statement if where is None else statement.where(where), values)
+    return [(row[0], PackedRow(*row[1:])) for row in rows]
+
+
+@cache
+def _page(sort: str, *, descending: bool, continued: bool) -> Select[Any]:
     key = item.c[sort]
     statement = select(key, *PACKED_COLUMNS).where(
-        item.c.mailbox_id == mailbox_id, item.c.folder_id == folder_id, item.c.life == life
+        item.c.mailbox_id == bindparam("mailbox"), item.c.folder_id == bindparam("folder"), item.c.life == bindparam("life")
     )
-    if after is not None:
-        place, last = tuple_(key, item.c.id), tuple_(literal(after[0], key.type), literal(after[1], item.c.id.type))
+    if continued:
+        place = tuple_(key, item.c.id)
+        last = tuple_(bindparam("after_key", type_=key.type), bindparam("after_id", type_=item.c.id.type))
         statement = statement.where(place < last if descending else place > last)
-    if where is not None:
-        statement = statement.where(where)
     order = (key.desc(), item.c.id.desc()) if descending else (key, item.c.id)
-    rows = connection.execute(statement.order_by(*order).limit(limit))
-    return [(row[0], PackedRow(*row[1:])) for row in rows]
+    return statement.order_by(*order).limit(bindparam("most"))
 
 
 def known(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
@@ -226,15 +254,19 @@ def add(
 
 def change(connection: Connection, mailbox_id: int, changes: list[dict[str, Any]]) -> None:
     """Sets columns of items: each dict has ``id`` and the same other columns."""
-    names = [name for name in changes[0] if name != "id"]
-    statement = (
+    names = tuple(name for name in changes[0] if name != "id")
+    connection.execute(
+        _change(names),
+        [{"b_mailbox": mailbox_id, "b_id": values["id"], **{f"v_{name}": values[name] for name in names}} for values in changes],
+    )
+
+
+@cache
+def _change(names: tuple[str, ...]) -> Update:
+    return (
         update(item)
         .where(item.c.mailbox_id == bindparam("b_mailbox"), item.c.id == bindparam("b_id"))
         .values({name: bindparam(f"v_{name}") for name in names})
-    )
-    connection.execute(
-        statement,
-        [{"b_mailbox": mailbox_id, "b_id": values["id"], **{f"v_{name}": values[name] for name in names}} for values in changes],
     )
 
 
