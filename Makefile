@@ -35,7 +35,7 @@ lint: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy tools tests
+	$(BIN)/mypy tools
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/genproto.py --check
 

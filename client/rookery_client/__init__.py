@@ -10,12 +10,6 @@ Everything that goes wrong is one of the exceptions in ``errors``.
 
 from __future__ import annotations
 
-import os
-
-# What gRPC's core has to say arrives as an exception; its own lines on stderr would only come between those of the program.
-# It reads this when it is first imported, so it stands before all that does so. Whoever set it keeps their choice.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
 from rookery.v1.auth_service_pb2 import Tokens
 from rookery_client.client import Client, Download, Imported
 from rookery_client.connection import RetryPolicy

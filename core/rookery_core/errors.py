@@ -106,6 +106,7 @@ class DataLoss(RookeryError):
 REASONS: dict[str, str] = {
     "ADDRESS_INVALID": "the e-mail address is none",
     "ADDRESS_TAKEN": "the address belongs to an account already",
+    "ADDRESS_IN_USE": "another program listens on the address already",
     "ADMINISTRATOR_ONLY": "only administrators may call this",
     "ACCOUNT_NOT_FOUND": "no account has this id or address",
     "ATTACHMENT_NOT_FOUND": "the item has no attachment with this id",

@@ -20,6 +20,7 @@ from rookery.v1 import (
     folder_pb2,
     item_service_pb2,
     mailbox_pb2,
+    search_service_pb2,
 )
 from rookery_core.errors import InvalidArgument, NotFound
 from rookery_core.rules.ids import RandomIds
@@ -45,6 +46,7 @@ SERVICES = [
         folder_pb2,
         item_service_pb2,
         mailbox_pb2,
+        search_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]

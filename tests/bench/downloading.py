@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 import zstandard
-from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
 
+from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
 from tests.bench import bytestream
 from tests.bench.server import MESSAGE_LIMIT
 
@@ -45,9 +45,7 @@ async def attach(connection: Connection, content: bytes) -> bytes:
     uploaded = await connection.content.Upload(pieces(), metadata=connection.metadata)
     if not uploaded.complete:
         raise RuntimeError(f"the upload stopped at {uploaded.received_bytes:,} bytes")
-    summary = item_pb2.ItemSummary(
-        kind=item_pb2.ITEM_KIND_MESSAGE, subject="large", message=item_pb2.MessageSummary(draft=True)
-    )
+    summary = item_pb2.ItemSummary(kind=item_pb2.ITEM_KIND_MESSAGE, subject="large", message=item_pb2.MessageSummary(draft=True))
     attachment = item_pb2.Attachment(name="large.bin", media_type="application/octet-stream", upload_id=upload_id)
     request = item_service_pb2.CreateItemRequest(
         operation_id=connection.ids.new(),

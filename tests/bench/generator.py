@@ -29,9 +29,7 @@ _SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprst" for vowel in "ae
 _FOREIGN = str.split(
     "Grüße Änderung Fußnote größer über façade élève naïve année Straße Übung niño mañana Привет встреча проект 会議 資料 予定"
 )
-_NAMES = str.split(
-    "Anna Bram Clara Dev Elif Femi Greta Hugo Ines Jonas Kaja Liam Mira Noor Otto Pia Quinn Rosa Sven Tara Uwe Vera"
-)
+_NAMES = str.split("Anna Bram Clara Dev Elif Femi Greta Hugo Ines Jonas Kaja Liam Mira Noor Otto Pia Quinn Rosa Sven Tara Uwe Vera")
 _PLAIN = b"text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit"
 _BLOCK = 64
 """Threads stay within blocks of so many messages."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1 import item_service_pb2
-
 from tests.bench.timing import sample
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from rookery.v1 import (
     auth_service_pb2,
     auth_service_pb2_grpc,

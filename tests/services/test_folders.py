@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+
 from rookery.v1 import folder_pb2
 from rookery_core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from rookery_server.services import folder_removal
 from rookery_server.services.folders import ROLES
 
-from tests.support.world import Person, World
+if TYPE_CHECKING:
+    from tests.support.world import Person, World
 
 
 async def listed(world: World, person: Person) -> list[folder_pb2.Folder]:
@@ -98,8 +103,8 @@ async def test_a_folder_of_another_mailbox_is_not_found(world: World, anna: Pers
     mine = await world.folder(anna, "Private")
     with pytest.raises(NotFound):
         await world.folders.get_folder(ben.caller, folder_pb2.GetFolderRequest(folder_id=mine.id))
+    request = folder_pb2.GetFolderRequest(mailbox_id=anna.mailbox, folder_id=mine.id)
     with pytest.raises(NotFound) as refused:
-        request = folder_pb2.GetFolderRequest(mailbox_id=anna.mailbox, folder_id=mine.id)
         await world.folders.get_folder(ben.caller, request)
     assert refused.value.reason == "MAILBOX_NOT_FOUND"
 
@@ -160,9 +165,7 @@ async def test_a_refusal_is_remembered_for_its_operation_id(world: World, anna: 
 
 
 @pytest.mark.parametrize("permanent", [False, True])
-async def test_emptying_a_folder_of_many_items_keeps_it_and_its_counters_right(
-    world: World, anna: Person, permanent: bool
-) -> None:
+async def test_emptying_a_folder_of_many_items_keeps_it_and_its_counters_right(world: World, anna: Person, permanent: bool) -> None:
     folder = await world.folder(anna, "Full")
     below = await world.folder(anna, "Below", folder.id)
     kept = await world.item(anna, below.id)
@@ -184,8 +187,6 @@ async def test_emptying_a_folder_of_many_items_keeps_it_and_its_counters_right(
 async def test_an_interrupted_emptying_is_gone_on_with_after_a_restart(
     world: World, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rookery_server.services import folder_removal
-
     monkeypatch.setattr(folder_removal, "STEP_ROWS", 2)
     folder = await world.folder(anna, "Full")
     for _ in range(5):

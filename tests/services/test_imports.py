@@ -397,32 +397,3 @@ async def test_the_whole_corpus_is_imported_or_refused_with_a_reason(world: Worl
         for request in requests
         if request.format == item_pb2.DOCUMENT_FORMAT_MESSAGE
     )
-
-
-async def test_a_bulk_import_read_by_worker_processes_is_the_same_as_one_read_here(world: World, anna: Person) -> None:
-    readers = DocumentReaders(1)
-    service = ImportService(world.database, world.clock, world.ids, readers, max_message_bytes=1 << 20)
-    try:
-        subjects = []
-        while readers._pool is None or not readers._ready or not readers._ready.done():
-            requests = [message(world, mail(len(subjects) + number)) for number in range(10)]
-            subjects.extend(requests)
-            await stream(service, anna, requests)
-        answers = await stream(service, anna, [message(world, mail(10_000 + number)) for number in range(12)])
-        broken = ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_VCARD, data=b"no card")
-        mixed = [broken, *(message(world, mail(20_000 + number)) for number in range(12))]
-        others = await stream(service, anna, mixed)
-        assert others[broken.operation_id].error.details
-        for answer in [*answers.values(), *(answer for key, answer in others.items() if key != broken.operation_id)]:
-            assert not answer.HasField("error")
-            item = await world.get(anna, answer.item_id)
-            assert item.summary.subject
-            assert item.content.message.has_original
-        # The workers die: the next bulk is read here, the one after by new ones.
-        for process in list(readers._pool._processes.values()):
-            process.kill()
-        again = await stream(service, anna, [message(world, mail(30_000 + number)) for number in range(12)])
-        assert len(again) == 12
-        assert not any(answer.HasField("error") for answer in again.values())
-    finally:
-        readers.close()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery.v1.restriction_pb2 import PropertyRef, Restriction
 from rookery_core.errors import InvalidArgument, NotFound
 
-from tests.support.world import Person, World
+if TYPE_CHECKING:
+    from tests.support.world import Person, World
 
 SUBJECTS = ["Zebra", "apple", "Äpfel", "Re: apple", "banana", "", "Ωmega", "Banana"]
 
@@ -20,13 +23,14 @@ async def fill(world: World, person: Person, count: int = 23) -> bytes:
     folder = await world.folder(person, "Full")
     chance = random.Random(4)
     for number in range(count):
+        author = {"name": chance.choice(["Ben", "anna", ""]), "address": f"x{number % 3}@a.b"}
         await world.item(
             person,
             folder.id,
             chance.choice(SUBJECTS),
             received=Timestamp(seconds=1_700_000_000 + chance.randrange(5) * 3600),
             importance=item_pb2.Importance.ValueType(chance.randrange(4)),
-            message=item_pb2.MessageSummary(**{"from": {"name": chance.choice(["Ben", "anna", ""]), "address": f"x{number % 3}@a.b"}}),
+            message=item_pb2.MessageSummary(**{"from": author}),
         )
     return folder.id
 

@@ -6,6 +6,8 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import insert, select
+
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery_server.services.caller import Caller
 from rookery_server.services.folder_removal import FolderRemoval
@@ -18,10 +20,8 @@ from rookery_server.services.item_removal import ItemRemoval
 from rookery_server.services.long_operations import LongOperations
 from rookery_server.services.operations import Operations
 from rookery_server.services.page_tokens import PageTokens
-from rookery_server.store import mailboxes
+from rookery_server.store import items, mailboxes
 from rookery_server.store.tables import account, address, domain
-from sqlalchemy import insert, select
-
 from tests.support.fakes import FakeClock, SequentialIds
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ class World:
 
     async def folder(self, person: Person, name: str, parent: bytes = b"") -> folder_pb2.Folder:
         """A new folder."""
-        request = folder_pb2.CreateFolderRequest(
-            operation_id=self.ids.new(), folder=folder_pb2.Folder(name=name, parent_id=parent)
-        )
+        request = folder_pb2.CreateFolderRequest(operation_id=self.ids.new(), folder=folder_pb2.Folder(name=name, parent_id=parent))
         return folder_pb2.CreateFolderResponse.FromString(await self.folders.create_folder(person.caller, request)).folder
 
     async def counts(self, person: Person, folder_id: bytes) -> tuple[int, int, int]:
@@ -122,9 +120,7 @@ class World:
 
     async def page(self, person: Person, folder_id: bytes, **request: Any) -> item_service_pb2.ListItemsResponse:
         """One page of a folder."""
-        response = await self.reading.list_items(
-            person.caller, item_service_pb2.ListItemsRequest(folder_id=folder_id, **request)
-        )
+        response = await self.reading.list_items(person.caller, item_service_pb2.ListItemsRequest(folder_id=folder_id, **request))
         return item_service_pb2.ListItemsResponse.FromString(response)
 
     async def walk(self, person: Person, folder_id: bytes, **request: Any) -> list[item_pb2.Item]:
@@ -144,3 +140,15 @@ class World:
             operation_id=self.ids.new(), item_ids=item_ids, mode=item_service_pb2.DeleteMode.ValueType(mode)
         )
         return item_service_pb2.DeleteItemsResponse.FromString(await self.removal.delete_items(person.caller, request))
+
+    async def check_counters(self, person: Person) -> None:
+        """Counters equal a recount, in every folder and in the mailbox."""
+        counted = await self.database.read(lambda connection: items.recount(connection, person.number))
+        listed = (await self.folders.list_folders(person.caller, folder_pb2.ListFoldersRequest())).folders
+        for folder in listed:
+            found = (folder.item_count, folder.unread_count, folder.size_bytes)
+            assert found == counted.get(folder.id, (0, 0, 0)), folder.name
+        row = await self.database.read(lambda connection: mailboxes.find(connection, person.mailbox))
+        assert row is not None
+        assert row.item_count == sum(count for count, _, _ in counted.values())
+        assert row.folder_count == len(listed)

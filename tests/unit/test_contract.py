@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from google.protobuf import descriptor_pb2
 from google.rpc import code_pb2
+
 from rookery.internal.v1 import packed_pb2
 from rookery.v1 import item_pb2, item_service_pb2, search_service_pb2
 from rookery_core import errors
@@ -113,9 +114,7 @@ def elements(file: FileDescriptor) -> Iterator[tuple[str, tuple[int, ...]]]:
     for name, path, message in messages(file):
         yield name, path
         yield from ((f"{name}.{field.name}", (*path, 2, number)) for number, field in enumerate(message.field))
-        yield from (
-            (f"{name}.{oneof.name}", (*path, 8, n)) for n, oneof in enumerate(message.oneof_decl) if oneof.name[0] != "_"
-        )
+        yield from ((f"{name}.{oneof.name}", (*path, 8, n)) for n, oneof in enumerate(message.oneof_decl) if oneof.name[0] != "_")
     for name, path, enum in enums(file):
         yield name, path
         yield from ((f"{name}.{value.name}", (*path, 2, number)) for number, value in enumerate(enum.value))
@@ -241,9 +240,7 @@ def test_a_packed_item_decodes_as_the_item_it_stands_for() -> None:
     )
     answer = packed_pb2.PackedItemResponse(item=packed, revision=9)
     public = item_service_pb2.GetItemResponse.FromString(answer.SerializeToString())
-    assert public.item == item_pb2.Item(
-        id=b"i" * 16, revision=7, uid=3, life=item_pb2.ITEM_LIFE_LIVE, state=state, summary=summary
-    )
+    assert public.item == item_pb2.Item(id=b"i" * 16, revision=7, uid=3, life=item_pb2.ITEM_LIFE_LIVE, state=state, summary=summary)
     assert not public.item.HasField("content")
 
 

@@ -27,6 +27,8 @@ class Found:
     format: DocumentFormat.ValueType = DocumentFormat.DOCUMENT_FORMAT_UNSPECIFIED
     data: bytes = b""
     state: ItemState | None = None
+    received: int | None = None
+    """When it was delivered, in seconds since 1970, where the file says so beside the document."""
     problem: str = ""
     weight: int = 0
     """Bytes of the source that it stands for, for the progress bar."""
@@ -56,7 +58,9 @@ def _of_folder(path: pathlib.Path) -> Iterator[Found]:
                 state.follow_up.status = FlagStatus.FLAG_STATUS_FLAGGED
             where = "/".join((path.name, *message.folder))
             label = f"{where}, message {number}"
-            yield Found(label, DocumentFormat.DOCUMENT_FORMAT_MESSAGE, message.raw, state, weight=len(message.raw))
+            yield Found(
+                label, DocumentFormat.DOCUMENT_FORMAT_MESSAGE, message.raw, state, message.received, weight=len(message.raw)
+            )
         return
     yield from documents(entry for entry in sorted(path.iterdir()) if not entry.name.startswith("."))
 
@@ -68,7 +72,8 @@ def _of_file(path: pathlib.Path) -> Iterator[Found]:
         if kind == "mbox":
             for number, message in enumerate(mbox.read(file), 1):
                 label = f"{path}, message {number}"
-                yield Found(label, DocumentFormat.DOCUMENT_FORMAT_MESSAGE, message.raw, weight=len(message.raw))
+                when = message.seconds
+                yield Found(label, DocumentFormat.DOCUMENT_FORMAT_MESSAGE, message.raw, received=when, weight=len(message.raw))
             return
         length = os.fstat(file.fileno()).st_size
         if kind == "unknown":

@@ -97,6 +97,8 @@ def _request(found: Found, folder_id: bytes, *, skip_existing: bool, read: bool)
     request = ImportRequest(folder_id=folder_id, format=found.format, data=found.data, skip_existing=skip_existing)
     if found.state is not None:
         request.state.CopyFrom(found.state)
+    if found.received is not None:
+        request.received.seconds = found.received
     if read or found.format != DocumentFormat.DOCUMENT_FORMAT_MESSAGE:
         # Unread is for mail: nobody has to read their own calendar and address book first.
         request.state.read = True

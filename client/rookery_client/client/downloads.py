@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -29,7 +30,7 @@ LARGEST_CHUNK = 16 * 1024 * 1024
 ENCODINGS = (pb.CONTENT_ENCODING_ZSTD,)
 
 
-class Download:
+class Download(ABC):
     """Bytes on their way: iterate over it once, or ``read()`` it whole.
 
     Pieces come in order, decoded. A broken stream is opened again at the next byte. Stale ``STALE_ETAG`` if the item changed in
@@ -82,8 +83,9 @@ class Download:
             finally:
                 call.cancel()
 
+    @abstractmethod
     def _open(self, metadata: tuple[tuple[str, str | bytes], ...]) -> Call:
-        raise NotImplementedError
+        """Begins the stream at the piece that is wanted next."""
 
     async def _next(self, call: Call) -> Response | None:
         """The next message; None at the end. A server that says nothing for the length of a call's deadline has gone."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from rookery_core.errors import InvalidArgument
@@ -26,6 +27,7 @@ _QUOTED = re.compile(rb"^>(>*+From )", re.MULTILINE)
 _CERTAIN = re.compile(
     rb"From \S{1,400} {1,4}[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d(?::\d\d)?(?: [A-Z+-][A-Z0-9]{1,5})? \d{4}\b"
 )
+_ASCTIME = re.compile(rb" [A-Z][a-z]{2} ([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)(?: [A-Z+-][A-Z0-9]{1,5})? (\d{4})\b")
 _CLOCK = re.compile(rb"\d\d?:\d\d")
 
 
@@ -39,6 +41,18 @@ class MboxMessage:
     """The line before it, without its line end."""
     offset: int
     """Where that line begins, in bytes from where reading began: an import can go on from here."""
+
+    @property
+    def seconds(self) -> int | None:
+        """When the message was delivered, in seconds since 1970, by its From_ line, which is in UTC; None if that says nothing."""
+        found = _ASCTIME.search(self.from_line)
+        if found is None:
+            return None
+        try:
+            moment = datetime.strptime(f"{found[1].decode()} {found[2].decode()} +0000", "%b %d %H:%M:%S %Y %z")
+        except ValueError:
+            return None
+        return int(moment.timestamp())
 
 
 def read(stream: BinaryIO) -> Iterator[MboxMessage]:

@@ -37,7 +37,12 @@ def categories(names: list[str], field: str = "categories") -> list[str]:
     kept: dict[str, str] = {}
     for name in names:
         clean = unicodedata.normalize("NFC", name).strip()
-        if not clean or len(clean) > CATEGORY_LENGTH or any(unicodedata.category(c) in _FORBIDDEN for c in clean):
+        if (
+            not clean
+            or len(clean) > CATEGORY_LENGTH
+            or len(key(clean)) > CATEGORY_LENGTH
+            or any(unicodedata.category(c) in _FORBIDDEN for c in clean)
+        ):
             raise InvalidArgument("FIELD_INVALID", "a category has 1 to 255 characters and no control characters", field=field)
         kept.setdefault(key(clean), clean)
     if len(kept) > CATEGORIES:

@@ -222,12 +222,13 @@ def _matching(
 ) -> list[tuple[int | str, PackedRow]]:
     """Those of the rows for which the rest of the restriction holds, checked on decoded records."""
     contents: dict[bytes, tuple[int, bytes]] = {}
+    holds = restrictions.predicate(residual)
     needs_content = restrictions.needs_content(residual)
     if needs_content and rows:
         contents = items.contents(connection, mailbox_id, [row.id for _, row in rows])
     fitting = []
     for key, row in rows:
         content = item_packing.decompress(contents.get(row.id)) if needs_content else None
-        if restrictions.matches(residual, item_packing.unpack(row, content)):
+        if holds(item_packing.unpack(row, content)):
             fitting.append((key, row))
     return fitting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, func, select, tuple_
 
 from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import change, operation
@@ -64,9 +64,5 @@ def log_changes(connection: Connection, changes: list[dict[str, Any]]) -> None:
 
 def compact(connection: Connection, before: int, limit: int) -> int:
     """Forgets up to ``limit`` operations created before a time (microseconds); gives how many."""
-    oldest = select(operation.c.account_id, operation.c.id).where(operation.c.created < before).limit(limit).subquery()
-    return connection.execute(
-        delete(operation).where(
-            select(1).where(oldest.c.account_id == operation.c.account_id, oldest.c.id == operation.c.id).exists()
-        )
-    ).rowcount
+    oldest = select(operation.c.account_id, operation.c.id).where(operation.c.created < before).limit(limit)
+    return connection.execute(delete(operation).where(tuple_(operation.c.account_id, operation.c.id).in_(oldest))).rowcount

@@ -134,7 +134,9 @@ def index_batch(connection: Connection, mailbox_id: int, documents: Sequence[Ind
     now are passed over: their change is beyond ``upto``.
     """
     engine = _engine(connection)
-    connection.execute(_hold, {"mailbox": mailbox_id})  # nothing is purged or changed while it is looked at
+    # Nothing is purged or changed while it is looked at.
+    if connection.execute(_hold, {"mailbox": mailbox_id}).first() is None:  # the mailbox was removed meanwhile
+        return True
     engine.ensure_progress(connection, mailbox_id)
     if connection.execute(_progress_locked, {"mailbox": mailbox_id}).scalar_one() != since:
         return False

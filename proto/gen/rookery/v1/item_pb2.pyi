@@ -864,7 +864,7 @@ class MessageContent(message.Message):
     read_receipt_requested: builtins.bool
     """The sender asks for a read receipt (PidTagReadReceiptRequested; RFC 8098)."""
     has_original: builtins.bool
-    """True if original bytes are kept: DownloadMessage gives exactly what came."""
+    """True if original bytes are kept: DownloadDocument gives exactly what came."""
     @builtins.property
     def headers(self) -> containers.RepeatedCompositeFieldContainer[Header]:
         """All header fields as they came, unfolded and decoded, in order; at most 1,000."""
