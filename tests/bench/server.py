@@ -78,8 +78,8 @@ class Server:
         async with asyncio.timeout(QUIET_SECONDS):
             before = self._busy_seconds()
             while True:
-                await asyncio.sleep(0.5)
-                if (now := self._busy_seconds()) - before < 0.05:
+                await asyncio.sleep(1.5)  # longer than the pauses that the indexer makes
+                if (now := self._busy_seconds()) - before < 0.1:
                     return
                 before = now
 

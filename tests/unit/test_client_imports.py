@@ -8,6 +8,7 @@ import pytest
 from google.rpc import code_pb2
 
 from rookery.v1 import content_service_pb2 as pb
+from rookery_client.client.imports import IN_FLIGHT
 from rookery_core import errors
 from tests.support.client_fakes import client_of, refuse, status_of
 
@@ -79,10 +80,10 @@ def documents(count):
 async def test_documents_are_imported_and_answered_with_their_keys():
     customs = Customs()
     async with client_of(customs.handlers) as client:
-        results = [result async for result in client.content.import_documents(documents(200))]
-    assert sorted(result.key for result in results) == list(range(200))
+        results = [result async for result in client.content.import_documents(documents(600))]
+    assert sorted(result.key for result in results) == list(range(600))
     assert all(customs.held[result.item_id] == b"message %d" % result.key for result in results)
-    assert customs.most_waiting <= 64
+    assert customs.most_waiting <= IN_FLIGHT
 
 
 async def test_nothing_to_import_is_no_error():
@@ -198,5 +199,5 @@ async def test_the_source_is_not_read_far_ahead_of_the_results():
         results = client.content.import_documents(source())
         await anext(results)
         await asyncio.sleep(0.1)
-        assert len(taken) <= 67
+        assert len(taken) <= IN_FLIGHT + 3
         await results.aclose()

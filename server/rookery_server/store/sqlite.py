@@ -27,6 +27,9 @@ BUSY_SECONDS = 10.0
 WAL_CHECKPOINT_PAGES = 2048
 """A commit that finds this many pages (16 MiB) in the WAL copies them to the database: rarely enough for bulk import."""
 
+READ_MAP_BYTES = 8 << 30
+"""How much of the file readers map into their address space, so that a large blob is copied once and not read page by page."""
+
 Use = Literal["read", "write", "create"]
 
 _CACHE_KIB = {"read": 8 * 1024, "write": 32 * 1024, "create": 32 * 1024}
@@ -70,7 +73,7 @@ def _pragmas(use: Use) -> list[str]:
     if use == "create":
         pragmas = [f"page_size = {PAGE_BYTES}", "journal_mode = WAL", *pragmas]
     if use == "read":
-        return [*pragmas, "query_only = ON"]
+        return [*pragmas, "query_only = ON", f"mmap_size = {READ_MAP_BYTES}"]
     return [*pragmas, f"wal_autocheckpoint = {WAL_CHECKPOINT_PAGES}", f"journal_size_limit = {64 << 20}"]
 
 
