@@ -42,7 +42,7 @@ class Callers:
             return known[0]
         token = self._tokens.read_access(access_token, now)
         forgotten = self._forgotten
-        standing = await self._database.read(lambda connection: sessions.standing(connection, token.session_id))
+        standing = await self._database.peek(lambda connection: sessions.standing(connection, token.session_id))
         if standing is None or standing.revoked or standing.disabled:
             self._known.pop(access_token, None)
             raise Unauthenticated("SESSION_REVOKED", "the session was ended: sign in again")

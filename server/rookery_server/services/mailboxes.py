@@ -46,7 +46,7 @@ class MailboxService:
             row = access.open_mailbox(connection, caller, request.mailbox_id)
             return mailbox_pb2.GetMailboxResponse(mailbox=to_message(connection, row), revision=row.revision)
 
-        return await self._database.read(work)
+        return await self._database.peek(work)
 
     async def list_mailboxes(self, caller: Caller, request: mailbox_pb2.ListMailboxesRequest) -> mailbox_pb2.ListMailboxesResponse:
         """The mailboxes that the caller may open: its own, if it has one."""
@@ -56,4 +56,4 @@ class MailboxService:
             row = mailboxes.find_of_account(connection, caller.account_id)
             return mailbox_pb2.ListMailboxesResponse(mailboxes=[to_message(connection, row)] if row else [])
 
-        return await self._database.read(work)
+        return await self._database.peek(work)

@@ -41,6 +41,10 @@ class SqliteDatabase:
         """See ``Database.read``."""
         return await self._readers.read(work)
 
+    async def peek(self, work: Callable[[Connection], T]) -> T:
+        """See ``Database.peek``."""
+        return await self._readers.peek(work)
+
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """See ``Database.write``."""
         return await self._writer.write(work)

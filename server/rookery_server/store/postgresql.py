@@ -78,6 +78,10 @@ class PostgresqlDatabase:
         """See ``Database.read``."""
         return await self._readers.call(work)
 
+    async def peek(self, work: Callable[[Connection], T]) -> T:
+        """See ``Database.peek``: the network takes longer than a thread does, so it is a ``read``."""
+        return await self.read(work)
+
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """See ``Database.write``.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
 
@@ -41,6 +41,14 @@ class Gate:
             if self._shut:
                 self._changed.notify_all()
 
+    def try_enter(self) -> bool:
+        """Passes if the gate is open, and does not wait; whoever passed leaves by ``__exit__``."""
+        with self._changed:
+            if self._shut:
+                return False
+            self._inside += 1
+            return True
+
     @contextmanager
     def shut(self, seconds: float) -> Iterator[bool]:
         """Holds newcomers back within the block. Gives whether everybody had left within ``seconds``."""
@@ -61,15 +69,33 @@ class SqliteReaders:
     def __init__(self, path: pathlib.Path, size: int, gate: Gate) -> None:
         self._engine = open_engine(path, "read")
         self._gate = gate
+        self._peeker: _Peeker | None = None
+        self._refusing = False
         self._threads: Threads[Connection] = Threads("rookery-reader", size, self._worker)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What the work gives, seen in one snapshot."""
         return await self._threads.call(work)
 
+    async def peek(self, work: Callable[[Connection], T]) -> T:
+        """What the work gives, run in the calling thread; or in a reader's, while the gate is shut and where loops differ."""
+        if self._peeker is None and not self._refusing:
+            self._peeker = _Peeker(self._engine)
+        peeker = self._peeker
+        if peeker is None or not peeker.is_at_home() or not self._gate.try_enter():
+            return await self._threads.call(work)
+        try:
+            return _translating(peeker.connection, work)
+        finally:
+            self._gate.__exit__()
+
     def refuse(self) -> None:
-        """Takes no more reads."""
+        """Takes no more reads. To be called in the thread that peeked."""
+        self._refusing = True
         self._threads.refuse()
+        if self._peeker is not None and self._peeker.is_at_home():
+            self._peeker.connection.close()
+            self._peeker = None
 
     def join(self) -> None:
         """Blocks until the reads that were accepted are done, and the connections are closed."""
@@ -80,19 +106,43 @@ class SqliteReaders:
 
         def run(work: Callable[[Connection], Any]) -> Any:
             nonlocal connection
-            try:
-                if connection is None:
-                    connection = self._engine.connect()
-                with self._gate:
-                    try:
-                        return work(connection)
-                    finally:
-                        connection.rollback()
-            except (DBAPIError, sqlite3.Error) as error:
-                raise translated(error) or error from error
+            if connection is None:
+                connection = _opened(self._engine)
+            with self._gate:
+                return _translating(connection, work)
 
         def end() -> None:
             if connection is not None:
                 connection.close()
 
         return run, end
+
+
+class _Peeker:
+    """The connection of the event loop's thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.connection = _opened(engine)
+        self._thread = threading.get_ident()
+
+    def is_at_home(self) -> bool:
+        """Whether this is the thread that opened the connection, the only one that may use it."""
+        return threading.get_ident() == self._thread
+
+
+def _opened(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except (DBAPIError, sqlite3.Error) as error:
+        raise translated(error) or error from error
+
+
+def _translating(connection: Connection, work: Callable[[Connection], T]) -> T:
+    """Runs the work in a transaction that is rolled back; the engine's own errors become Rookery's."""
+    try:
+        try:
+            return work(connection)
+        finally:
+            connection.rollback()
+    except (DBAPIError, sqlite3.Error) as error:
+        raise translated(error) or error from error
