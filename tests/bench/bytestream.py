@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -20,11 +22,16 @@ METHOD = "/bench.Bytes/Stream"
 
 
 async def _stream(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> AsyncIterator[bytes]:
-    """The request is two numbers: how many bytes, and how many of them a message."""
+    """The request is two numbers: how many bytes, and how many of them a message. They are all different, as real ones are."""
     total, size = map(int, request.split())
-    piece = bytes(size)
+    content = _content(total)
     for offset in range(0, total, size):
-        yield piece[: total - offset]
+        yield content[offset : offset + size]
+
+
+@functools.cache
+def _content(total: int) -> bytes:
+    return os.urandom(total)
 
 
 async def _serve(port: int) -> None:

@@ -79,7 +79,7 @@ async def bare_stream(total: int, piece: int) -> float:
     taken = []
     with bytestream.streaming() as target:
         async with grpc.aio.insecure_channel(target, options=options) as channel:
-            await bytestream.received(channel, piece, piece)
+            await bytestream.received(channel, total, piece)
             for _ in range(ROUNDS):
                 begun = time.perf_counter()
                 if await bytestream.received(channel, total, piece) != total:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.bench.generator import Generator
     from tests.bench.server import Connection, Server
 
-IN_FLIGHT = 128
+IN_FLIGHT = 200
 CHUNK = 1_000
 """Messages made before the clock starts, so that making them is not measured."""
 
