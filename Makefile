@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Arguments for pytest, e.g. make test TESTS="tests/store -x", and for the benchmark, e.g. make bench BENCH=--quick.
+# What to test, e.g. make test TESTS="tests/store -x", how the tests run (in two processes, those of a file in the same one), and
+# arguments for the benchmark, e.g. make bench BENCH=--quick.
 TESTS ?=
+PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH ?=
 
 .PHONY: help run test check lint format bench proto docs lock clean
@@ -27,7 +29,7 @@ run: $(VENV)/.runtime
 	$(BIN)/rookeryd demo
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
 
 check: lint test
 

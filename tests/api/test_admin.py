@@ -144,6 +144,16 @@ async def test_accounts_are_listed_by_address_page_by_page(server: Running) -> N
     assert pages == [["anna", "ben"], ["carl", "dora"], ["Emil"]]
 
 
+async def test_a_page_that_is_too_large_is_refused(server: Running) -> None:
+    for error in (
+        await refusal(server.admin.ListAccounts(admin.ListAccountsRequest(page_size=501))),
+        await refusal(server.admin.ListAliases(admin.ListAliasesRequest(page_size=501))),
+    ):
+        assert (error.reason, error.field) == ("LIMIT_EXCEEDED", "page_size")
+    await server.admin.ListAccounts(admin.ListAccountsRequest(page_size=500))
+    await server.admin.ListAliases(admin.ListAliasesRequest(page_size=500))
+
+
 async def test_a_page_token_is_good_for_its_own_query_and_caller_only(server: Running) -> None:
     boss = await server.add_person("boss", administrator=True)
     for name in ("anna", "ben"):

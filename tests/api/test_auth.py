@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import grpc
@@ -245,5 +246,14 @@ async def test_operation_ids_of_a_sign_in_are_checked_like_all_others(server: Ru
     error = await refusal(server.auth.Login(request))
     assert isinstance(error, InvalidArgument)
     assert (error.reason, error.field) == ("ID_INVALID", "operation_id")
-    request.operation_id, request.device_name = server.ids.new(), "x" * 256
-    assert (await refusal(server.auth.Login(request))).field == "device_name"
+    request.operation_id = server.ids.new()
+    for name in ("x" * 256, "lap\0top", "lap\ntop", "\x1b[2J"):
+        request.device_name = name
+        assert (await refusal(server.auth.Login(request))).field == "device_name", name
+
+
+async def test_many_guesses_at_once_are_looked_at_no_more_than_the_same_number_one_by_one(server: Running) -> None:
+    await server.add_account("anna")
+    errors = await asyncio.gather(*(refusal(server.sign_in("anna@rookery.test", f"guess {n}")) for n in range(40)))
+    reasons = sorted(error.reason for error in errors)
+    assert reasons == ["CREDENTIALS_INVALID"] * 5 + ["LOGIN_THROTTLED"] * 35

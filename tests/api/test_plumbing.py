@@ -240,6 +240,9 @@ class Everybody:
     async def authenticate(self, access_token: str) -> Caller:
         return Caller(b"a" * 16, b"s" * 16, administrator=False)
 
+    async def confirm(self, caller: Caller) -> None:
+        """Everybody's session stands."""
+
 
 @pytest.fixture
 async def odd() -> AsyncIterator[Callable[[Callable[[Any, Call], Any]], Any]]:
@@ -323,6 +326,26 @@ async def test_a_client_that_gives_up_stops_the_work(odd: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError):
         await (await odd(behave))(timeout=0.1)
     assert time.monotonic() - started < 10
+
+
+async def test_calls_beyond_so_many_at_once_are_refused(odd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "MOST_CALLS", 2)
+    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def behave(request: Any, call: Call) -> bytes:
+        begun.release()
+        await go_on.wait()
+        return b""
+
+    call = await odd(behave)
+    running = [call() for _ in range(2)]
+    for _ in range(2):
+        await asyncio.wait_for(begun.acquire(), 10)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call()
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    go_on.set()
+    assert [await each for each in running] == [b"", b""]
 
 
 async def test_an_error_without_a_field_has_no_bad_request(odd: Any) -> None:

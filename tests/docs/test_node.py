@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from tests.docs.conftest import Demo
 
 EXAMPLE = ROOT / "examples" / "node"
+UNREACHABLE = re.compile(r"ENOTFOUND|ECONNREFUSED|ECONNRESET|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|E[45]\d\d")
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skips the test for want of something; with ROOKERY_REQUIRE_NODE=1 it fails."""
+    if os.environ.get("ROOKERY_REQUIRE_NODE") == "1":
+        pytest.fail(f"{reason}; with ROOKERY_REQUIRE_NODE=1 the example has to run")
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +34,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The example beside the contract, as in a checkout, with what it needs."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        pytest.skip("Node.js and npm are not installed")
+        lacking("Node.js and npm are not installed")
     root = tmp_path_factory.mktemp("checkout")
     (root / "proto").symlink_to(ROOT / "proto", target_is_directory=True)
     folder = root / "examples" / "node"
@@ -35,9 +43,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
     except subprocess.TimeoutExpired:
-        pytest.skip("npm does not get its packages: the registry does not answer")
-    if done.returncode and re.search(r"ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|E[45]\d\d", done.stderr):
-        pytest.skip("npm does not reach a registry")
+        lacking("npm does not get the example's packages: its registry does not answer")
+    if done.returncode and UNREACHABLE.search(done.stderr):
+        lacking(f"npm does not get the example's packages: its registry is not reached\n{done.stderr}")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -68,6 +76,15 @@ def test_the_example_tells_in_one_line_what_the_server_refused(demo: Demo, insta
     done = run(installed, demo.address, "anna@rookery.example", "not her password")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "rookery: address or password is wrong\n"
+
+
+def test_what_is_missing_is_a_failure_where_the_example_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOKERY_REQUIRE_NODE", "1")
+    with pytest.raises(pytest.fail.Exception, match=r"npm is not installed; .*ROOKERY_REQUIRE_NODE"):
+        lacking("npm is not installed")
+    monkeypatch.delenv("ROOKERY_REQUIRE_NODE")
+    with pytest.raises(pytest.skip.Exception, match="npm is not installed"):
+        lacking("npm is not installed")
 
 
 def test_the_versions_of_its_dependencies_are_pinned() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.enable_socket]
+pytestmark = pytest.mark.timeout(900)
 
 
 def run(*command: str | pathlib.Path, cwd: pathlib.Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from rookery.v1 import folder_pb2
 from rookery_core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from rookery_server.services import folder_removal
+from rookery_server.services import folders as folder_rules
 from rookery_server.services.folders import ROLES
 
 if TYPE_CHECKING:
@@ -184,31 +186,96 @@ async def test_emptying_a_folder_of_many_items_keeps_it_and_its_counters_right(w
         await world.folders.get_folder(anna.caller, folder_pb2.GetFolderRequest(folder_id=below.id))
 
 
-async def test_an_interrupted_emptying_is_gone_on_with_after_a_restart(
+async def chain(world: World, person: Person, levels: int) -> list[folder_pb2.Folder]:
+    """Folders, each below the one before."""
+    found: list[folder_pb2.Folder] = []
+    for level in range(levels):
+        found.append(await world.folder(person, f"Level {level}", found[-1].id if found else b""))
+    return found
+
+
+@pytest.fixture
+def shallow(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How deep folders nest, in this test."""
+    monkeypatch.setattr(folder_rules, "MOST_DEPTH", 4)
+    return 4
+
+
+async def test_a_folder_is_not_created_too_deep(world: World, anna: Person, shallow: int) -> None:
+    deepest = (await chain(world, anna, shallow))[-1]
+    with pytest.raises(FailedPrecondition) as refused:
+        await world.folder(anna, "Below", deepest.id)
+    assert (refused.value.reason, refused.value.field) == ("LIMIT_EXCEEDED", "folder.parent_id")
+
+
+async def test_a_move_brings_nothing_below_the_folder_too_deep(world: World, anna: Person, shallow: int) -> None:
+    levels = await chain(world, anna, shallow - 1)
+    moved = await world.folder(anna, "Moved")
+    below = await world.folder(anna, "Below", moved.id)
+    with pytest.raises(FailedPrecondition) as refused:
+        await update(world, anna, folder_pb2.Folder(id=moved.id, parent_id=levels[-1].id), "parent_id")
+    assert refused.value.reason == "LIMIT_EXCEEDED"
+    await update(world, anna, folder_pb2.Folder(id=moved.id, parent_id=levels[-2].id), "parent_id")
+    await update(world, anna, folder_pb2.Folder(id=below.id, parent_id=levels[-1].id), "parent_id")
+    await delete(world, anna, below.id)
+    await update(world, anna, folder_pb2.Folder(id=moved.id, parent_id=levels[-1].id), "parent_id")
+
+
+async def test_a_tree_as_deep_as_may_be_is_deleted_whole(world: World, anna: Person) -> None:
+    levels = await chain(world, anna, folder_rules.MOST_DEPTH)
+    await world.item(anna, levels[-1].id)
+    assert (await delete(world, anna, levels[0].id)).deleted_items == 1
+    assert {folder.role for folder in await listed(world, anna)} == {role for role, _, _ in ROLES}
+    await world.check_counters(anna)
+
+
+async def test_a_deletion_that_stops_half_way_leaves_no_folder_without_its_parent(
     world: World, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_removal, "STEP_ROWS", 2)
-    folder = await world.folder(anna, "Full")
-    for _ in range(5):
-        await world.item(anna, folder.id)
-    request = folder_pb2.EmptyFolderRequest(operation_id=world.ids.new(), folder_id=folder.id)
-    writes = 0
+    top = await world.folder(anna, "Top")
+    middle = [await world.folder(anna, f"Middle {number}", top.id) for number in range(3)]
+    for parent in middle:
+        await world.folder(anna, "Leaf", parent.id)
+    seen = [len(await listed(world, anna))]
     write = world.database.write
 
-    async def dying(work):  # type: ignore[no-untyped-def]
+    async def watched(work):  # type: ignore[no-untyped-def]
+        result = await write(work)
+        folders = await listed(world, anna)
+        assert {folder.parent_id for folder in folders} <= {b"", *(folder.id for folder in folders)}
+        seen.append(len(folders))
+        await world.check_counters(anna)
+        return result
+
+    monkeypatch.setattr(world.database, "write", watched)
+    await delete(world, anna, top.id)
+    assert [before - after for before, after in itertools.pairwise(seen)] == [0, 2, 2, 2, 1]  # the job; steps; the answer
+
+
+async def test_many_folders_of_few_items_take_as_many_steps_as_one_of_many(
+    world: World, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, wide = await world.folder(anna, "Full"), await world.folder(anna, "Wide")
+    for number in range(12):
+        await world.item(anna, full.id)
+        await world.item(anna, (await world.folder(anna, f"{number}", wide.id)).id)
+    monkeypatch.setattr(folder_removal, "STEP_ROWS", 6)
+    write, writes = world.database.write, 0
+
+    async def counted(work):  # type: ignore[no-untyped-def]
         nonlocal writes
         writes += 1
-        if writes == 3:
-            raise KeyboardInterrupt
         return await write(work)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(world.database, "write", dying)
-        with pytest.raises(KeyboardInterrupt):
-            await world.folder_removal.empty_folder(anna.caller, request)
-    assert (await world.counts(anna, folder.id))[0] == 3
-    assert await world.long_operations.resume() == 1
-    assert (await world.counts(anna, folder.id))[0] == 0
-    answer = folder_pb2.EmptyFolderResponse.FromString(await world.folder_removal.empty_folder(anna.caller, request))
-    assert answer.deleted_items == 5
-    assert await world.long_operations.resume() == 0
+    monkeypatch.setattr(world.database, "write", counted)
+    taken = []
+    for folder in (full, wide):
+        request = folder_pb2.EmptyFolderRequest(operation_id=world.ids.new(), folder_id=folder.id, include_subfolders=True)
+        begun = writes
+        answer = folder_pb2.EmptyFolderResponse.FromString(await world.folder_removal.empty_folder(anna.caller, request))
+        assert answer.deleted_items == 12
+        taken.append(writes - begun)
+    # The job, two steps of items and the answer; one step more for the first six folders, the others go with the answer.
+    assert taken == [4, 5]
+    await world.check_counters(anna)

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import Engine, event
 
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery.v1.restriction_pb2 import PropertyRef, Restriction
 from rookery_core.errors import InvalidArgument, NotFound
+from rookery_server.services import item_matching, item_packing
+from rookery_server.store import item_contents
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.world import Person, World
 
 SUBJECTS = ["Zebra", "apple", "Äpfel", "Re: apple", "banana", "", "Ωmega", "Banana"]
@@ -133,6 +138,72 @@ async def test_the_full_view_brings_content_and_long_pages_stop_at_a_mebibyte(wo
     assert len(page.items) == 2
     assert len(page.items[0].content.body.text) == 400_000
     assert len(await world.walk(anna, folder.id, view=item_service_pb2.ITEM_VIEW_FULL)) == 5
+
+
+async def test_contents_are_read_in_portions_as_they_are_needed(
+    world: World, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = await world.folder(anna, "Noise")
+    chance = random.Random(3)
+    for _ in range(6):
+        body = item_pb2.Body(text=chance.randbytes(200_000).hex())
+        summary = item_pb2.ItemSummary(kind=item_pb2.ITEM_KIND_NOTE)
+        await world.create(anna, item_pb2.Item(folder_id=folder.id, summary=summary, content=item_pb2.ItemContent(body=body)))
+    monkeypatch.setattr(item_contents, "PORTION_BYTES", 500_000)
+    decoded: list[int] = []
+    monkeypatch.setattr(item_packing, "decompress", _counting(item_packing.decompress, decoded))
+    statements = await _portions_read(world, anna, folder.id)
+    assert statements == 2  # the page ends in the second portion of two; the third is left alone
+    assert len(decoded) == 3
+
+
+def _counting(decompress: Callable[[tuple[int, bytes] | None], bytes], seen: list[int]) -> Callable[..., bytes]:
+    def counted(stored: tuple[int, bytes] | None) -> bytes:
+        content = decompress(stored)
+        seen.append(len(content))
+        return content
+
+    return counted
+
+
+async def _portions_read(world: World, person: Person, folder: bytes) -> int:
+    """How often a page of the full view asks for contents."""
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "item_content.codec" in statement:
+            asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        page = await world.page(person, folder, view=item_service_pb2.ITEM_VIEW_FULL)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(page.items) == 2
+    assert page.next_page_token
+    return len(asked)
+
+
+@pytest.mark.parametrize("budget", [1, 100, 400])
+async def test_a_page_that_has_looked_at_much_content_ends_early_and_the_next_goes_on(
+    world: World, anna: Person, monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    monkeypatch.setattr(item_matching, "DECODED_BYTES", budget)
+    folder = await fill(world, anna)
+    everything = [item.id for item in await world.walk(anna, folder)]
+    first = await world.page(anna, folder, restriction=body_has("nowhere"))
+    assert (len(first.items), bool(first.next_page_token)) == (0, True)
+    assert await world.walk(anna, folder, restriction=body_has("nowhere")) == []
+    assert [item.id for item in await world.walk(anna, folder, restriction=body_has("hello"), page_size=5)] == everything
+
+
+async def test_a_page_looks_no_further_than_it_has_to(world: World, anna: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = await fill(world, anna)
+    decoded: list[int] = []
+    monkeypatch.setattr(item_packing, "decompress", _counting(item_packing.decompress, decoded))
+    page = await world.page(anna, folder, restriction=body_has("hello"), page_size=3)
+    assert (len(page.items), len(decoded)) == (3, 3)
+    assert page.next_page_token
 
 
 async def test_a_folder_that_is_not_there_or_not_ones_own_is_not_listed(world: World, anna: Person, ben: Person) -> None:

@@ -19,6 +19,7 @@ from rookery_server.services import search_page
 from rookery_server.services.indexer import Indexer
 from rookery_server.services.page_tokens import PageTokens
 from rookery_server.services.search import SearchService
+from rookery_server.store import search as search_store
 from rookery_server.store import search_sqlite
 from rookery_server.store.tables import search_document
 from tests.support.fakes import FakeClock
@@ -315,6 +316,32 @@ async def test_the_index_follows_the_commits_by_itself(world: Searching, anna: P
     await world.message(anna, "from now")
     world.indexer.on_commit(anna.mailbox, 3)
     await _until(world, 2)
+    await world.indexer.stop()
+
+
+async def test_a_mailbox_that_can_not_be_indexed_holds_up_no_other_and_comes_again(
+    world: Searching, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben = await world.person("ben")
+    real = search_store.index_batch
+
+    def failing(connection: Any, mailbox_id: int, *rest: Any, **named: Any) -> bool:
+        if mailbox_id == anna.number:
+            raise ZeroDivisionError
+        return real(connection, mailbox_id, *rest, **named)
+
+    monkeypatch.setattr(search_store, "index_batch", failing)
+    monkeypatch.setattr(indexing, "RETRY_SECONDS", 0.05)
+    await world.message(anna, "of anna")
+    await world.message(ben, "of ben")
+    world.indexer.start()
+    await _until(world, 1)
+    await asyncio.sleep(0.2)
+    await world.message(ben, "more of ben")
+    world.indexer.on_commit(ben.mailbox, 3)
+    await _until(world, 2)
+    monkeypatch.setattr(search_store, "index_batch", real)
+    await _until(world, 3)
     await world.indexer.stop()
 
 

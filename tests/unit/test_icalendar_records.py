@@ -22,6 +22,7 @@ from rookery.v1.person_pb2 import Person
 from rookery.v1.task_pb2 import TaskAssignment
 from rookery_core.errors import InvalidArgument
 from rookery_core.formats import icalendar
+from rookery_core.rules import names
 
 BERLIN = "Europe/Berlin"
 
@@ -35,6 +36,8 @@ def time(local: str, zone: str = BERLIN) -> CalendarTime:
 
 
 words = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=30).map(str.strip)
+labels = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30).map(lambda text: " ".join(text.split()))
+labels = labels.filter(bool)
 stamps = st.integers(-(10**9), 4 * 10**9).map(lambda seconds: Timestamp(seconds=seconds))
 zoned = st.sampled_from(["", "UTC", BERLIN, "America/New_York"])
 clocks = st.datetimes(datetime.datetime.fromisoformat("1900-01-01"), datetime.datetime.fromisoformat("2100-01-01")).map(
@@ -79,9 +82,7 @@ def appointments(draw: st.DrawFn) -> icalendar.ItemRecord:
         role, response = draw(st.sampled_from(AttendeeRole.values())), draw(st.sampled_from(ResponseStatus.values()))
         record.content.appointment.attendees.append(Attendee(person=person, role=role, response=response, responded=draw(stamps)))
     record.content.appointment.SetInParent()
-    record.state.categories.extend(
-        draw(st.lists(words.map(lambda text: " ".join(text.split())).filter(bool), max_size=3, unique_by=str.casefold))
-    )
+    record.state.categories.extend(names.categories(draw(st.lists(labels, max_size=3))))
     return record
 
 

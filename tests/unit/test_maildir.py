@@ -33,8 +33,14 @@ def test_flags_and_times_come_from_the_file_names(top: Path) -> None:
     (top / "tmp" / "1204680124.c.host").write_bytes(b"half written")
     fresh, marked, odd = maildir.read(top)
     assert (fresh.raw, fresh.received, fresh.read, fresh.folder) == (b"new", 1204680123, False, ())
-    assert (marked.received, marked.read, marked.flagged, marked.replied, marked.draft) == (1204680122, True, True, True, False)
-    assert (odd.received, odd.draft, odd.deleted, odd.forwarded) == (1_000_000_000, True, True, True)
+    assert (marked.received, marked.read, marked.flagged, marked.trashed) == (1204680122, True, True, False)
+    assert (odd.received, odd.read, odd.flagged, odd.trashed) == (1_000_000_000, False, False, True)
+
+
+def test_a_message_that_is_too_large_comes_without_its_bytes(top: Path) -> None:
+    (top / "cur" / "1.x:2,S").write_bytes(b"x" * 101)
+    (top / "cur" / "2.x:2,S").write_bytes(b"x" * 100)
+    assert [(message.raw, message.too_large) for message in maildir.read(top, 100)] == [(b"", True), (b"x" * 100, False)]
 
 
 def test_bytes_come_back_as_they_are(top: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import pytest
 from hypothesis import example, given
@@ -91,3 +92,43 @@ def test_what_is_no_mbox_is_refused() -> None:
 def test_a_message_larger_than_the_buffer_is_read_whole() -> None:
     large = b"x" * 3_000_000 + b"\nFrom me\n"
     assert raws_in(written(large, b"after\n")) == [large, b"after\n"]
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("stream", [io.BytesIO, Trickle])
+def test_a_message_that_is_too_large_is_passed_over_and_the_next_is_read(stream: type[io.BytesIO], line_end: bytes) -> None:
+    small = b"Subject: small" + line_end
+    data = b"".join(
+        b"From a@b" + date + line_end + raw + line_end
+        for date, raw in ((b" Tue May 10 11:28:07 2005", small), (b" 10:00", (b"large" + line_end) * 99), (b" 11:00", small))
+    )
+    first, large, last = mbox.read(stream(data), 200)
+    assert (first.raw, first.too_large, last.raw, last.too_large) == (small, False, small, False)
+    assert (large.raw, large.too_large, large.from_line) == (b"", True, b"From a@b 10:00")
+    assert data[large.offset :].startswith(b"From a@b 10:00") and data[last.offset :].startswith(b"From a@b 11:00")
+
+
+@given(st.lists(raws, min_size=1, max_size=5), st.integers(30, 90))
+def test_a_limit_changes_nothing_but_the_messages_beyond_it(messages: list[bytes], largest: int) -> None:
+    data = written(*messages)
+    whole = list(mbox.read(io.BytesIO(data)))
+    ends = [*(message.offset for message in whole[1:]), len(data)]
+    for stream in (io.BytesIO(data), Trickle(data)):
+        for message, expected, end in zip(mbox.read(stream, largest), whole, ends, strict=True):
+            too_large = end - expected.offset > largest
+            assert (message.offset, message.from_line, message.too_large) == (expected.offset, expected.from_line, too_large)
+            assert message.raw == (b"" if too_large else expected.raw)
+
+
+def test_a_large_message_is_not_kept_in_memory_beyond_the_limit() -> None:
+    tracemalloc.start()
+    try:
+        data = io.BytesIO(written(b"x" * 40_000_000, b"after\n"))
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        large, after = mbox.read(data, 4_000_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert large.too_large and after.raw == b"after\n"
+    assert peak - before < 12_000_000

@@ -13,8 +13,8 @@ from rookery_core.formats.mime_addresses import parse_addresses
 from rookery_core.formats.mime_dates import parse_date
 from rookery_core.formats.mime_fields import date_text
 from rookery_core.formats.mime_headers import decode_words, message_ids, parameters
-from rookery_core.formats.mime_text import preview_of, text_of_html
 from rookery_core.formats.mime_transfer import decode_part
+from rookery_core.rules.body_text import preview_of, text_of_html
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Small parts of the server by themselves: seals, page tokens, throttle, addresses, periodic work."""
+"""Small parts of the server by themselves: seals, page tokens, addresses, periodic work."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rookery.v1 import admin_service_pb2 as admin
-from rookery_core.errors import InvalidArgument, ResourceExhausted, Unavailable
+from rookery_core.errors import InvalidArgument, Unavailable
 from rookery_server.jobs.runner import JobRunner
 from rookery_server.services import addresses
 from rookery_server.services.caller import Caller
 from rookery_server.services.page_tokens import PageTokens
 from rookery_server.services.seals import Seal
-from rookery_server.services.throttle import Throttle
-from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,46 +83,6 @@ def test_a_page_token_is_bound_to_caller_mailbox_call_and_query() -> None:
             tokens.decode(token, other)
     with pytest.raises(InvalidArgument, match="not of this server"):
         PageTokens(b"x" * 32).decode(token, tokens.digest(ANNA, b"m" * 16, query))
-
-
-def test_the_wait_doubles_with_each_wrong_password_and_ends_at_five_minutes() -> None:
-    clock = FakeClock()
-    throttle = Throttle(clock, free=3)
-    waits = []
-    for failure in range(1, 16):
-        throttle.failed("anna")
-        if failure < 3:
-            throttle.check("anna")
-            continue
-        with pytest.raises(ResourceExhausted) as caught:
-            throttle.check("anna")
-        waits.append(int(caught.value.metadata["retry_seconds"]))
-        clock.advance(seconds=waits[-1])
-        throttle.check("anna")
-    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]
-    throttle.check("ben")
-
-
-def test_wrong_passwords_are_forgotten_after_an_hour_or_a_right_one() -> None:
-    clock = FakeClock()
-    throttle = Throttle(clock, free=2)
-    ways: tuple[Callable[[], None], ...] = (lambda: clock.advance(seconds=3601), lambda: throttle.succeeded("anna"))
-    for forget in ways:
-        throttle.failed("anna")
-        throttle.failed("anna")
-        forget()
-        throttle.failed("anna")
-        throttle.check("anna")
-        throttle.succeeded("anna")
-
-
-def test_the_throttle_remembers_no_more_than_its_share() -> None:
-    throttle = Throttle(FakeClock(), free=1)
-    for number in range(10_001):
-        throttle.failed(str(number))
-    throttle.check("0")
-    with pytest.raises(ResourceExhausted):
-        throttle.check("1")
 
 
 @given(st.text(max_size=80) | st.emails())

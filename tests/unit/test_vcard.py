@@ -23,6 +23,7 @@ from rookery.v1.item_pb2 import ItemContent, ItemKind, ItemState, ItemSummary, S
 from rookery.v1.person_pb2 import Person
 from rookery_core.errors import InvalidArgument
 from rookery_core.formats import vcard
+from rookery_core.rules import names, records
 
 WORK, HOME = ContactContext.CONTACT_CONTEXT_WORK, ContactContext.CONTACT_CONTEXT_HOME
 
@@ -289,7 +290,7 @@ def contacts(draw: st.DrawFn) -> vcard.ItemRecord:
     preferred = [phone.number for phone in contact.phones if phone.preferred]
     summary.phone = next(iter([*preferred, *(phone.number for phone in contact.phones)]), "")
     summary.company, summary.has_photo = contact.company, contact.HasField("photo")
-    record.state.categories.extend(draw(st.lists(filled, max_size=3, unique_by=str.casefold)))
+    record.state.categories.extend(names.categories(draw(st.lists(filled, max_size=3))))
     return record
 
 
@@ -359,3 +360,14 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         except InvalidArgument as error:
             reason = error.reason
             assert reason == "DOCUMENT_INVALID"
+
+
+@pytest.mark.parametrize("version", ["3.0", "4.0"])
+def test_a_name_to_sort_by_that_was_only_filled_in_is_not_written_into_the_card(version: str) -> None:
+    document = card("N:Lovelace;Ada;;;", "FN:Ada Lovelace", "UID:urn:uuid:1", version=version)
+    record = vcard.parse(document)
+    records.complete(record.summary, record.content, bytes(16))
+    assert record.summary.contact.file_as == "Lovelace, Ada"
+    assert vcard.render(record.summary, record.state, record.content) == document
+    record.summary.contact.file_as = "Countess"
+    assert b"Countess" in vcard.render(record.summary, record.state, record.content)

@@ -108,3 +108,8 @@ def test_an_index_keeps_every_term_as_it_is(text: str) -> None:
         kept = connection.execute("SELECT term FROM v ORDER BY offset").fetchall()
     connection.close()
     assert [term for (term,) in kept] == terms
+
+
+def test_a_sign_that_stands_for_letters_is_no_part_of_the_word_before_it() -> None:
+    assert words.terms("Matrox Parhelia™ now") == ["matrox", "parhelia", "tm", "now"]
+    assert words.terms("5㎏") == ["5", "kg"]

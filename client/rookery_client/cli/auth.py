@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rookery_client.cli.json_view import emit, view
+from rookery_client.cli.json_view import emit, identifier, view
 from rookery_client.cli.profiles import Profile
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.terminal import clean, moment, table
@@ -63,8 +63,9 @@ def login(
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @pass_session
-def logout(session: Session) -> None:
+def logout(session: Session, as_json: bool) -> None:
     """Sign out and forget the sign-in."""
     profile = session.profiles.get(session.name)
     if profile.tokens is not None:
@@ -73,7 +74,10 @@ def logout(session: Session) -> None:
         except Unauthenticated:
             # The session has ended already; what is left is to forget it.
             session.profiles.save_tokens(session.name, profile.address, None)
-    click.echo("Signed out.", err=True)
+    if as_json:
+        emit({"profile": session.name, "server": profile.server, "address": profile.address})
+    else:
+        click.echo("Signed out.", err=True)
 
 
 @click.command()
@@ -121,30 +125,42 @@ def list_sessions(session: Session, as_json: bool) -> None:
 
 @sessions.command()
 @click.argument("session_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @pass_session
-def revoke(session: Session, session_id: str) -> None:
+def revoke(session: Session, session_id: str, as_json: bool) -> None:
     """Sign a device out."""
     wanted = parse(session_id)
     session.run(lambda client: client.auth.revoke_session(wanted))
-    click.echo("The device is signed out.", err=True)
+    if as_json:
+        emit({"session_id": identifier(wanted)})
+    else:
+        click.echo("The device is signed out.", err=True)
 
 
 @click.command()
 @click.option("--password-stdin", is_flag=True, help="Read the old and the new password from two lines of stdin.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @pass_session
-def passwd(session: Session, password_stdin: bool) -> None:
+def passwd(session: Session, password_stdin: bool, as_json: bool) -> None:
     """Change the password; all other devices are signed out."""
     old = _password("Current password", stdin=password_stdin)
     new = _password("New password", stdin=password_stdin, confirm=True)
     session.run(lambda client: client.auth.change_password(old, new))
-    click.echo("The password is changed; other devices are signed out.", err=True)
+    if as_json:
+        emit({"profile": session.name, "address": session.profiles.get(session.name).address})
+    else:
+        click.echo("The password is changed; other devices are signed out.", err=True)
 
 
 def _password(prompt: str, *, stdin: bool, confirm: bool = False) -> str:
-    if stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = str(click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))
+    try:
+        if stdin:
+            password = sys.stdin.readline().rstrip("\r\n")
+        else:
+            password = str(click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))
+        password.encode("utf-8")
+    except UnicodeError:
+        raise InvalidArgument("FIELD_INVALID", "the password is not UTF-8") from None
     if not password:
         raise InvalidArgument("FIELD_INVALID", "the password is empty")
     return password

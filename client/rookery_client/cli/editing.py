@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from google.protobuf.descriptor import FieldDescriptor
 
 from rookery.v1.item_pb2 import Item
 from rookery_client.cli.folder_names import FOLDER, find
+from rookery_client.cli.json_input import load
 from rookery_client.cli.json_input import parse as parse_record
 from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.session import Session, pass_session
@@ -31,7 +31,7 @@ def create(session: Session, folder: str | None, as_json: bool) -> None:
     An Item of the contract, in the form that `rookery show --json` prints, e.g.
     {"summary": {"kind": "note", "subject": "Milk"}, "content": {"body": {"text": "two litres"}}}
     """
-    item = parse_record(_json(sys.stdin.read(), "stdin"), Item())
+    item = parse_record(_json(sys.stdin), Item())
 
     async def work(client: Client) -> Item:
         if folder is not None:
@@ -101,7 +101,7 @@ def _value_for(path: str, text: str) -> Any:
     if field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
         return text
     try:
-        return json.loads(text)
+        return load(text)
     except ValueError:
         return text
 
@@ -115,11 +115,13 @@ def _put(document: dict[str, Any], path: str, value: Any) -> None:
     document[last] = value
 
 
-def _json(text: str, where: str) -> Any:
+def _json(stream: TextIO) -> Any:
     try:
-        return json.loads(text)
+        return load(stream.read())
+    except UnicodeDecodeError:
+        raise InvalidArgument("FIELD_INVALID", "stdin is not UTF-8") from None
     except ValueError as error:
-        raise InvalidArgument("FIELD_INVALID", f"{where} is no JSON: {error}") from None
+        raise InvalidArgument("FIELD_INVALID", f"stdin is no JSON: {error}") from None
 
 
 COMMANDS = (create, edit)

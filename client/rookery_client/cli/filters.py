@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from rookery.v1.item_pb2 import FlagStatus, ItemKind
 from rookery.v1.property_pb2 import PropertyValue
 from rookery.v1.restriction_pb2 import PropertyRef, Restriction
@@ -58,8 +60,7 @@ def since(field: str, text: str) -> Restriction:
 def until(field: str, text: str) -> Restriction:
     """Not after a moment; of a day, not after its end."""
     if _is_date(text):
-        end = moment(text, "--until") + datetime.timedelta(days=1)
-        return compare(field, Compare.OPERATOR_LESS, _value(end))
+        return compare(field, Compare.OPERATOR_LESS, _value(moment(text, "--until", days=1)))
     return compare(field, Compare.OPERATOR_LESS_OR_EQUAL, _value(moment(text, "--until")))
 
 
@@ -74,22 +75,32 @@ def all_of(conditions: Iterable[Restriction]) -> Restriction | None:
 
 
 def _is_date(text: str) -> bool:
-    return len(text) == len("2026-03-01") and text.count("-") == 2
-
-
-def moment(text: str, option: str) -> datetime.datetime:
-    """A time that people wrote: 2026-03-01, 2026-03-01T09:30, with a zone or else on the machine's own clock."""
+    """Whether it is a day in any of the forms of ISO 8601: 2026-03-01, 20260301, 2026-W09-7."""
     try:
-        return datetime.datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError, OSError):
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def moment(text: str, option: str, *, days: int = 0) -> Timestamp:
+    """A time that people wrote: 2026-03-01, 2026-03-01T09:30, with a zone or else on the machine's own clock; or `days` later.
+
+    InvalidArgument ``FIELD_INVALID`` if it is none, or lies outside the years 1 to 9999.
+    """
+    time = Timestamp()
+    try:
+        time.FromDatetime((datetime.datetime.fromisoformat(text) + datetime.timedelta(days=days)).astimezone())
+    except OverflowError:
+        raise InvalidArgument("FIELD_INVALID", f"{option} {text} is beyond the years 1 to 9999", field=option) from None
+    except (ValueError, OSError):
         message = f"{option} {text}: write a date like 2026-03-01 or a time like 2026-03-01T09:30"
         raise InvalidArgument("FIELD_INVALID", message, field=option) from None
+    return time
 
 
-def _value(time: datetime.datetime) -> PropertyValue:
-    value = PropertyValue()
-    value.time.FromDatetime(time)
-    return value
+def _value(time: Timestamp) -> PropertyValue:
+    return PropertyValue(time=time)
 
 
 def any_of(conditions: Iterable[Restriction]) -> Restriction:

@@ -14,7 +14,7 @@ from rookery_core.errors import InvalidArgument, NotFound
 from rookery_core.rules.names import key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rookery_client import Client
 
@@ -64,21 +64,41 @@ def paths(folders: Sequence[Folder]) -> dict[bytes, str]:
 
 
 def resolve(folders: Sequence[Folder], text: str) -> Folder:
-    """The folder that people mean by `text`. NotFound ``FOLDER_NOT_FOUND`` names near ones."""
+    """The folder that people mean by `text`: a role, an id, or the name of a folder at the top, and names from there down.
+
+    NotFound ``FOLDER_NOT_FOUND`` names near ones.
+    """
     wanted = key(text.strip("/"))
-    role = ROLES.get(wanted.replace("-", "_").replace(" ", "_"))
-    by_path = paths(folders)
-    for folder in folders:
-        if role is not None and folder.role == role:
-            return folder
-    for folder in folders:
-        if key(by_path[folder.id]) == wanted or folder.id == _identifier(text):
-            return folder
-    names = [*(word for word in (role_word(folder) for folder in folders) if word), *by_path.values()]
+    first, *below = [part for part in text.split("/") if part] or [""]
+    for folder in _beginnings(folders, first):
+        found = _walk(folders, folder, below)
+        if found is not None:
+            return found
+    names = [*(word for word in (role_word(folder) for folder in folders) if word), *paths(folders).values()]
     near = difflib.get_close_matches(wanted, [key(name) for name in names], n=3, cutoff=0.5)
     shown = list(dict.fromkeys(next(name for name in names if key(name) == word) for word in near))
     hint = f"did you mean {' or '.join(shown)}?" if shown else "`rookery folders` lists them"
     raise NotFound("FOLDER_NOT_FOUND", f"there is no folder “{text}”: {hint}")
+
+
+def _beginnings(folders: Sequence[Folder], name: str) -> Iterator[Folder]:
+    """The folders that a path's first part may stand for, the likeliest first."""
+    known = {folder.id for folder in folders}
+    role = ROLES.get(key(name).replace("-", "_").replace(" ", "_"))
+    yield from (folder for folder in folders if role is not None and folder.role == role)
+    yield from (folder for folder in folders if folder.id == _identifier(name))
+    yield from (folder for folder in folders if folder.parent_id not in known and key(folder.name) == key(name))
+
+
+def _walk(folders: Sequence[Folder], folder: Folder, names: Sequence[str]) -> Folder | None:
+    """The folder that the names lead to, each one level below the one before."""
+    for name in names:
+        inside = (each for each in folders if each.parent_id == folder.id and key(each.name) == key(name))
+        found = next(inside, None)
+        if found is None:
+            return None
+        folder = found
+    return folder
 
 
 def split_path(folders: Sequence[Folder], path: str) -> tuple[bytes, str]:

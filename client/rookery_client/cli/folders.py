@@ -10,6 +10,7 @@ from rookery.v1.item_pb2 import ItemKind
 from rookery_client.cli.folder_names import FOLDER, find, paths, resolve, role_word, split_path
 from rookery_client.cli.json_view import emit, view
 from rookery_client.cli.kinds import KIND, kind_word
+from rookery_client.cli.progress import spinner
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.terminal import clean, size, table
 from rookery_core.errors import InvalidArgument, NotFound
@@ -121,7 +122,9 @@ def rmdir(session: Session, folder: str, as_json: bool) -> None:
     """Delete a folder with everything below it; its items can be restored."""
 
     async def work(client: Client) -> DeleteFolderResponse:
-        return await client.folders.delete((await find(client, folder)).id)
+        found = await find(client, folder)
+        with spinner("Deleting"):
+            return await client.folders.delete(found.id)
 
     _tell_deleted(session.run(work), as_json=as_json)
 
@@ -140,7 +143,8 @@ def empty(session: Session, folder: str, subfolders: bool, permanent: bool, yes:
 
     async def work(client: Client) -> EmptyFolderResponse:
         found = await find(client, folder)
-        return await client.folders.empty(found.id, include_subfolders=subfolders, permanent=permanent)
+        with spinner("Emptying"):
+            return await client.folders.empty(found.id, include_subfolders=subfolders, permanent=permanent)
 
     _tell_deleted(session.run(work), as_json=as_json)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,25 @@ if TYPE_CHECKING:
     from rookery_client import Client
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is kept of a document until its answer comes: not the document itself, of which many are under way."""
+
+    label: str
+    weight: int
+
+
 @dataclass(slots=True)
 class _Tally:
     imported: int = 0
     skipped: int = 0
     results: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def leave_out(self, why: str) -> None:
+        self.skipped += 1
+        self.left_out[why] += 1
 
     def fail(self, label: str, reason: str, message: str) -> None:
         self.failures.append({"source": label, "reason": reason, "message": message})
@@ -50,19 +64,22 @@ def import_(
 ) -> None:
     """Import messages (.eml, mbox, Maildir), calendars (.ics) and contacts (.vcf).
 
-    What a file is shows its content; folders are searched. A bad file is reported and skipped, and the exit status is 1.
+    What a file is shows its content; folders are searched, without the links to other folders in them. A bad file is reported
+    and skipped, and the exit status is 1. What a Maildir marks as thrown away is left out, and counted as skipped.
     """
     tally = _Tally()
 
     async def work(client: Client) -> None:
         folder_id = await _folder_id(client, folder) if folder is not None else b""
 
-        def requests() -> Iterator[tuple[Found, ImportRequest]]:
+        def requests() -> Iterator[tuple[_Source, ImportRequest]]:
             for found in documents(files):
-                if found.problem:
-                    tally.fail(found.label, "DOCUMENT_INVALID", found.problem)
+                if found.problem is not None:
+                    tally.fail(found.label, found.problem.reason, found.problem.message)
+                elif found.left_out:
+                    tally.leave_out(found.left_out)
                 else:
-                    yield found, _request(found, folder_id, skip_existing=skip_existing, read=read)
+                    yield _Source(found.label, found.weight), _request(found, folder_id, skip_existing=skip_existing, read=read)
 
         with bar("Importing", total_bytes(files)) as advance:
             async for result in client.content.import_documents(requests()):
@@ -77,13 +94,20 @@ def import_(
                     tally.results.append(shown)
 
     session.run(work)
-    if as_json:
-        figures = {"imported": tally.imported, "skipped": tally.skipped, "failed": len(tally.failures)}
-        emit({**figures, "results": tally.results, "failures": tally.failures})
-    else:
-        click.echo(f"{tally.imported:,} imported, {tally.skipped:,} skipped, {len(tally.failures):,} failed")
+    _tell(tally, as_json=as_json)
     if tally.failures:
         raise click.exceptions.Exit(1)
+
+
+def _tell(tally: _Tally, *, as_json: bool) -> None:
+    for why, count in tally.left_out.items():
+        click.echo(f"rookery: {count:,} left out: {why}", err=True)
+    if as_json:
+        figures = {"imported": tally.imported, "skipped": tally.skipped, "failed": len(tally.failures)}
+        left_out = [{"reason": why, "count": count} for why, count in tally.left_out.items()]
+        emit({**figures, "results": tally.results, "failures": tally.failures, "left_out": left_out})
+    else:
+        click.echo(f"{tally.imported:,} imported, {tally.skipped:,} skipped, {len(tally.failures):,} failed")
 
 
 async def _folder_id(client: Client, name: str) -> bytes:

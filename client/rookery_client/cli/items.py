@@ -67,7 +67,7 @@ def _follow_up(flag: str | None, request: str | None, due: str | None) -> Follow
     states = {"flagged": FlagStatus.FLAG_STATUS_FLAGGED, "completed": FlagStatus.FLAG_STATUS_COMPLETED}
     follow_up = FollowUp(status=states.get(flag, FlagStatus.FLAG_STATUS_UNSPECIFIED), request=request or "")
     if due is not None:
-        follow_up.due.FromDatetime(moment(due, "--due"))
+        follow_up.due.CopyFrom(moment(due, "--due"))
     return follow_up
 
 

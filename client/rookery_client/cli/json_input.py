@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,16 +21,32 @@ if TYPE_CHECKING:
 
 Record = TypeVar("Record", bound="Message")
 
+_TOO_DEEP = "it is nested too deep"
+
+
+def load(text: str) -> Any:
+    """The values of a JSON text. ValueError if it is none, or too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+
 
 def parse(document: Any, record: Record) -> Record:
     """Fills `record` from JSON values and gives it back. InvalidArgument ``FIELD_INVALID`` says what is wrong."""
     if not isinstance(document, dict):
         raise InvalidArgument("FIELD_INVALID", "the JSON is no object: it begins with {")
     try:
+        # Protobuf breaks on names that are no text, wherever they stand.
+        json.dumps(document, ensure_ascii=False).encode("utf-8")
         return json_format.ParseDict(_plain(record.DESCRIPTOR, document), record)
-    except json_format.ParseError as error:
+    except UnicodeEncodeError:
+        said = "it holds half of a character, or bytes that are not UTF-8"
+    except (json_format.ParseError, ValueError, TypeError) as error:
         said = " ".join(str(error).split())
-        raise InvalidArgument("FIELD_INVALID", f"the JSON is no {record.DESCRIPTOR.name}: {said}") from None
+    except RecursionError:
+        said = _TOO_DEEP
+    raise InvalidArgument("FIELD_INVALID", f"the JSON is no {record.DESCRIPTOR.name}: {said}")
 
 
 def _plain(descriptor: Descriptor | fast.Descriptor, document: dict[str, Any]) -> dict[str, Any]:

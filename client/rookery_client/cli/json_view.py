@@ -2,12 +2,15 @@
 
 Fields have the contract's names. Every field is there: what is not set is null, "", 0, false or []; of a oneof only the set arm.
 Ids are UUID text, other bytes base64, times RFC 3339 in UTC, enumerations one lower-case word (null where not given).
+Numbers that JSON has no word for are "NaN", "Infinity" and "-Infinity", as in protobuf's own JSON; a time outside the years 1
+to 9999 is "@" with its seconds since 1970.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -15,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from rookery_client.cli.terminal import time_text
 
 if TYPE_CHECKING:
     from google._upb import _message as fast
@@ -26,12 +31,13 @@ if TYPE_CHECKING:
     Field = FieldDescriptor | fast.FieldDescriptor
 
 _NOT_UUID = {"sha256", "data", "binary", "values"}
+_ODD_NUMBERS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _RISKY = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def emit(document: dict[str, Any]) -> None:
     """Prints one JSON document. Characters that could trouble a terminal are escaped."""
-    text = json.dumps(document, ensure_ascii=False, indent=2)
+    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
     click.echo(_RISKY.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode("utf-8", "backslashreplace"))
 
 
@@ -79,11 +85,13 @@ def identifier(value: bytes) -> str | None:
 
 def _value(field: Field, value: Any) -> Any:
     if isinstance(value, Timestamp):
-        return value.ToJsonString()
+        return time_text(value)
     if field.message_type is not None:
         return view(value)
     if field.enum_type is not None:
         return word(field.enum_type, value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _ODD_NUMBERS[str(value)]
     if isinstance(value, bytes):
         return identifier(value) if is_identifier(field) and len(value) in {0, 16} else base64.b64encode(value).decode("ascii")
     return value

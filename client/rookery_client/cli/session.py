@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import pathlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
 from rookery_client import Client, Tokens
+from rookery_client.cli.terminal import clean
 from rookery_core.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from rookery_client.cli.profiles import Profile, Profiles
 
 Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,25 @@ class Session:
         return f"sign in with `rookery{named} login {profile.address} --server {profile.server}`"
 
 
-pass_session = click.make_pass_decorator(Session)
-"""Hands the session to a command."""
+def pass_session(command: Callable[Concatenate[Session, Arguments], Result]) -> Callable[Arguments, Result]:
+    """Hands the session to a command. UsageError if a word of the command line is no text; the names of files need not be."""
+
+    @functools.wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        context = click.get_current_context()
+        _require_text(context.find_root(), context)
+        return command(context.ensure_object(Session), *args, **kwargs)
+
+    return run
+
+
+def _require_text(*contexts: click.Context) -> None:
+    """Bytes of the command line that are no UTF-8 come as surrogates, which no message of the contract takes."""
+    for context in contexts:
+        for value in context.params.values():
+            for word in value if isinstance(value, tuple) else (value,):
+                if isinstance(word, str) and _SURROGATE.search(word):
+                    raise click.UsageError(f"“{clean(word)}” is not UTF-8.", context)
 
 
 def config_folder() -> pathlib.Path:

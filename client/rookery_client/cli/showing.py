@@ -17,7 +17,7 @@ from rookery_client.cli.progress import bar
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.terminal import clean, clean_block, moment, size
 from rookery_core.errors import NotFound
-from rookery_core.formats.mime_text import text_of_html
+from rookery_core.rules.body_text import text_of_html
 from rookery_core.rules.ids import parse
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _RECIPIENTS = {
     "Bcc": {RecipientType.RECIPIENT_TYPE_BCC},
     "Reply-To": {RecipientType.RECIPIENT_TYPE_REPLY_TO},
 }
+_STDOUT = pathlib.Path("-")
 _HIDDEN = {"data", "exceptions", "recurrence", "source"}
 
 
@@ -71,9 +72,11 @@ def raw(session: Session, item_id: str, output: pathlib.Path | None) -> None:
     wanted = parse(item_id)
 
     async def work(client: Client) -> None:
-        with written(output) as file:
-            async for piece in client.content.download_document(wanted):
+        download = client.content.download_document(wanted)
+        with written(output) as file, bar("Saving", None, hidden=output is None) as advance:
+            async for piece in download:
                 file.write(piece)
+                advance(len(piece), total=download.info.total_bytes if download.info is not None else None)
 
     session.run(work)
 
@@ -81,37 +84,45 @@ def raw(session: Session, item_id: str, output: pathlib.Path | None) -> None:
 @click.command("save-attachment")
 @click.argument("item_id", metavar="ID")
 @click.argument("number", type=click.IntRange(min=1), metavar="N")
-@click.option("--output", help="Where to; a folder, a file, or - for stdout. Its own name, here, if left out.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=pathlib.Path),
+    help="Where to; a folder, a file, or - for stdout. Its own name, here, if left out.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @pass_session
-def save_attachment(session: Session, item_id: str, number: int, output: str | None) -> None:
+def save_attachment(session: Session, item_id: str, number: int, output: pathlib.Path | None, as_json: bool) -> None:
     """Save attachment number N of an item, as `rookery show` counts them."""
     wanted = parse(item_id)
+    if as_json and output == _STDOUT:
+        raise click.UsageError("--json goes with a file, not with --output -.")
 
-    async def work(client: Client) -> pathlib.Path | None:
+    async def work(client: Client) -> tuple[pathlib.Path | None, Attachment]:
         item = await client.items.get(wanted)
         found = next((each for each in item.content.attachments if each.id == number), None)
         if found is None:
             raise NotFound("ATTACHMENT_NOT_FOUND", f"the item has no attachment {number}: `rookery show` lists them")
         target = _target(output, found)
-        with written(target) as file, bar("Saving", found.size_bytes) as advance:
+        with written(target) as file, bar("Saving", found.size_bytes, hidden=target is None) as advance:
             async for piece in client.content.download_attachment(wanted, number):
                 file.write(piece)
                 advance(len(piece))
-        return target
+        return target, found
 
-    target = session.run(work)
-    if target is not None:
+    target, saved = session.run(work)
+    if as_json:
+        emit({"path": str(target), "attachment": view(saved)})
+    elif target is not None:
         click.echo(clean(str(target)))
 
 
-def _target(output: str | None, attachment: Attachment) -> pathlib.Path | None:
-    if output == "-":
+def _target(output: pathlib.Path | None, attachment: Attachment) -> pathlib.Path | None:
+    if output == _STDOUT:
         return None
     own = safe_name(attachment.name, f"attachment-{attachment.id}")
     if output is None:
         return require_free(pathlib.Path(own))
-    named_path = pathlib.Path(output)
-    return require_free(named_path / own if named_path.is_dir() else named_path)
+    return require_free(output / own if output.is_dir() else output)
 
 
 def _about(attachment: Attachment) -> str:

@@ -105,4 +105,12 @@ def moment(time: Timestamp) -> str:
     try:
         return time.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
     except (OverflowError, ValueError):
+        return time_text(time)
+
+
+def time_text(time: Timestamp) -> str:
+    """A time in RFC 3339, UTC; "@" and its seconds since 1970 where its year has no four digits, or its nanoseconds are none."""
+    try:
         return time.ToJsonString()
+    except ValueError:
+        return f"@{time.seconds}"

@@ -11,7 +11,8 @@ import grpc.aio
 
 from rookery_core.errors import InvalidArgument
 
-MESSAGE_BYTES = 16 * 1024 * 1024
+MESSAGE_BYTES = 32 * 1024 * 1024
+"""As much as a server sends."""
 
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", MESSAGE_BYTES),

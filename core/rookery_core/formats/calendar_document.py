@@ -13,6 +13,7 @@ from rookery_core.formats import calendar_values as values
 from rookery_core.formats.calendar_zones import Zones
 from rookery_core.formats.contentlines import Component, Line, read
 from rookery_core.formats.item_record import ItemRecord, invalid, named, timestamp
+from rookery_core.rules import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ class Document:
         return record
 
     def _exceptions(self, master: ItemRecord) -> Iterator[tuple[OccurrenceException, Component]]:
-        """The overrides that can be read, the last for each occurrence."""
+        """The overrides that can be read, as many as the contract allows, the last for each occurrence; others stay as they are."""
         found: dict[tuple[str, str], tuple[OccurrenceException, Component]] = {}
         for component in self.overrides:
             try:
@@ -87,7 +88,7 @@ class Document:
             except InvalidArgument:
                 # Its start is malformed: the override stays in the document, and the series is read without it.
                 continue
-            if exception:
+            if exception and len(found) < limits.EXCEPTIONS:
                 found[exception.original_start.local, exception.original_start.time_zone] = exception, component
         yield from found.values()
 
@@ -107,6 +108,8 @@ class Document:
         held = {_key(exception): (exception, component) for exception, component in self._exceptions(after)}
         for wanted in after.summary.appointment.exceptions:
             known, component = held.pop(_key(wanted), (None, None))
+            if not calendar_event.can_be_written(wanted):
+                continue
             if component is None:
                 component = calendar_event.new_exception(
                     wanted, after, Line("DTSTAMP", values.stamp_text(_time_of(after))), self.zones

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from rookery.v1.calendar_pb2 import AppointmentSummary, BusyStatus, CalendarTime, EventStatus, OccurrenceException, Recurrence
@@ -11,7 +12,7 @@ from rookery_core.formats import calendar_units as units
 from rookery_core.formats import calendar_values as values
 from rookery_core.formats.contentlines import Component, Line
 from rookery_core.formats.item_record import ItemRecord, Unit, edit, invalid, named
-from rookery_core.rules import calendar_time
+from rookery_core.rules import calendar_time, limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def read_event(component: Component, zones: Zones) -> ItemRecord:
     units.read_common(component, record, zones)
     appointment = record.summary.appointment
     _read_times(component, appointment, zones)
-    appointment.location = values.text(component.first("LOCATION"))
+    appointment.location = units.location(component)
     appointment.busy_status = _busy(component)
     appointment.status = _STATUSES.get(units.word(component.first("STATUS")), EventStatus.EVENT_STATUS_UNSPECIFIED)
     organizer = component.first("ORGANIZER")
@@ -56,9 +57,10 @@ def read_event(component: Component, zones: Zones) -> ItemRecord:
     appointment.meeting_id = values.text(uid).strip()
     appointment.sequence = values.integer(component.first("SEQUENCE"))
     url = component.first("URL", "CONFERENCE")
-    appointment.url = url.value.strip() if url else ""
-    attendees = [units.attendee(line, zones) for line in component.lines("ATTENDEE")]
-    record.content.appointment.attendees.extend(attendees[: units.MAX_ATTENDEES])
+    # Half a link leads nowhere.
+    appointment.url = url.value.strip() if url and len(url.value.strip()) <= limits.URL else ""
+    attendees = itertools.islice(component.lines("ATTENDEE"), limits.ATTENDEES)
+    record.content.appointment.attendees.extend(units.attendee(line, zones) for line in attendees)
     return record
 
 
@@ -250,6 +252,12 @@ def _identity(exception: OccurrenceException, old: Line | None, zones: Zones) ->
     if later:
         line.params["RANGE"] = [later]
     return line
+
+
+def can_be_written(exception: OccurrenceException) -> bool:
+    """Whether the times of an exception are times. Validation sees to it; a document is not to fail for one that came before."""
+    given = [time for name, time in exception.ListFields() if name.name in ("start", "end")]
+    return all(calendar_time.wall(time) is not None for time in [exception.original_start, *given])
 
 
 def new_exception(exception: OccurrenceException, master: ItemRecord, stamp: Line, zones: Zones) -> Component:

@@ -59,7 +59,7 @@ def read_task(component: Component, zones: Zones) -> ItemRecord:
         task.recurrence.CopyFrom(recurrence)
     task.task_id = values.text(component.first("UID")).strip()
     task.sequence = values.integer(component.first("SEQUENCE"))
-    task.location = values.text(component.first("LOCATION"))
+    task.location = units.location(component)
     _read_people(component, record)
     _read_work(component, record.content.task)
     return record

@@ -9,6 +9,7 @@ from rookery.v1.item_pb2 import Importance, Sensitivity
 from rookery_core.formats import calendar_values as values
 from rookery_core.formats.contentlines import Line, escaped, split, unescaped
 from rookery_core.formats.item_record import Unit, category_names, named, subject_of
+from rookery_core.rules import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from rookery_core.formats.calendar_zones import Zones
     from rookery_core.formats.contentlines import Component
     from rookery_core.formats.item_record import ItemRecord
-
-MAX_ATTENDEES = 5000
 
 SENSITIVITIES = {
     "PUBLIC": Sensitivity.SENSITIVITY_UNSPECIFIED,
@@ -118,6 +117,11 @@ def text_unit(name: str, view: Callable[[ItemRecord], str]) -> Unit:
     return Unit(named(name), view, lambda record, _: values.text_lines(name, view(record)))
 
 
+def location(component: Component) -> str:
+    """Where it takes place (LOCATION), cut at the contract's limit."""
+    return values.text(component.first("LOCATION"))[: limits.LOCATION]
+
+
 def word_unit(name: str, view: Callable[[ItemRecord], str]) -> Unit:
     """A unit for one property that is a word, a number or a URI, and not escaped."""
     return Unit(named(name), view, lambda record, _: [Line(name, view(record))] if view(record) else [])
@@ -154,10 +158,10 @@ def person_unit(name: str, holder: Callable[[ItemRecord], Any], field: str) -> U
 
 def read_recurrence(component: Component, recurrence: Recurrence, zones: Zones) -> None:
     """The rule of a series; leaves the record untouched where there is none."""
-    recurrence.rules.extend(values.rules(component.lines("RRULE")))
-    recurrence.exclusion_rules.extend(values.rules(component.lines("EXRULE")))
-    recurrence.dates.extend(value for value, _ in values.times(component.lines("RDATE"), zones))
-    recurrence.excluded_dates.extend(value for value, _ in values.times(component.lines("EXDATE"), zones))
+    recurrence.rules.extend(values.rules(component.lines("RRULE"))[: limits.RULES])
+    recurrence.exclusion_rules.extend(values.rules(component.lines("EXRULE"))[: limits.RULES])
+    recurrence.dates.extend(value for value, _ in values.times(component.lines("RDATE"), zones)[: limits.DATES])
+    recurrence.excluded_dates.extend(value for value, _ in values.times(component.lines("EXDATE"), zones)[: limits.DATES])
 
 
 def recurrence_units(holder: Callable[[ItemRecord], Recurrence], zones: Zones) -> list[Unit]:
@@ -167,7 +171,7 @@ def recurrence_units(holder: Callable[[ItemRecord], Recurrence], zones: Zones) -
         return Unit(
             named(name),
             lambda record: list(view(holder(record))),
-            lambda record, _: [Line(name, rule) for rule in view(holder(record))],
+            lambda record, old: values.rule_lines(name, view(holder(record)), old),
         )
 
     def date_unit(name: str, view: Callable[[Recurrence], Iterable[CalendarTime]]) -> Unit:
@@ -202,8 +206,11 @@ def attendee(line: Line, zones: Zones) -> Attendee:
 
 
 def attendee_lines(attendees: Iterable[Attendee], old: Sequence[Line], zones: Zones) -> list[Line]:
-    """ATTENDEEs: who is unchanged keeps the line, who changed keeps the parameters that no field holds."""
-    held = [(attendee(line, zones), line) for line in old]
+    """ATTENDEEs: who is unchanged keeps the line, who changed keeps the parameters that no field holds.
+
+    Those beyond the contract's limit are in no field: they stay.
+    """
+    held = [(attendee(line, zones), line) for line in old[: limits.ATTENDEES]]
     by_address = {known.person.address: (known, line) for known, line in reversed(held) if known.person.address}
     nameless = [(known, line) for known, line in held if not known.person.address]
     lines = []
@@ -213,7 +220,7 @@ def attendee_lines(attendees: Iterable[Attendee], old: Sequence[Line], zones: Zo
         else:
             known, line = next((pair for pair in nameless if pair[0] == wanted), (None, None))
         lines.append(line if line and known == wanted else _attendee_line(wanted, line))
-    return lines
+    return [*lines, *old[limits.ATTENDEES :]]
 
 
 def _attendee_line(wanted: Attendee, old: Line | None) -> Line:

@@ -11,7 +11,7 @@ from rookery.v1.calendar_pb2 import CalendarTime
 from rookery.v1.person_pb2 import Person
 from rookery_core.formats.contentlines import Line, escaped, unescaped
 from rookery_core.formats.item_record import micros, timestamp
-from rookery_core.rules import calendar_time, zones
+from rookery_core.rules import calendar_time, limits, recurrence_rules, zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,8 +24,6 @@ _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})(?:[Tt ]?(\d{2}):?(\d{2}):?(\d{2})
 _DURATION = re.compile(
     r"([+-]?)P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?\Z", re.ASCII | re.IGNORECASE
 )
-_FREQUENCY = re.compile(r"(?:\A|;)FREQ=(?:SECONDLY|MINUTELY|HOURLY|DAILY|WEEKLY|MONTHLY|YEARLY)(?:;|\Z)", re.IGNORECASE)
-_RULE = re.compile(r"[A-Za-z-]+=[^;=\s]+(?:;[A-Za-z-]+=[^;=\s]+)*\Z")
 _INT32 = (1 << 31) - 1
 
 
@@ -61,9 +59,14 @@ def times(lines: Iterable[Line], zone_names: Zones) -> list[tuple[CalendarTime, 
 
 
 def time_lines(name: str, values: Iterable[CalendarTime], old: Sequence[Line], zone_names: Zones) -> list[Line]:
-    """List properties for times; those that were there keep their words, and a period its end."""
-    held = {(value.local, value.time_zone): line for value, line in times(old, zone_names)}
-    return [held.get((value.local, value.time_zone)) or time_line(name, value, zone_names) for value in values]
+    """List properties for times; those that were there keep their words, and a period its end.
+
+    Those beyond the contract's limit are in no field: they stay. What is no time can not be written.
+    """
+    known = times(old, zone_names)
+    held = {(value.local, value.time_zone): line for value, line in known}
+    lines = [held.get((v.local, v.time_zone)) or time_line(name, v, zone_names) for v in values if calendar_time.wall(v)]
+    return lines + [line for _, line in known[limits.DATES :]]
 
 
 def time_line(name: str, value: CalendarTime, zone_names: Zones, **params: str) -> Line:
@@ -80,10 +83,12 @@ def time_line(name: str, value: CalendarTime, zone_names: Zones, **params: str) 
 
 
 def stamp(line: Line | None, zone_names: Zones) -> Timestamp | None:
-    """An instant (CREATED, COMPLETED …); a floating one counts as UTC."""
+    """An instant (CREATED, COMPLETED …); a floating one counts as UTC. None outside the years 1 to 9999 UTC."""
     value = time(line, zone_names) if line else None
     instant = calendar_time.instant(value) if value else None
-    return None if instant is None else timestamp(instant)
+    if instant is None:
+        return None
+    return timestamp(instant) if limits.FIRST_SECOND <= instant // calendar_time.SECOND <= limits.LAST_SECOND else None
 
 
 def stamp_line(name: str, value: Timestamp, **params: str) -> Line:
@@ -125,9 +130,14 @@ def after(start: CalendarTime, days: int, seconds: int) -> CalendarTime | None:
 
 
 def rules(lines: Iterable[Line]) -> list[str]:
-    """The rules (RRULE, EXRULE) that look like one: FREQ and words, white space taken out."""
+    """The rules (RRULE, EXRULE) that are one, white space taken out."""
     values = ("".join(line.value.split()) for line in lines)
-    return [value for value in values if _RULE.match(value) and _FREQUENCY.search(value)]
+    return [value for value in values if recurrence_rules.is_rule(value)]
+
+
+def rule_lines(name: str, values: Iterable[str], old: Sequence[Line]) -> list[Line]:
+    """Properties for rules; those that were there beyond the contract's limit are in no field and stay."""
+    return [Line(name, value) for value in [*values, *rules(old)[limits.RULES :]]]
 
 
 def integer(line: Line | None, lowest: int = 0, highest: int = _INT32) -> int:

@@ -9,8 +9,7 @@ from icalendar import Timezone
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from rookery_core.formats.contentlines import Component, Line, read
-from rookery_core.rules import zones
-from rookery_core.rules.calendar_time import MAX_ZONE
+from rookery_core.rules import limits, zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +49,13 @@ class Zones:
     def name(self, tzid: str) -> str:
         """The name for ``CalendarTime.time_zone``."""
         tzid = tzid.strip()
-        return self._names.get(tzid) or iana_name(tzid) or tzid[:MAX_ZONE]
+        known = self._names.get(tzid) or iana_name(tzid)
+        if known:
+            return known
+        plain = "".join(letter if letter.isprintable() else " " for letter in tzid)[: limits.ZONE]
+        if plain != tzid:
+            self._tzids.setdefault(plain, tzid)
+        return plain
 
     def tzid(self, name: str) -> str:
         """The TZID to write for a name."""

@@ -15,15 +15,13 @@ from rookery_core.formats.calendar_zones import Zones
 from rookery_core.formats.contact_units import V3, V4, Card
 from rookery_core.formats.contentlines import Line, escaped, split, unescaped
 from rookery_core.formats.item_record import ItemRecord, Unit, category_names, named, subject_of
-from rookery_core.rules import ids
+from rookery_core.rules import ids, limits, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rookery.v1.contact_pb2 import ContactContent
     from rookery_core.formats.contentlines import Component
 
-MAX_MEMBERS = 5000
 _GROUP = ("KIND", "X-ADDRESSBOOKSERVER-KIND")
 _MEMBER = ("MEMBER", "X-ADDRESSBOOKSERVER-MEMBER")
 _NAME = ("family", "given", "middle", "prefix", "suffix")
@@ -109,11 +107,11 @@ def _read_contact(card: Card, record: ItemRecord) -> None:
     name = _name(card)
     if name != ContactName():
         contact.name.CopyFrom(name)
-    contact.emails.extend(held.value for held in lists.emails(card)[: lists.MAX_ENTRIES])
-    contact.phones.extend(held.value for held in lists.phones(card)[: lists.MAX_ENTRIES])
-    contact.addresses.extend(held.value for held in lists.addresses(card)[: lists.MAX_ENTRIES])
-    contact.urls.extend(held.value for held in lists.urls(card)[: lists.MAX_ENTRIES])
-    contact.instant_messaging.extend(held.value for held in lists.messengers(card)[: lists.MAX_ENTRIES])
+    contact.emails.extend(held.value for held in lists.emails(card)[: limits.CONTACT_ENTRIES])
+    contact.phones.extend(held.value for held in lists.phones(card)[: limits.CONTACT_ENTRIES])
+    contact.addresses.extend(held.value for held in lists.addresses(card)[: limits.CONTACT_ENTRIES])
+    contact.urls.extend(held.value for held in lists.urls(card)[: limits.CONTACT_ENTRIES])
+    contact.instant_messaging.extend(held.value for held in lists.messengers(card)[: limits.CONTACT_ENTRIES])
     contact.company, contact.department = _organization(card)
     for field, property_ in _TEXT_FIELDS.items():
         setattr(contact, field, fields.first_text(card, property_))
@@ -127,26 +125,16 @@ def _read_contact(card: Card, record: ItemRecord) -> None:
         contact.photo.CopyFrom(photo)
     contact.contact_uid = values.text(card.component.first("UID")).strip()
     summary.file_as = _file_as(card)
-    _summarize(contact, record)
-
-
-def _summarize(contact: ContactContent, record: ItemRecord) -> None:
-    """What lists show of the content."""
-    summary = record.summary.contact
-    summary.email = next((email.address for email in contact.emails), "")
-    preferred = next((phone.number for phone in contact.phones if phone.preferred), "")
-    summary.phone = preferred or next((phone.number for phone in contact.phones), "")
-    summary.company = contact.company
-    summary.has_photo = contact.HasField("photo")
+    records.summarize_contact(summary, contact)
 
 
 def _children(card: Card) -> list[str]:
-    return [text for text in (unescaped(line.value).strip() for line in card.lines(_CHILDREN)) if text][: lists.MAX_ENTRIES]
+    return [text for text in (unescaped(line.value).strip() for line in card.lines(_CHILDREN)) if text][: limits.CONTACT_ENTRIES]
 
 
 def _read_members(card: Card, record: ItemRecord) -> None:
     members = [member for member in map(_member, card.component.lines(*_MEMBER)) if member]
-    record.content.distribution_list.members.extend(members[:MAX_MEMBERS])
+    record.content.distribution_list.members.extend(members[: limits.MEMBERS])
     record.content.distribution_list.list_uid = values.text(card.component.first("UID")).strip()
     record.summary.distribution_list.member_count = len(record.content.distribution_list.members)
 
@@ -195,10 +183,12 @@ def _member_units(card: Card) -> list[Unit]:
     name = _MEMBER[0] if card.version == V4 else _MEMBER[1]
 
     def lines(record: ItemRecord, old: Sequence[Line]) -> list[Line]:
-        known = [(_member(line), line) for line in old]
-        held = {member.SerializeToString(deterministic=True): line for member, line in known if member}
+        known = [(member, line) for member, line in ((_member(line), line) for line in old) if member]
+        held = {member.SerializeToString(deterministic=True): line for member, line in known[: limits.MEMBERS]}
         wanted = record.content.distribution_list.members
-        return [held.get(member.SerializeToString(deterministic=True)) or _member_line(member, name) for member in wanted]
+        written = [held.get(member.SerializeToString(deterministic=True)) or _member_line(member, name) for member in wanted]
+        # The members beyond the contract's limit are in no field; they stay.
+        return [*written, *(line for _, line in known[limits.MEMBERS :])]
 
     return [Unit(named(*_MEMBER), lambda record: list(record.content.distribution_list.members), lines)]
 
@@ -228,24 +218,30 @@ def _contact_units(card: Card) -> list[Unit]:
     ]
 
 
+def _said_file_as(record: ItemRecord) -> str:
+    """The name to sort by, where it says more than the name does: what was only filled in is not written into a card."""
+    file_as = record.summary.contact.file_as
+    return "" if file_as == records.default_file_as(record.summary, record.content) else file_as
+
+
 def _name_units(card: Card) -> list[Unit]:
     """N; in vCard 4 with the name to sort by as its parameter, in vCard 3 beside it."""
 
     def parts(record: ItemRecord) -> tuple[str, ...]:
         name = tuple(str(getattr(record.content.contact.name, field)) for field in _NAME)
-        return (*name, record.summary.contact.file_as) if card.version == V4 else name
+        return (*name, _said_file_as(record)) if card.version == V4 else name
 
     def lines(record: ItemRecord, old: Sequence[Line]) -> list[Line]:
         params = {key: words for key, words in (old[0].params if old else {}).items() if key != "SORT-AS"}
-        if card.version == V4 and record.summary.contact.file_as:
-            params["SORT-AS"] = [record.summary.contact.file_as]
+        if card.version == V4 and _said_file_as(record):
+            params["SORT-AS"] = [_said_file_as(record)]
         return [Line("N", ";".join(map(escaped, parts(record)[:5])), params)] if any(parts(record)) else []
 
     units = [Unit(named("N"), parts, lines)]
     if card.version == V3:
-        units.append(fields.text_unit(card, fields.FILE_AS, lambda record: record.summary.contact.file_as))
+        units.append(fields.text_unit(card, fields.FILE_AS, _said_file_as))
     else:
-        units.append(Unit(card.owns(fields.FILE_AS), lambda record: record.summary.contact.file_as, lambda _record, _old: []))
+        units.append(Unit(card.owns(fields.FILE_AS), _said_file_as, lambda _record, _old: []))
     return units
 
 
@@ -309,8 +305,11 @@ def _organization_lines(record: ItemRecord, old: Sequence[Line]) -> list[Line]:
 
 def _child_lines(card: Card) -> Callable[[ItemRecord, Sequence[Line]], list[Line]]:
     def lines(record: ItemRecord, _old: Sequence[Line]) -> list[Line]:
-        held = {unescaped(line.value).strip(): line for line in card.lines(_CHILDREN)}
-        return [held.get(child) or Line("X-CHILD", escaped(child)) for child in record.content.contact.children]
+        known = [(text, line) for text, line in ((unescaped(line.value).strip(), line) for line in card.lines(_CHILDREN)) if text]
+        held = dict(known[: limits.CONTACT_ENTRIES])
+        written = [held.get(child) or Line("X-CHILD", escaped(child)) for child in record.content.contact.children]
+        # The children beyond the contract's limit are in no field; they stay.
+        return [*written, *(line for _, line in known[limits.CONTACT_ENTRIES :])]
 
     return lines
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from rookery.v1.contact_pb2 import ContactAddress, ContactContext, ContactEmail, ContactPhone, PhoneKind
 from rookery_core.formats.contact_units import V4, Card, types, uri
 from rookery_core.formats.contentlines import Line, escaped, split, unescaped
+from rookery_core.rules import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-MAX_ENTRIES = 100
 
 _CONTEXTS = {
     "WORK": ContactContext.CONTACT_CONTEXT_WORK,
@@ -71,7 +70,7 @@ def merged(
     wanted: Iterable[T], held: Sequence[Held[T]], key: Callable[[T], str], compose: Callable[[T, Line | None], list[Line]]
 ) -> list[Line]:
     """The lines for a list of entries: unchanged ones keep theirs, changed ones (of the same key) keep what no field holds."""
-    left = list(held[:MAX_ENTRIES])
+    left = list(held[: limits.CONTACT_ENTRIES])
     lines: list[Line] = []
     for value in wanted:
         same = next((entry for entry in left if entry.value == value), None)
@@ -80,7 +79,7 @@ def merged(
             left = [entry for entry in left if entry is not near]
         lines += same.lines if same else compose(value, near.lines[0] if near else None)
     # The entries beyond the contract's limit are in no field; they stay.
-    return [*lines, *(line for entry in held[MAX_ENTRIES:] for line in entry.lines)]
+    return [*lines, *(line for entry in held[limits.CONTACT_ENTRIES :] for line in entry.lines)]
 
 
 def emails(card: Card) -> list[Held[ContactEmail]]:

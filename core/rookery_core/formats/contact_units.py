@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rookery.v1.contact_pb2 import PartialDate, Photo
 from rookery_core.formats.contentlines import Line, escaped, split, unescaped
 from rookery_core.formats.item_record import Unit
+from rookery_core.rules import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from rookery_core.formats.contentlines import Component
     from rookery_core.formats.item_record import ItemRecord
 
-MAX_PHOTO = 512 * 1024
 V3, V4 = "3.0", "4.0"
 
 _DATE = re.compile(
@@ -193,7 +193,7 @@ def photo(line: Line) -> Photo | None:
     if match or line.param("ENCODING").upper() in ("B", "BASE64"):
         data = _base64(line.value[match.end() :] if match else line.value)
         declared = (match[1] if match else "") or line.param("MEDIATYPE") or _image_type(line)
-        if not data or len(data) > MAX_PHOTO:
+        if not data or len(data) > limits.PHOTO_BYTES:
             return None
         return Photo(media_type=(declared or _sniffed(data)).lower(), data=data)
     link = uri(line.value)

@@ -13,17 +13,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from rookery.v1.item_pb2 import ItemContent, ItemKind, ItemState, ItemSummary
 from rookery_core.errors import InvalidArgument
+from rookery_core.rules import limits, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from rookery_core.formats.contentlines import Component, Line
-
-MAX_SOURCE = 1 << 20
-"""Bytes of a document at most: what ``ItemContent.source`` may hold."""
-MAX_SUBJECT = 1000
-MAX_CATEGORIES = 100
-MAX_CATEGORY = 255
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,23 +96,23 @@ def invalid(message: str) -> InvalidArgument:
 
 
 def require_size(document: bytes) -> None:
-    """InvalidArgument ``DOCUMENT_INVALID`` for a document of more than ``MAX_SOURCE`` bytes."""
-    if len(document) > MAX_SOURCE:
-        raise invalid(f"the document has {len(document):,} bytes; at most {MAX_SOURCE:,} are taken for one item")
+    """InvalidArgument ``DOCUMENT_INVALID`` for a document of more than 1 MiB."""
+    if len(document) > limits.SOURCE_BYTES:
+        raise invalid(f"the document has {len(document):,} bytes; at most {limits.SOURCE_BYTES:,} are taken for one item")
 
 
 def subject_of(text: str) -> str:
     """A subject: one line, at most 1,000 characters."""
-    return " ".join(text.split("\n")).strip()[:MAX_SUBJECT]
+    return " ".join(text.split("\n")).strip()[: limits.SUBJECT]
 
 
-def category_names(names: Iterable[str]) -> list[str]:
-    """Names of categories within the contract's limits, unique by case-fold."""
+def category_names(found: Iterable[str]) -> list[str]:
+    """Names of categories within the contract's limits, unique by case-fold; what can not be one is left out."""
     unique: dict[str, str] = {}
-    for name in names:
-        name = " ".join(name.split())[:MAX_CATEGORY].strip()  # noqa: PLW2901
-        if name and len(unique) < MAX_CATEGORIES:
-            unique.setdefault(name.casefold(), name)
+    for text in found:
+        name = names.shortened_category(text)
+        if name and len(unique) < names.CATEGORIES:
+            unique.setdefault(names.key(name), name)
     return list(unique.values())
 
 

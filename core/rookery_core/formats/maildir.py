@@ -14,6 +14,9 @@ from rookery_core.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LARGEST_MESSAGE = 256 * 1024 * 1024
+"""Bytes of the largest message that is read."""
+
 _DELIVERED = re.compile(r"(\d{9,10})[._]")
 _INFO = re.compile(r"[:;!]2,([A-Za-z]*)$")
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-")
@@ -32,14 +35,10 @@ class MaildirMessage:
     """Flag S (seen)."""
     flagged: bool = False
     """Flag F."""
-    replied: bool = False
-    """Flag R."""
-    forwarded: bool = False
-    """Flag P (passed)."""
-    draft: bool = False
-    """Flag D."""
-    deleted: bool = False
-    """Flag T (trashed): to be removed when the folder is next cleaned up."""
+    trashed: bool = False
+    """Flag T: thrown away, to be removed when the folder is next cleaned up."""
+    too_large: bool = False
+    """Whether the message is larger than was asked for: `raw` is empty then."""
 
 
 def is_maildir(path: str | os.PathLike[str]) -> bool:
@@ -48,21 +47,23 @@ def is_maildir(path: str | os.PathLike[str]) -> bool:
     return (folder / "cur").is_dir() and (folder / "new").is_dir()
 
 
-def read(path: str | os.PathLike[str]) -> Iterator[MaildirMessage]:
+def read(path: str | os.PathLike[str], largest: int = LARGEST_MESSAGE) -> Iterator[MaildirMessage]:
     """The messages of a Maildir and of the folders within, folder by folder, in the order of their file names.
 
     Folders within are named in Maildir++'s way (".Work.2024") or lie as plain directories ("Work/2024"); their names may be in
     IMAP's UTF-7 (RFC 3501 section 5.1.3). A file that another program moves away meanwhile is left out, unless it comes by again
-    under its new name. InvalidArgument ``DOCUMENT_INVALID`` if neither the path nor a folder within it is a Maildir.
+    under its new name. A message of more than `largest` bytes comes without them, marked as ``too_large``. The flags D (draft),
+    P (passed) and R (replied) are not told. InvalidArgument ``DOCUMENT_INVALID`` if neither the path nor a folder within it is
+    a Maildir.
     """
     top = Path(path)
     folders = sorted(_folders(top, ()))
     if not folders:
         raise InvalidArgument("DOCUMENT_INVALID", f"{top.name} is no Maildir: it has no “cur” and “new”")
-    return _messages(folders)
+    return _messages(folders, largest)
 
 
-def _messages(folders: list[tuple[tuple[str, ...], Path]]) -> Iterator[MaildirMessage]:
+def _messages(folders: list[tuple[tuple[str, ...], Path]], largest: int) -> Iterator[MaildirMessage]:
     for names, folder in folders:
         seen: set[str] = set()
         for place in ("new", "cur"):
@@ -71,14 +72,16 @@ def _messages(folders: list[tuple[tuple[str, ...], Path]]) -> Iterator[MaildirMe
                 if unique in seen or file.name.startswith(".") or not file.is_file():
                     continue
                 try:
-                    raw, modified = file.read_bytes(), int(file.stat().st_mtime)
+                    status = file.stat()
+                    too_large = status.st_size > largest
+                    raw = b"" if too_large else file.read_bytes()
                 except FileNotFoundError:
                     continue
                 seen.add(unique)
-                yield _message(raw, names, file.name, modified)
+                yield _message(raw, names, file.name, int(status.st_mtime), too_large=too_large)
 
 
-def _message(raw: bytes, folder: tuple[str, ...], name: str, modified: int) -> MaildirMessage:
+def _message(raw: bytes, folder: tuple[str, ...], name: str, modified: int, *, too_large: bool) -> MaildirMessage:
     delivered = _DELIVERED.match(name)
     info = _INFO.search(name)
     flags = info[1] if info else ""
@@ -88,10 +91,8 @@ def _message(raw: bytes, folder: tuple[str, ...], name: str, modified: int) -> M
         int(delivered[1]) if delivered else modified,
         read="S" in flags,
         flagged="F" in flags,
-        replied="R" in flags,
-        forwarded="P" in flags,
-        draft="D" in flags,
-        deleted="T" in flags,
+        trashed="T" in flags,
+        too_large=too_large,
     )
 
 

@@ -18,6 +18,9 @@ from rookery_core.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LARGEST_MESSAGE = 256 * 1024 * 1024
+"""Bytes of the largest message that is read."""
+
 _CHUNK = 1024 * 1024
 _LONGEST_FROM_LINE = 1000
 
@@ -41,6 +44,8 @@ class MboxMessage:
     """The line before it, without its line end."""
     offset: int
     """Where that line begins, in bytes from where reading began: an import can go on from here."""
+    too_large: bool = False
+    """Whether the message is larger than was asked for: `raw` is empty then."""
 
     @property
     def seconds(self) -> int | None:
@@ -55,24 +60,29 @@ class MboxMessage:
         return int(moment.timestamp())
 
 
-def read(stream: BinaryIO) -> Iterator[MboxMessage]:
+def read(stream: BinaryIO, largest: int = LARGEST_MESSAGE) -> Iterator[MboxMessage]:
     """The messages of an mbox, one after another; only one message (and a mebibyte) is in memory at a time.
+
+    A message of more than `largest` bytes, with its ``From_`` line and as it stands in the file, is passed over: it comes without
+    its bytes, marked as ``too_large``, and reading goes on with the next.
 
     A ``From_`` line with sender and date is a separator wherever it stands, as mboxrd quotes all others; a line that only
     looks like one is a separator after an empty line, if it holds a time of day. InvalidArgument ``DOCUMENT_INVALID`` if the first
     line that is not empty is no ``From_`` line.
     """
-    return _Reader(stream).messages()
+    return _Reader(stream, largest).messages()
 
 
 class _Reader:
-    """The bytes from the current message's From_ line on, and how far they have been searched."""
+    """The bytes from the current message's From_ line on; of a message that is too large, those that were read last."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, largest: int) -> None:
         self._stream = stream
+        self._largest = largest
         self._buffer = bytearray()
         self._offset = 0
         self._ended = False
+        self._passed: MboxMessage | None = None
 
     def messages(self) -> Iterator[MboxMessage]:
         self._skip_empty_lines()
@@ -82,7 +92,8 @@ class _Reader:
             raise InvalidArgument("DOCUMENT_INVALID", "this is no mbox: it does not begin with a “From ” line")
         while self._buffer:
             end = self._next_separator()
-            yield self._message(end)
+            yield self._passed or self._message(end)
+            self._passed = None
             del self._buffer[:end]
             self._offset += end
 
@@ -104,7 +115,7 @@ class _Reader:
         while True:
             found = self._buffer.find(b"\nFrom ", searched)
             if found < 0:
-                searched = max(0, len(self._buffer) - 5)
+                searched = self._pass_over(max(0, len(self._buffer) - 5))
                 if not self._more():
                     return len(self._buffer)
                 continue
@@ -117,6 +128,18 @@ class _Reader:
                 return found + 1
             searched = found + 1
 
+    def _pass_over(self, searched: int) -> int:
+        """Lets go of a message that is too large, but for what the next separator may need; gives where the search goes on."""
+        if searched <= self._largest and self._passed is None:
+            return searched
+        if self._passed is None:
+            self._passed = self._too_large()
+        # Two bytes before a separator tell whether an empty line stands there.
+        gone = max(0, searched - 2)
+        del self._buffer[:gone]
+        self._offset += gone
+        return searched - gone
+
     def _separates(self, found: int, line_end: int) -> bool:
         line = bytes(self._buffer[found + 1 : line_end if line_end >= 0 else found + _LONGEST_FROM_LINE])
         if _CERTAIN.match(line):
@@ -124,7 +147,13 @@ class _Reader:
         after_empty = self._buffer[found - 1 : found] == b"\n" or self._buffer[found - 2 : found] == b"\n\r"
         return after_empty and _CLOCK.search(line) is not None
 
+    def _too_large(self) -> MboxMessage:
+        line = bytes(self._buffer[:_LONGEST_FROM_LINE]).partition(b"\n")[0].removesuffix(b"\r")
+        return MboxMessage(b"", line, self._offset, too_large=True)
+
     def _message(self, end: int) -> MboxMessage:
+        if end > self._largest:
+            return self._too_large()
         line_end = self._buffer.find(b"\n", 0, end)
         if line_end < 0:
             return MboxMessage(b"", bytes(self._buffer[:end]), self._offset)

@@ -17,14 +17,12 @@ from rookery_core.formats.mime_compose import compose
 from rookery_core.formats.mime_headers import text_of
 from rookery_core.formats.mime_parts import Part, sort_parts
 from rookery_core.formats.mime_structure import scan
-from rookery_core.formats.mime_text import preview_of
 from rookery_core.formats.mime_transfer import decode_part
-from rookery_core.rules.threading import conversation_id
+from rookery_core.rules import limits, records
 
 __all__ = ["ParsedMessage", "Part", "compose", "decode_part", "parse"]
 
 DEFECTS_LIMIT = 20
-SUBJECT_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,9 @@ def parse(raw: bytes) -> ParsedMessage:
     message = mime_envelope.message_summary(header, charset, defects)
     message.has_calendar = kind.has_calendar
     message.is_report = kind.is_report
-    recipients, message.display_to = mime_envelope.recipients(header, charset, defects)
+    recipients = mime_envelope.recipients(header, charset, defects)
     details = mime_envelope.message_content(header, charset, defects)
     sent = mime_envelope.sent_at(header, defects)
-    subject = text_of(header.first("subject"), charset)
     details.defects.extend(list(dict.fromkeys(defects))[:DEFECTS_LIMIT])
 
     content = ItemContent(
@@ -70,21 +67,13 @@ def parse(raw: bytes) -> ParsedMessage:
     summary = ItemSummary(
         kind=ITEM_KIND_MESSAGE,
         message_class=kind.message_class,
-        subject=subject[:SUBJECT_LIMIT],
-        preview=preview_of(found.text, found.html),
+        subject=text_of(header.first("subject"), charset)[: limits.SUBJECT],
         size_bytes=len(raw),
         importance=mime_envelope.importance(header),
         sensitivity=mime_envelope.sensitivity(header),
-        has_attachments=found.has_files,
-        conversation_id=conversation_id(
-            message_id=message.message_id,
-            in_reply_to=details.in_reply_to,
-            references=details.references,
-            subject=subject,
-            from_address=getattr(message, "from").address,
-        ),
         message=message,
     )
+    records.derive(summary, content)
     if sent is not None:
         summary.sent.seconds = sent
     received = mime_envelope.received_at(header)

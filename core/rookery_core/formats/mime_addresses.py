@@ -159,18 +159,3 @@ def _person(name: str, address: str) -> Person:
     if not at:
         return Person(name=(name or domain)[:_NAME_LIMIT], address="")
     return Person(name=name[:_NAME_LIMIT], address=f"{local}@{domain.strip().lower()}"[:_ADDRESS_LIMIT])
-
-
-def display(people: list[Person], limit: int) -> str:
-    """Names, or addresses where there is none, separated by semicolons; at most ``limit`` characters."""
-    out: list[str] = []
-    length = 0
-    for person in people:
-        text = person.name or person.address
-        if not text:
-            continue
-        out.append(text)
-        length += len(text) + 2
-        if length >= limit + 2:
-            break
-    return "; ".join(out)[:limit]

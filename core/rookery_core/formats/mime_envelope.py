@@ -24,18 +24,19 @@ from rookery.v1.item_pb2 import (
     RecipientType,
     Sensitivity,
 )
-from rookery_core.formats.mime_addresses import display, parse_addresses
+from rookery_core.formats.mime_addresses import parse_addresses
 from rookery_core.formats.mime_dates import parse_date
 from rookery_core.formats.mime_headers import HeaderBlock, message_ids, raw_text_of, text_of
+from rookery_core.rules import limits
 
 if TYPE_CHECKING:
     from rookery.v1.person_pb2 import Person
 
 HEADERS_LIMIT = 1000
 HEADER_VALUE_LIMIT = 64 * 1024
-RECIPIENTS_LIMIT = 10_000
+HEADERS_BYTES = 1 << 20
+"""Bytes of all header fields together that become records: with the largest texts, attachments and recipients they fit into one."""
 REFERENCES_LIMIT = 200
-DISPLAY_TO_LIMIT = 255
 
 _RECIPIENT_FIELDS: tuple[tuple[str, RecipientType.ValueType], ...] = (
     ("to", RECIPIENT_TYPE_TO),
@@ -67,19 +68,16 @@ def message_summary(header: HeaderBlock, charset: str, defects: list[str]) -> Me
     return summary
 
 
-def recipients(header: HeaderBlock, charset: str, defects: list[str]) -> tuple[list[Recipient], str]:
-    """The recipients in the order To, Cc, Bcc, Reply-To, at most 10,000; and those of To as a list shows them."""
+def recipients(header: HeaderBlock, charset: str, defects: list[str]) -> list[Recipient]:
+    """The recipients in the order To, Cc, Bcc, Reply-To, at most 10,000."""
     found: list[Recipient] = []
-    display_to = ""
     for name, kind in _RECIPIENT_FIELDS:
-        people = _people(header, name, charset, RECIPIENTS_LIMIT + 1 - len(found)) if name in header.index else []
-        if kind == RECIPIENT_TYPE_TO:
-            display_to = display(people, DISPLAY_TO_LIMIT)
+        people = _people(header, name, charset, limits.RECIPIENTS + 1 - len(found)) if name in header.index else []
         found += [Recipient(type=kind, person=person) for person in people]
-    if len(found) > RECIPIENTS_LIMIT:
+    if len(found) > limits.RECIPIENTS:
         defects.append("more than 10,000 recipients; the rest stays unread")
-        del found[RECIPIENTS_LIMIT:]
-    return found, display_to
+        del found[limits.RECIPIENTS :]
+    return found
 
 
 def message_content(header: HeaderBlock, charset: str, defects: list[str]) -> MessageContent:
@@ -95,12 +93,26 @@ def message_content(header: HeaderBlock, charset: str, defects: list[str]) -> Me
     content.references.extend(references)
     asked = header.first("disposition-notification-to") or header.first("x-confirm-reading-to")
     content.read_receipt_requested = bool(asked.strip())
+    _add_headers(content, header, charset, defects)
+    return content
+
+
+def _add_headers(content: MessageContent, header: HeaderBlock, charset: str, defects: list[str]) -> None:
     if len(header.fields) > HEADERS_LIMIT:
         defects.append("more than 1,000 header fields; the rest stays unread")
     add = content.headers.add
+    if header.is_plain:
+        for name, value in header.fields[:HEADERS_LIMIT]:
+            add(name=name, value=value.rstrip())
+        return
+    room = HEADERS_BYTES
     for name, value in header.fields[:HEADERS_LIMIT]:
-        add(name=name, value=value.rstrip() if header.is_plain else text_of(value[:HEADER_VALUE_LIMIT], charset))
-    return content
+        cut = value[:HEADER_VALUE_LIMIT]
+        room -= len(name) + len(cut)
+        if room < 0:
+            defects.append("more than 1 MiB of header fields; the rest stays unread")
+            return
+        add(name=name, value=text_of(cut, charset))
 
 
 def importance(header: HeaderBlock) -> Importance.ValueType:

@@ -17,15 +17,12 @@ from rookery_core.formats import mime_charsets
 from rookery_core.formats.mime_headers import message_ids, parameters, read_block, text_of
 from rookery_core.formats.mime_text import body_text, joined_text
 from rookery_core.formats.mime_transfer import BASE64, IDENTITY, decode_part, decoded_size
+from rookery_core.rules import limits
 
 if TYPE_CHECKING:
     from rookery_core.formats.mime_structure import Entity
 
-NAME_LIMIT = 255
-"""Characters of an attachment's name."""
-
 _MESSAGES = {"message/rfc822", "message/global"}
-_SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -54,8 +51,6 @@ class SortedParts:
     truncated: bool = False
     attachments: list[Attachment] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
-    has_files: bool = False
-    """Whether something is attached that is neither an inline image nor a signature."""
     defects: list[str] = field(default_factory=list)
 
 
@@ -123,20 +118,18 @@ def _attach(raw: bytes, leaf: Entity, disposition: str, name: str, found: Sorted
         name = _name(_place_name(text_of(header.first("content-location")[:2000])))
     content_id = text_of(header.first("content-id")[:2000])
     ids = message_ids(content_id)
-    intent = _intent(leaf, disposition, content_id)
     found.attachments.append(
         Attachment(
             id=number,
             name=name,
             media_type=leaf.media_type,
             size_bytes=size,
-            content_id=(ids[0] if ids else content_id)[:1000],
-            disposition=intent,
+            content_id=(ids[0] if ids else content_id)[: limits.CONTENT_ID],
+            disposition=_intent(leaf, disposition, content_id),
             is_message=is_message,
         )
     )
     found.parts.append(Part(number, leaf.start, length, leaf.encoding, size))
-    found.has_files |= intent != ATTACHMENT_DISPOSITION_INLINE and leaf.media_type not in _SIGNATURES
 
 
 def _intent(leaf: Entity, disposition: str, content_id: str) -> AttachmentDisposition.ValueType:
@@ -164,12 +157,12 @@ def _name(text: str) -> str:
     last = _UNSAFE.sub("", text.replace("\\", "/").rsplit("/", 1)[-1]).strip()
     if last in {".", ".."}:
         return ""
-    if len(last) <= NAME_LIMIT:
+    if len(last) <= limits.SHORT_TEXT:
         return last
     stem, dot, extension = last.rpartition(".")
     if not dot or len(extension) > 20:
-        return last[:NAME_LIMIT]
-    return stem[: NAME_LIMIT - len(extension) - 1] + dot + extension
+        return last[: limits.SHORT_TEXT]
+    return stem[: limits.SHORT_TEXT - len(extension) - 1] + dot + extension
 
 
 def _place_name(location: str) -> str:
@@ -187,4 +180,4 @@ def _message_name(raw: bytes, leaf: Entity) -> str:
     else:
         header = read_block(raw, leaf.start, leaf.end)
     subject = text_of(header.first("subject")[:2000]).replace("/", "_").replace("\\", "_")
-    return _name(subject[: NAME_LIMIT - 4] + ".eml") if subject else ""
+    return _name(subject[: limits.SHORT_TEXT - 4] + ".eml") if subject else ""

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from rookery_core.formats.mime_headers import HeaderBlock, parameters, read_block
 from rookery_core.formats.mime_transfer import IDENTITY, encoding_named
+from rookery_core.rules import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DEPTH_LIMIT = 50
-PARTS_LIMIT = 1000
+PARTS_LIMIT = limits.ATTACHMENTS
 BOUNDARY_LIMIT = 200
 
 _TYPE = re.compile(r"[!#$%&'*+.^_`|~a-z0-9-]{1,127}/[!#$%&'*+.^_`|~a-z0-9-]{1,127}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rookery.v1.calendar_pb2 import CalendarTime
 from rookery_core.errors import InvalidArgument
-from rookery_core.rules import zones
+from rookery_core.rules import limits, zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,6 @@ FLOATING_BEFORE = 14 * HOUR
 """A floating time comes first in the zone that is furthest ahead of UTC, +14:00 …"""
 FLOATING_AFTER = 12 * HOUR
 """… and last in the one furthest behind, -12:00."""
-MAX_ZONE = 255
 
 _LOCAL = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2}):(\d{2}))?\Z", re.ASCII)
 _UNTIL = re.compile(r"(?:\A|;)UNTIL=(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})(Z?))?(?:;|\Z)", re.ASCII | re.IGNORECASE)
@@ -101,7 +100,7 @@ def validate(time: CalendarTime, field: str) -> None:
         )
     if is_date(time) and time.time_zone:
         raise InvalidArgument("FIELD_INVALID", f"{field} is a date; dates have no time zone", field=f"{field}.time_zone")
-    if len(time.time_zone) > MAX_ZONE or not time.time_zone.isprintable():
+    if len(time.time_zone) > limits.ZONE or not time.time_zone.isprintable():
         raise InvalidArgument("FIELD_INVALID", f"{field} has a malformed time zone", field=f"{field}.time_zone")
 
 

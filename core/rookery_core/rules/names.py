@@ -37,14 +37,27 @@ def categories(names: list[str], field: str = "categories") -> list[str]:
     kept: dict[str, str] = {}
     for name in names:
         clean = unicodedata.normalize("NFC", name).strip()
-        if (
-            not clean
-            or len(clean) > CATEGORY_LENGTH
-            or len(key(clean)) > CATEGORY_LENGTH
-            or any(unicodedata.category(c) in _FORBIDDEN for c in clean)
-        ):
+        if not _is_category(clean):
             raise InvalidArgument("FIELD_INVALID", "a category has 1 to 255 characters and no control characters", field=field)
         kept.setdefault(key(clean), clean)
     if len(kept) > CATEGORIES:
         raise InvalidArgument("LIMIT_EXCEEDED", f"an item has at most {CATEGORIES} categories", field=field)
     return list(kept.values())
+
+
+def shortened_category(text: str) -> str:
+    """A category's name made of any text: white space folded, control characters left out, cut; "" where nothing is left."""
+    words = " ".join(unicodedata.normalize("NFC", text).split())
+    clean = "".join(character for character in words if unicodedata.category(character) not in _FORBIDDEN)
+    clean = clean[:CATEGORY_LENGTH].strip()
+    while clean and not _is_category(clean):
+        clean = clean[:-1].strip()
+    return clean
+
+
+def _is_category(name: str) -> bool:
+    return (
+        0 < len(name) <= CATEGORY_LENGTH
+        and len(key(name)) <= CATEGORY_LENGTH
+        and all(unicodedata.category(character) not in _FORBIDDEN for character in name)
+    )

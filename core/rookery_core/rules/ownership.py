@@ -77,8 +77,8 @@ def require_writable(descriptor: Descriptor, path: str) -> list[FieldDescriptor]
 def apply_mask(target: Message, source: Message, fields: list[FieldDescriptor]) -> None:
     """Sets one path of ``target`` to what ``source`` has there; absent in the source means cleared.
 
-    Messages and repeated fields are replaced whole, but what the server or the first writer owns inside a replaced message
-    stays as it was in the target.
+    Messages and repeated fields are replaced whole, but what the server or the first writer owns inside a message that is
+    replaced or cleared stays as it was in the target. A cleared message in which nothing such is set is gone.
     """
     for field in fields[:-1]:
         source = getattr(source, field.name)
@@ -96,11 +96,14 @@ def apply_mask(target: Message, source: Message, fields: list[FieldDescriptor]) 
 
 
 def _replace_message(target: Message, source: Message, leaf: FieldDescriptor) -> None:
-    if not source.HasField(leaf.name):
-        target.ClearField(leaf.name)
+    wanted = source.HasField(leaf.name)
+    if not wanted and not target.HasField(leaf.name):
         return
     inner_target, inner_source = getattr(target, leaf.name), getattr(source, leaf.name)
-    inner_target.SetInParent()
+    if wanted:
+        inner_target.SetInParent()
     for field in inner_target.DESCRIPTOR.fields:
         if owner_of(field) == options_pb2.FIELD_OWNER_CLIENT:
             apply_mask(inner_target, inner_source, [field])
+    if not wanted and not inner_target.ListFields():
+        target.ClearField(leaf.name)

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from rookery.v1 import item_pb2
 from rookery_core.errors import InvalidArgument
-from rookery_core.rules import threading
+from rookery_core.rules import limits, threading
+from rookery_core.rules.body_text import preview_of
 from rookery_core.rules.ids import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rookery.v1.item_pb2 import ItemContent, ItemSummary, MessageSummary
+    from rookery.v1.contact_pb2 import ContactContent, ContactSummary
+    from rookery.v1.item_pb2 import Attachment, ItemContent, ItemSummary, MessageSummary
     from rookery.v1.person_pb2 import Person
-
-PREVIEW_LENGTH = 200
-DISPLAY_LENGTH = 255
 
 _CLASSES: dict[int, str] = {
     item_pb2.ITEM_KIND_MESSAGE: "IPM.Note",
@@ -29,6 +28,7 @@ _CLASSES: dict[int, str] = {
 }
 
 _TO = {item_pb2.RECIPIENT_TYPE_UNSPECIFIED, item_pb2.RECIPIENT_TYPE_TO}
+_SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 
 DETAILS: dict[int, str] = {
     item_pb2.ITEM_KIND_MESSAGE: "message",
@@ -57,20 +57,20 @@ def require_kind(summary: ItemSummary, content: ItemContent) -> str:
 
 
 def complete(summary: ItemSummary, content: ItemContent, item_id: bytes) -> None:
-    """Fills in what follows from the rest: class, preview, paper clip, ids of the outside world, what lists show of the content.
+    """Fills in what follows from the rest: class, ids of the outside world, a contact's names, and all that ``derive`` does.
 
-    Run after each create and update by a client. Imported messages come complete from the parser.
+    Run after each create and update by a client, and after reading a calendar or contact document. It changes nothing of a message
+    that comes from the parser.
     """
     arm = require_kind(summary, content)
     getattr(summary, arm).SetInParent()
     summary.message_class = summary.message_class or _CLASSES[summary.kind]
-    summary.preview = " ".join(content.body.text[: 20 * PREVIEW_LENGTH].split())[:PREVIEW_LENGTH]
-    summary.has_attachments = any(
-        attachment.disposition != item_pb2.ATTACHMENT_DISPOSITION_INLINE for attachment in content.attachments
-    )
     match summary.kind:
         case item_pb2.ITEM_KIND_MESSAGE:
-            _complete_message(summary, content, item_id)
+            message = summary.message
+            if not message.message_id and not content.message.has_original:
+                domain = author(message).address.rpartition("@")[2]
+                message.message_id = f"{text_of(item_id)}@{domain or 'localhost'}"
         case item_pb2.ITEM_KIND_APPOINTMENT:
             summary.appointment.meeting_id = summary.appointment.meeting_id or text_of(item_id)
             summary.appointment.all_day = "T" not in summary.appointment.start.local
@@ -79,11 +79,35 @@ def complete(summary: ItemSummary, content: ItemContent, item_id: bytes) -> None
         case item_pb2.ITEM_KIND_JOURNAL:
             summary.journal.journal_id = summary.journal.journal_id or text_of(item_id)
         case item_pb2.ITEM_KIND_CONTACT:
-            _complete_contact(summary, content, item_id)
+            _name_contact(summary, content, item_id)
         case item_pb2.ITEM_KIND_DISTRIBUTION_LIST:
             lists = content.distribution_list
             lists.list_uid = lists.list_uid or f"urn:uuid:{text_of(item_id)}"
-            summary.distribution_list.member_count = len(lists.members)
+    derive(summary, content)
+
+
+def derive(summary: ItemSummary, content: ItemContent) -> None:
+    """Computes what lists show of the content: preview, paper clip, recipients, conversation, a contact's first numbers."""
+    body = content.body
+    # One form at a time: large texts are slow to take out of a record, and imports wait for this.
+    summary.preview = preview_of(body.text, "") or preview_of("", body.html)
+    summary.has_attachments = any(map(_is_file, content.attachments))
+    match summary.kind:
+        case item_pb2.ITEM_KIND_MESSAGE:
+            _derive_message(summary, content)
+        case item_pb2.ITEM_KIND_CONTACT:
+            summarize_contact(summary.contact, content.contact)
+        case item_pb2.ITEM_KIND_DISTRIBUTION_LIST:
+            summary.distribution_list.member_count = len(content.distribution_list.members)
+
+
+def summarize_contact(summary: ContactSummary, contact: ContactContent) -> None:
+    """What lists show of a contact: the first e-mail address, the preferred or first telephone number, company, photo."""
+    summary.email = next((email.address for email in contact.emails), "")
+    preferred = next((phone.number for phone in contact.phones if phone.preferred), "")
+    summary.phone = preferred or next((phone.number for phone in contact.phones), "")
+    summary.company = contact.company
+    summary.has_photo = bool(contact.photo.data or contact.photo.url)
 
 
 def external_id(summary: ItemSummary, content: ItemContent) -> str:
@@ -105,11 +129,13 @@ def external_id(summary: ItemSummary, content: ItemContent) -> str:
             return ""
 
 
-def display(people: Iterable[Person], limit: int = DISPLAY_LENGTH) -> str:
+def display(people: Iterable[Person], limit: int = limits.DISPLAY) -> str:
     """People as a list prints them: names, or addresses where there are none, joined by "; " and cut."""
     shown = ""
     for person in people:
-        shown += ("; " if shown else "") + (person.name or person.address)
+        name = person.name or person.address
+        if name:
+            shown += f"; {name}" if shown else name
         if len(shown) > limit:
             return shown[: limit - 1] + "…"
     return shown
@@ -121,12 +147,14 @@ def author(message: MessageSummary) -> Person:
     return person
 
 
-def _complete_message(summary: ItemSummary, content: ItemContent, item_id: bytes) -> None:
+def _is_file(attachment: Attachment) -> bool:
+    """Whether an attachment is a file to its readers: neither shown within the text nor a signature of the whole."""
+    return attachment.disposition != item_pb2.ATTACHMENT_DISPOSITION_INLINE and attachment.media_type not in _SIGNATURES
+
+
+def _derive_message(summary: ItemSummary, content: ItemContent) -> None:
     message, detail = summary.message, content.message
     message.display_to = display(recipient.person for recipient in content.recipients if recipient.type in _TO)
-    if not message.message_id and not detail.has_original:
-        domain = author(message).address.rpartition("@")[2]
-        message.message_id = f"{text_of(item_id)}@{domain or 'localhost'}"
     summary.conversation_id = threading.conversation_id(
         message_id=message.message_id,
         in_reply_to=detail.in_reply_to,
@@ -136,17 +164,20 @@ def _complete_message(summary: ItemSummary, content: ItemContent, item_id: bytes
     )
 
 
-def _complete_contact(summary: ItemSummary, content: ItemContent, item_id: bytes) -> None:
-    contact, shown = content.contact, summary.contact
+def default_file_as(summary: ItemSummary, content: ItemContent) -> str:
+    """What a contact is sorted by if nobody says: "Family, Given", or the display name."""
+    name = content.contact.name
+    return ", ".join(part for part in (name.family, name.given) if part) or summary.subject
+
+
+def _name_contact(summary: ItemSummary, content: ItemContent, item_id: bytes) -> None:
+    """A contact's UID, and the names to show it by and to sort it by, where they are unset."""
+    contact = content.contact
     contact.contact_uid = contact.contact_uid or f"urn:uuid:{text_of(item_id)}"
-    first = sorted(contact.emails, key=lambda email: not email.preferred)
-    shown.email = first[0].address if first else ""
-    phones = sorted(contact.phones, key=lambda phone: not phone.preferred)
-    shown.phone = phones[0].number if phones else ""
-    shown.company = contact.company
-    shown.has_photo = bool(contact.photo.data or contact.photo.url)
+    name = contact.name
     if not summary.subject:
-        parts = (contact.name.prefix, contact.name.given, contact.name.middle, contact.name.family, contact.name.suffix)
-        summary.subject = " ".join(part for part in parts if part) or contact.company or shown.email
-    if not shown.file_as:
-        shown.file_as = ", ".join(part for part in (contact.name.family, contact.name.given) if part) or summary.subject
+        full = " ".join(part for part in (name.prefix, name.given, name.middle, name.family, name.suffix) if part)
+        address = next((email.address for email in contact.emails), "")
+        summary.subject = (full or contact.company or address)[: limits.SUBJECT]
+    if not summary.contact.file_as:
+        summary.contact.file_as = default_file_as(summary, content)

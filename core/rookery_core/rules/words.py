@@ -44,6 +44,17 @@ _VANISHING = re.compile(
     # Inside words without being part of them: soft hyphen, Arabic stretching, joiners, directions, variants.
     "[\xad\u034f\u061c\u0640\u180e\u200c-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]+"
 )
+_SYMBOLS = re.compile(
+    # Signs like ™ and ㎏, which become letters by NFKC: words of their own, not the end of the word before them.
+    "["
+    + "".join(
+        chr(code)
+        for block in ((0x2100, 0x2150), (0x2460, 0x2500), (0x3200, 0x3400), (0x1F100, 0x1F200))
+        for code in range(*block)
+        if unicodedata.category(chr(code)) == "So"
+    )
+    + "]"
+)
 _STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i"})  # no decomposition takes these apart
 
 
@@ -100,7 +111,8 @@ def is_paired(character: str) -> bool:
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
     """Runs of one sort of characters: words (cut to the longest allowed), and runs of paired scripts (whole)."""
-    folded = unicodedata.normalize("NFKC", _VANISHING.sub("", text)).casefold().replace("_", " ")
+    text = _SYMBOLS.sub(r" \g<0> ", _VANISHING.sub("", text))
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("_", " ")
     for word in _word_pattern().findall(folded):
         if word.isascii():
             yield word[:MAX_TERM_CHARACTERS], False

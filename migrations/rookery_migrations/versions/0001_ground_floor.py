@@ -169,6 +169,7 @@ def _create_items() -> None:
     op.create_index("ix_item_deleted_at", "item", ["deleted_at"], **where("life = 2"))
     op.create_index("ix_item_external", "item", ["mailbox_id", "external_id"])
     op.create_index("ix_item_fill", "item", ["mailbox_id", "fill_key", "id"])
+    op.create_index("ix_item_recoverable", "item", ["mailbox_id", "life", "received", "id"], **where("life = 2"))
     op.create_index("ix_item_revision", "item", ["mailbox_id", "revision"])
     op.create_index("ix_item_span", "item", ["mailbox_id", "span_start"], **where("span_end > span_start"))
 

@@ -15,6 +15,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from rookery_core.errors import InvalidArgument, RookeryError, Unauthenticated
+from rookery_core.rules.enums import require_known_enums
 from rookery_core.rules.ids import text_of
 from rookery_server.api import errors
 from rookery_server.api.context import NOBODY, Call, peer_host
@@ -42,6 +43,10 @@ class Authenticator(Protocol):
         """Who carries this token. Unauthenticated if it is damaged, has ended, or its session was ended."""
         ...
 
+    async def confirm(self, caller: Caller) -> None:
+        """Unauthenticated ``SESSION_REVOKED`` if the caller's session was ended since."""
+        ...
+
 
 class _Record:
     """What the log says of one call."""
@@ -59,7 +64,11 @@ class Calls:
     """Turns servicers' methods into what ``grpc.aio`` calls.
 
     A method is ``async def name(request, call) -> Message | bytes``; where the answer is a stream it is an async generator of
-    those, where the request is one it gets an async iterator of messages.
+    those, where the request is one it gets an async iterator of messages. A stream lasts, so its caller is looked at again with
+    each of its messages, either way.
+
+    A request with an enum number that nobody knows is refused here. But not within a stream, where that would end all of it: there
+    the service looks at each message.
     """
 
     def __init__(self, authenticator: Authenticator, ids: Ids) -> None:
@@ -72,7 +81,7 @@ class Calls:
         async def behave(raw: bytes, context: Context) -> bytes | None:
             async def body(call: Call, record: _Record) -> bytes:
                 record.received = len(raw)
-                response = await method(_decode(request_type, raw), call)
+                response = await method(_decode_known(request_type, raw), call)
                 return _encode(response, record)
 
             return await self._guard(name, context, body, public=public, limit=DEADLINE_SECONDS)
@@ -84,7 +93,7 @@ class Calls:
 
         async def behave(raws: AsyncIterator[bytes], context: Context) -> bytes | None:
             async def body(call: Call, record: _Record) -> bytes:
-                return _encode(await method(_requests(request_type, raws, record), call), record)
+                return _encode(await method(self._requests(request_type, raws, call, record), call), record)
 
             return await self._guard(name, context, body, public=public)
 
@@ -96,7 +105,7 @@ class Calls:
         async def behave(raw: bytes, context: Context) -> bytes | None:
             async def body(call: Call, record: _Record) -> None:
                 record.received = len(raw)
-                await _send(method(_decode(request_type, raw), call), context, record)
+                await self._send(method(_decode_known(request_type, raw), call), call, context, record)
 
             return await self._guard(name, context, body, public=public)
 
@@ -107,7 +116,7 @@ class Calls:
 
         async def behave(raws: AsyncIterator[bytes], context: Context) -> bytes | None:
             async def body(call: Call, record: _Record) -> None:
-                await _send(method(_requests(request_type, raws, record), call), context, record)
+                await self._send(method(self._requests(request_type, raws, call, record), call), call, context, record)
 
             return await self._guard(name, context, body, public=public)
 
@@ -152,6 +161,20 @@ class Calls:
             return MACHINE_ADMINISTRATOR
         raise Unauthenticated("TOKEN_MISSING", "the call carries no access token: sign in first")
 
+    async def _requests(
+        self, request_type: type[Message], raws: AsyncIterator[bytes], call: Call, record: _Record
+    ) -> AsyncIterator[Message]:
+        async for raw in raws:
+            await self._authenticator.confirm(call.caller)
+            record.received += len(raw)
+            yield _decode(request_type, raw)
+
+    async def _send(self, responses: Any, call: Call, context: Context, record: _Record) -> None:
+        async with aclosing(responses):
+            async for response in responses:
+                await self._authenticator.confirm(call.caller)
+                await context.write(_encode(response, record))
+
 
 class _LimitReachedError(Exception):
     """The server's own time limit for a call is reached."""
@@ -190,22 +213,16 @@ def _decode(request_type: type[Message], raw: bytes) -> Message:
         ) from None
 
 
+def _decode_known(request_type: type[Message], raw: bytes) -> Message:
+    request = _decode(request_type, raw)
+    require_known_enums(request)
+    return request
+
+
 def _encode(response: Message | bytes, record: _Record) -> bytes:
     payload = response if isinstance(response, bytes) else response.SerializeToString()
     record.sent += len(payload)
     return payload
-
-
-async def _requests(request_type: type[Message], raws: AsyncIterator[bytes], record: _Record) -> AsyncIterator[Message]:
-    async for raw in raws:
-        record.received += len(raw)
-        yield _decode(request_type, raw)
-
-
-async def _send(responses: Any, context: Context, record: _Record) -> None:
-    async with aclosing(responses):
-        async for response in responses:
-            await context.write(_encode(response, record))
 
 
 def _write_line(name: str, record: _Record, peer: str, request_id: str, seconds: float) -> None:

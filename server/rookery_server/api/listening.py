@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Sequence
 
-RECEIVE_BYTES = 8 << 20
-"""The largest request message: an import carries at most 4 MiB, an upload 1 MiB."""
-SEND_BYTES = 16 << 20
-"""The largest response message."""
+RECEIVE_BYTES = 24 << 20
+"""The largest request message: an item has at most 20 MiB, an import carries at most 4 MiB, an upload 1 MiB."""
+SEND_BYTES = 32 << 20
+"""The largest response message: whatever was stored can be sent."""
+MOST_CALLS = 5_000
+"""Calls that are answered at the same time; RESOURCE_EXHAUSTED beyond it. Each may have a message in memory."""
 
 _SOCKET_PATH_BYTES = 107  # sockaddr_un, without the final zero
 
@@ -36,7 +38,7 @@ def create_server(*, reuse_port: bool) -> grpc.aio.Server:
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
     ]
-    return grpc.aio.server(options=options)
+    return grpc.aio.server(options=options, maximum_concurrent_rpcs=MOST_CALLS)
 
 
 def bind(

@@ -1,7 +1,8 @@
 """Removing an account with everything in it: a job in steps of 500 rows, gone on with after a break.
 
 The first transaction takes the account out of everybody's sight and writes the job; the last one writes the ledger. What lies
-between is repeatable: a repeat with the same operation id joins in where the job is, and so does the server when it starts.
+between is repeatable: a repeat with the same operation id joins in where the job is, and so does the server when it starts. Whose
+account it is, the job says and no later call: another request under the same operation id is refused.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from rookery.v1 import admin_service_pb2 as messages
 from rookery_core.errors import FailedPrecondition, RookeryError
 from rookery_core.rules.ids import require_id
 from rookery_server.services.accounts import require_administrator, require_locked
+from rookery_server.services.long_operations import begin_job, finish_job, go_on_with_each, refusing, require_same_request
 from rookery_server.services.operations import check_operation_id, replay, request_hash
 from rookery_server.store import account_removal, accounts, jobs, ledger, sessions
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from rookery_server.services.operations import Operations
     from rookery_server.services.sessions import Sessions
     from rookery_server.store.database import Database, Transaction
+    from rookery_server.store.jobs import JobRow
 
 KIND = "account.delete"
 STEP_ROWS = 500
@@ -40,7 +43,10 @@ class AccountRemoval:
         self._clock = clock
 
     async def delete(self, caller: Caller, request: Request) -> bytes:
-        """Removes an account. NotFound ``ACCOUNT_NOT_FOUND``; FailedPrecondition ``FIELD_INVALID`` for the caller's own."""
+        """Removes an account. NotFound ``ACCOUNT_NOT_FOUND``; FailedPrecondition ``FIELD_INVALID`` for the caller's own.
+
+        FailedPrecondition ``OPERATION_REUSED`` if the operation id was used for another request, finished or not.
+        """
         require_administrator(caller)
         require_id(request.account_id, "account_id")
         check_operation_id(request.operation_id, self._clock.micros())
@@ -50,66 +56,58 @@ class AccountRemoval:
         try:
             begun = self._database.write(lambda transaction: self._begin(transaction, caller, request))
             answer = await self._sessions.ending(begun, account_id=request.account_id)
-        except RookeryError:
-            # Let the ledger keep the refusal, the way it keeps all others.
-            return await self._operations.on_server(
-                caller, request.operation_id, KIND, request, lambda transaction: _refuse(transaction, request)
-            )
+        except RookeryError as error:
+            if not error.definitive:
+                raise
+            # The ledger keeps this refusal, as it keeps all others.
+            return await self._operations.on_server(caller, request.operation_id, KIND, request, refusing(error))
         return await self._finish(caller.account_id, request) if answer is None else answer
 
     async def resume(self) -> int:
-        """Finishes the removals that a stop or a departed caller left; gives how many."""
-        waiting = [row for row in await self._database.read(jobs.unfinished) if row.kind == KIND]
-        for row in waiting:
-            await self._finish(row.account_id, Request.FromString(row.arguments))
-        return len(waiting)
+        """Finishes the removals that a stop or a departed caller left; gives how many. See ``go_on_with_each``."""
+        waiting = await self._database.read(jobs.unfinished)
+        return await go_on_with_each((row for row in waiting if row.kind == KIND), self._go_on)
+
+    async def _go_on(self, row: JobRow) -> None:
+        await self._finish(row.account_id, Request.FromString(row.arguments))
 
     def _begin(self, transaction: Transaction, caller: Caller, request: Request) -> bytes | None:
         connection = transaction.connection
         ledger.serialize(connection, caller.account_id, request.operation_id)
-        if answered := _known(connection, caller.account_id, request):
-            return answered
-        if jobs.find(connection, caller.account_id, request.operation_id) is None:
-            require_locked(connection, request.account_id)
-            accounts.change(connection, request.account_id, {"disabled": True, "password_hash": None})
-            sessions.revoke_all(connection, request.account_id)
-            accounts.remove_addresses(connection, request.account_id)
-            row = {"account_id": caller.account_id, "id": request.operation_id, "session_id": caller.session_id}
-            begun = {"kind": KIND, "arguments": request.SerializeToString(), "created": self._clock.micros()}
-            jobs.begin(connection, {**row, **begun})
+        if job := jobs.find(connection, caller.account_id, request.operation_id):
+            require_same_request(job, KIND, request)
+            return None
+        if entry := ledger.find(connection, caller.account_id, request.operation_id):
+            return replay(entry, request_hash(KIND, request))
+        require_locked(connection, request.account_id)
+        accounts.change(connection, request.account_id, {"disabled": True, "password_hash": None})
+        sessions.revoke_all(connection, request.account_id)
+        accounts.remove_addresses(connection, request.account_id)
+        begin_job(connection, caller, KIND, request, self._clock.micros())
         return None
 
-    async def _finish(self, actor_id: bytes, request: Request) -> bytes:
+    async def _finish(self, actor_id: bytes, asked: Request) -> bytes:
         answer = None
         while answer is None:
-            answer = await self._database.write(lambda transaction: self._step(transaction, actor_id, request))
+            answer = await self._database.write(lambda transaction: self._step(transaction.connection, actor_id, asked))
         return answer
 
-    def _step(self, transaction: Transaction, actor_id: bytes, request: Request) -> bytes | None:
-        connection, operation_id = transaction.connection, request.operation_id
-        job = jobs.find(connection, actor_id, operation_id)
+    def _step(self, connection: Connection, actor_id: bytes, asked: Request) -> bytes | None:
+        job = jobs.find(connection, actor_id, asked.operation_id)
         if job is None:  # another run of the same job was quicker
-            return _known(connection, actor_id, request) or b""
+            entry = ledger.find(connection, actor_id, asked.operation_id)
+            return replay(entry, request_hash(KIND, asked)) if entry else b""
+        request = Request.FromString(job.arguments)
         number = account_removal.number_of(connection, request.account_id)  # locked: nobody adds to it while it empties
         if number is not None:
             rows, items = account_removal.remove_some(connection, number, STEP_ROWS)
             if rows:
-                jobs.advance(connection, actor_id, operation_id, items)
+                jobs.advance(connection, job.account_id, job.id, items)
                 return None
+        # The account's own work has nothing left to be done on. Accounts that it was removing are removed all the same.
+        jobs.abandon(connection, request.account_id, but=KIND)
         if account_removal.remove_rest(connection, request.account_id, number, STEP_ROWS):
             return None
         result = messages.DeleteAccountResponse(deleted_items=job.progress).SerializeToString()
-        jobs.finish(connection, actor_id, operation_id)
-        entry = {"account_id": actor_id, "id": operation_id, "request_hash": request_hash(KIND, request), "refusal": None}
-        ledger.record(connection, [{**entry, "result": result, "created": self._clock.micros()}])
+        finish_job(connection, job, request_hash(KIND, request), result, self._clock.micros())
         return result
-
-
-def _known(connection: Connection, actor_id: bytes, request: Request) -> bytes | None:
-    entry = ledger.find(connection, actor_id, request.operation_id)
-    return replay(entry, request_hash(KIND, request)) if entry else None
-
-
-def _refuse(transaction: Transaction, request: Request) -> messages.DeleteAccountResponse:
-    require_locked(transaction.connection, request.account_id)
-    raise AssertionError("unreachable: the account was not there a moment ago")

@@ -213,8 +213,10 @@ def hold_domain(connection: Connection, name: str) -> None:
 
 
 def page_size(asked: int) -> int:
-    """Records a page: 50 where 0, at most 500."""
-    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
+    """Records a page: 50 where 0. InvalidArgument ``LIMIT_EXCEEDED`` for more than 500."""
+    if asked > LARGEST_PAGE:
+        raise InvalidArgument("LIMIT_EXCEEDED", f"a page holds at most {LARGEST_PAGE} records", field="page_size")
+    return asked or DEFAULT_PAGE
 
 
 def to_message(connection: Connection, row: AccountRow) -> messages.Account:

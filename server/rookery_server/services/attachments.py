@@ -74,6 +74,7 @@ def _uploaded(change: MailboxChange, attachment: Attachment, field: str) -> dict
         )
     blobs.touch(change.connection, [upload.blob_id], change.now)
     attachment.ClearField("upload_id")
+    attachment.ClearField("is_message")  # the server's to say, and it has not looked inside
     attachment.size_bytes, attachment.sha256 = upload.total_bytes, upload.sha256
     attachment.media_type = attachment.media_type.lower() or "application/octet-stream"
     return {

@@ -9,7 +9,7 @@ from rookery_server.store import blobs
 from rookery_server.store.blob_chunks import CHUNK_BYTES, Chunk, damaged, decode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from sqlalchemy import Connection
 
@@ -35,7 +35,7 @@ def page(connection: Connection, blob_id: bytes, begin: int, end: int) -> list[C
     return found
 
 
-async def pages(database: Database, blob_id: bytes, begin: int, end: int) -> AsyncIterator[list[Chunk]]:
+async def pages(database: Database, blob_id: bytes, begin: int, end: int) -> AsyncGenerator[list[Chunk], None]:
     """The pages from ``begin`` up to ``end``; while one is used, the next is read already."""
     ahead: asyncio.Task[list[Chunk]] | None = None
     try:

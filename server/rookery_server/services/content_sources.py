@@ -1,13 +1,18 @@
-"""Where the bytes of a download come from: slices of blobs as they are stored, or bytes that have to be made first."""
+"""Where the bytes of a download come from: slices of blobs as they are stored, decoded as they come, or made in memory first."""
 
 from __future__ import annotations
 
 import asyncio
+import binascii
+import bisect
+from collections import OrderedDict
+from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rookery.v1.content_service_pb2 import CONTENT_ENCODING_IDENTITY, CONTENT_ENCODING_ZSTD
 from rookery_core.formats import mime
 from rookery_server.services import blob_reading, documents
+from rookery_server.store.blob_chunks import damaged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Sequence
@@ -17,9 +22,13 @@ if TYPE_CHECKING:
     from rookery_server.store.database import Database
     from rookery_server.store.item_blobs import PartRow
 
-
 PIECE_BYTES = 1 << 20
 """The most that one piece holds, decoded."""
+
+_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BLANKS = b"\r\n\t "
+_PLACES_OF = 256
+"""Parts whose places are remembered."""
 
 
 class Piece(NamedTuple):
@@ -111,21 +120,124 @@ def _joined(page: Sequence[Chunk], first: int, last: int, *, compressed: bool) -
         yield Piece(begin, at - begin, CONTENT_ENCODING_IDENTITY, run)
 
 
-async def open_part(database: Database, part: PartRow) -> Source:
-    """What a part of an item holds, its transfer encoding undone."""
+class Place(NamedTuple):
+    """How far the decoding of base64 has come."""
+
+    encoded: int
+    """Bytes of the slice that were looked at."""
+    decoded: int
+    """Bytes that they gave."""
+    pending: bytes
+    """The digits of a group of four that is not complete, and padding that may have to go with it."""
+
+
+class Places:
+    """Remembers places in parts that were decoded, so that whoever goes on, piece by piece or after a break, does not begin anew.
+
+    A place for each page of the parts used last. It stays true: what a blob holds never changes.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[bytes, int, int], list[Place]] = OrderedDict()
+
+    def before(self, part: PartRow, offset: int) -> Place:
+        """The last known place that lies at a decoded offset or before it."""
+        known = self._known.get(_key(part), [])
+        index = bisect.bisect_right(known, offset, key=lambda place: place.decoded)
+        return known[index - 1] if index else Place(0, 0, b"")
+
+    def note(self, part: PartRow, place: Place) -> None:
+        """Remembers a place."""
+        known = self._known.setdefault(_key(part), [])
+        self._known.move_to_end(_key(part))
+        if not known or place.encoded > known[-1].encoded:
+            known.append(place)
+        if len(self._known) > _PLACES_OF:
+            self._known.popitem(last=False)
+
+
+def _key(part: PartRow) -> tuple[bytes, int, int]:
+    return part.blob_id, part.offset, part.length
+
+
+class Base64Bytes:
+    """A slice of a blob that is encoded as base64 (RFC 2045 section 6.8), decoded a page a time.
+
+    Gives what ``mime.decode_part`` gives. Where there is more than digits, blanks and line ends, with padding at the end, that
+    depends on the whole, and so the whole is read: whatever came before is the same either way.
+    """
+
+    def __init__(self, database: Database, part: PartRow, places: Places) -> None:
+        self._database = database
+        self._part = part
+        self._places = places
+
+    @property
+    def size(self) -> int:
+        """See ``Source``."""
+        return self._part.size_bytes
+
+    async def pieces(self, begin: int, end: int, accepted: Collection[int]) -> AsyncIterator[Piece]:
+        """See ``Source``."""
+        first, last = self._part.offset, self._part.offset + self._part.length
+        place = self._places.before(self._part, begin)
+        async with aclosing(blob_reading.pages(self._database, self._part.blob_id, first + place.encoded, last)) as pages:
+            async for page in pages:
+                if begin >= end:
+                    return
+                decoded = await asyncio.to_thread(_decode_page, page, first + place.encoded, last, place.pending)
+                if decoded is None:
+                    break
+                data, pending = decoded
+                start = place.decoded
+                place = Place(min(page[-1].offset + page[-1].size, last) - first, start + len(data), pending)
+                self._places.note(self._part, place)
+                data = data[max(begin - start, 0) : max(end - start, 0)]
+                if data:
+                    yield Piece(begin, len(data), CONTENT_ENCODING_IDENTITY, (data,))
+                    begin += len(data)
+        if begin < end:
+            whole = MadeBytes(await _decoded_whole(self._database, self._part))
+            if whole.size != self.size:
+                raise damaged()
+            async for piece in whole.pieces(begin, end, accepted):
+                yield piece
+
+
+def _decode_page(page: Sequence[Chunk], first: int, last: int, pending: bytes) -> tuple[bytes, bytes] | None:
+    """What the slice's bytes in a page give, and what is pending then; None where more than the page has to be known."""
+    raw = b"".join(blob_reading.cut(chunk, first, last) for chunk in page)
+    text = pending + raw.translate(None, _BLANKS)
+    digits = text.rstrip(b"=")
+    if digits.translate(None, _DIGITS):
+        return None
+    if page[-1].offset + page[-1].size >= last:
+        return mime.decode_part(text, "base64"), b""
+    complete = len(digits) // 4 * 4
+    return binascii.a2b_base64(digits[:complete]), digits[complete:] + b"=" * min(len(text) - len(digits), 4)
+
+
+async def _decoded_whole(database: Database, part: PartRow) -> bytes:
+    encoded = await blob_reading.whole(database, part.blob_id, part.offset, part.offset + part.length)
+    return await asyncio.to_thread(mime.decode_part, encoded, part.encoding)
+
+
+async def open_part(database: Database, part: PartRow, places: Places) -> Source:
+    """What a part of an item holds, its transfer encoding undone; quoted-printable and uuencode in memory."""
     if part.encoding == "identity":
         return StoredBytes(database, part)
-    encoded = await blob_reading.whole(database, part.blob_id, part.offset, part.offset + part.length)
-    return MadeBytes(await asyncio.to_thread(mime.decode_part, encoded, part.encoding))
+    if part.encoding == "base64":
+        return Base64Bytes(database, part, places)
+    return MadeBytes(await _decoded_whole(database, part))
 
 
-async def open_rendered(database: Database, item: Item, parts: Sequence[PartRow]) -> Source:
+async def open_rendered(database: Database, item: Item, parts: Sequence[PartRow], places: Places) -> Source:
     """The document of an item that has no original; ``parts`` hold the bytes of its attachments."""
     attachments: list[tuple[Attachment, bytes]] = []
     if documents.needs_attachments(item.summary.kind):
         held = {part.part: part for part in parts}
         present = [attachment for attachment in item.content.attachments if attachment.id in held]
-        attachments = [(attachment, await _whole(await open_part(database, held[attachment.id]))) for attachment in present]
+        attachments = [(attachment, await _whole(await open_part(database, held[attachment.id], places))) for attachment in present]
     return MadeBytes(await asyncio.to_thread(documents.render, item, attachments))
 
 

@@ -9,7 +9,7 @@ from rookery.v1 import item_pb2
 from rookery.v1.item_pb2 import Item, ItemState
 from rookery_core.errors import InvalidArgument
 from rookery_core.formats import icalendar, mime, vcard
-from rookery_core.rules import names, records
+from rookery_core.rules import names, records, validation
 from rookery_server.services import item_writer
 from rookery_server.store import blob_chunks, item_blobs
 
@@ -64,7 +64,8 @@ def read(
     """Reads a document and computes everything that can be computed before the transaction.
 
     InvalidArgument ``DOCUMENT_INVALID`` for a calendar or contact document that can not be read, for empty ones, and for formats
-    that nobody knows. A message can always be read.
+    that nobody knows. A message can always be read. The record keeps to what is asked of a client's (``validation``), so that it
+    can be edited later: the parsers see to it, and for calendar and contact documents it is looked at once more.
     """
     if not raw:
         raise InvalidArgument("DOCUMENT_INVALID", "the document is empty", field="document")
@@ -82,7 +83,16 @@ def read(
     if marks.received is not None:
         summary.received.CopyFrom(marks.received)
     records.complete(summary, record.content, item_id)
+    _require_valid(summary, record.content)
     return PreparedDocument(item_writer.prepare(summary, state, record.content, now=now), None)
+
+
+def _require_valid(summary: ItemSummary, content: ItemContent) -> None:
+    try:
+        validation.validate_item(summary, content)
+    except InvalidArgument as error:
+        message = f"the document says what an item can not hold: {error.message}"
+        raise InvalidArgument("DOCUMENT_INVALID", message, field="document") from error
 
 
 def _read_message(raw: bytes, marks: Marks, sha256: bytes, now: int, blob_id: bytes) -> PreparedDocument:

@@ -21,7 +21,7 @@ from rookery.v1.content_service_pb2 import (
 )
 from rookery_core.errors import InvalidArgument, NotFound, OutOfRange
 from rookery_server.services import access, documents, item_packing
-from rookery_server.services.content_sources import PIECE_BYTES, open_part, open_rendered
+from rookery_server.services.content_sources import PIECE_BYTES, Places, open_part, open_rendered
 from rookery_server.services.item_reading import require_item
 from rookery_server.store import item_blobs, items
 
@@ -70,6 +70,7 @@ class DownloadService:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._places = Places()
 
     async def download_attachment(self, caller: Caller, request: DownloadAttachmentRequest) -> AsyncIterator[bytes]:
         """An attachment's bytes from an offset on: encoded DownloadAttachmentResponses."""
@@ -112,9 +113,9 @@ class DownloadService:
     async def _open(self, caller: Caller, wanted: _Wanted, offset: int) -> tuple[ContentInfo, Source]:
         found = await self._database.read(lambda connection: _find(connection, caller, wanted))
         if found.stored is not None:
-            source = await open_part(self._database, found.stored)
+            source = await open_part(self._database, found.stored, self._places)
         else:
-            source = await open_rendered(self._database, found.item, found.parts)
+            source = await open_rendered(self._database, found.item, found.parts, self._places)
         found.info.total_bytes = source.size
         if offset > source.size:
             raise OutOfRange(

@@ -38,45 +38,57 @@ class FolderRemoval:
         return await self._long_operations.run(caller, _EMPTY, request)
 
 
-def _remove_items(change: MailboxChange, folder_id: bytes, *, permanent: bool) -> int:
-    item_ids = items.in_folder(change.connection, change.mailbox.id, folder_id, life=items.LIVE, limit=STEP_ROWS)
+def _step(change: MailboxChange, filled: list[FolderRow], doomed: list[FolderRow], *, permanent: bool) -> int | None:
+    """Removes items first, then folders from the end of ``doomed``; gives how many items. None: one step's folders are left."""
+    item_ids: list[bytes] = []
+    for row in filled:
+        if row.item_count and len(item_ids) < STEP_ROWS:
+            limit = STEP_ROWS - len(item_ids)
+            item_ids += items.in_folder(change.connection, change.mailbox.id, row.id, life=items.LIVE, limit=limit)
     if item_ids:
         rows = list(items.places(change.connection, change.mailbox.id, item_ids).values())
         if permanent:
             purge(change, rows)
         else:
             make_recoverable(change, rows)
-    return len(item_ids)
-
-
-def _remove_folders(change: MailboxChange, rows: list[FolderRow]) -> None:
-    """Turns folders into tombstones, which devices need to hear of; their names are free at once."""
-    for row in rows:
-        folders.change(change.connection, change.mailbox.id, row.id, {"deleted": 1, "revision": change.revision})
-    change.count_folders(-len(rows))
-
-
-def _check_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest) -> None:
-    top = folder_rules.require(change.connection, change.mailbox.id, request.folder_id)
-    for row in folder_rules.subtree(change.connection, change.mailbox.id, top):
-        if row.role:
-            raise FailedPrecondition("FOLDER_PROTECTED", f"“{row.name}” is a role folder: it can not be deleted, but emptied")
-
-
-def _step_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest) -> int:
-    top = folders.find(change.connection, change.mailbox.id, request.folder_id)
-    if top is None:  # somebody deleted it while this went on
-        return 0
-    for row in folder_rules.subtree(change.connection, change.mailbox.id, top):
-        if done := _remove_items(change, row.id, permanent=False):
-            return done
+        return len(item_ids)
+    if len(doomed) <= STEP_ROWS:
+        return None
+    _bury(change, doomed[-STEP_ROWS:])
     return 0
 
 
+def _bury(change: MailboxChange, rows: list[FolderRow]) -> None:
+    """Turns folders into tombstones, which devices need to hear of; their names are free at once."""
+    if rows:
+        folders.bury(change.connection, change.mailbox.id, [row.id for row in rows], change.revision)
+        change.count_folders(-len(rows))
+
+
+def _check_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest) -> None:
+    folder_rules.require(change.connection, change.mailbox.id, request.folder_id)
+    _doomed(change, request)
+
+
+def _doomed(change: MailboxChange, request: folder_pb2.DeleteFolderRequest) -> list[FolderRow]:
+    """What is to be deleted, parents before children; nothing if somebody deleted it meanwhile.
+
+    FailedPrecondition ``FOLDER_PROTECTED`` if a role folder is among it: looked at before each step, not only before the first.
+    """
+    rows = folders.subtree(change.connection, change.mailbox.id, request.folder_id)
+    for row in rows:
+        if row.role:
+            raise FailedPrecondition("FOLDER_PROTECTED", f"“{row.name}” is a role folder: it can not be deleted, but emptied")
+    return rows
+
+
+def _step_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest) -> int | None:
+    rows = _doomed(change, request)
+    return _step(change, rows, rows, permanent=False)
+
+
 def _respond_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest, done: int) -> folder_pb2.DeleteFolderResponse:
-    top = folders.find(change.connection, change.mailbox.id, request.folder_id)
-    if top is not None:
-        _remove_folders(change, folder_rules.subtree(change.connection, change.mailbox.id, top))
+    _bury(change, _doomed(change, request))
     return folder_pb2.DeleteFolderResponse(deleted_items=done, revision=change.current_revision)
 
 
@@ -85,34 +97,30 @@ def _check_empty(change: MailboxChange, request: folder_pb2.EmptyFolderRequest) 
 
 
 def _emptied(change: MailboxChange, request: folder_pb2.EmptyFolderRequest) -> list[FolderRow]:
+    """The folders to be emptied, parents before children; none if somebody deleted the top one meanwhile."""
+    if request.include_subfolders:
+        return folders.subtree(change.connection, change.mailbox.id, request.folder_id)
     top = folders.find(change.connection, change.mailbox.id, request.folder_id)
-    if top is None:
-        return []
-    return folder_rules.subtree(change.connection, change.mailbox.id, top) if request.include_subfolders else [top]
+    return [] if top is None else [top]
 
 
-def _step_empty(change: MailboxChange, request: folder_pb2.EmptyFolderRequest) -> int:
-    for row in _emptied(change, request):
-        if done := _remove_items(change, row.id, permanent=request.permanent):
-            return done
-    return 0
+def _step_empty(change: MailboxChange, request: folder_pb2.EmptyFolderRequest) -> int | None:
+    rows = _emptied(change, request)
+    return _step(change, rows, _unneeded(rows), permanent=request.permanent)
 
 
 def _respond_empty(change: MailboxChange, request: folder_pb2.EmptyFolderRequest, done: int) -> folder_pb2.EmptyFolderResponse:
-    rows = _emptied(change, request)
-    kept = _with_role_below(rows)
-    if gone := [row for row in rows[1:] if row.id not in kept]:
-        _remove_folders(change, gone)
+    _bury(change, _unneeded(_emptied(change, request)))
     return folder_pb2.EmptyFolderResponse(deleted_items=done, revision=change.current_revision)
 
 
-def _with_role_below(rows: list[FolderRow]) -> set[bytes]:
-    """Folders of a subtree (parents first) that have a role, or one with a role below them: those stay."""
+def _unneeded(rows: list[FolderRow]) -> list[FolderRow]:
+    """Of a subtree (parents first) what an emptying deletes: all but the top, role folders, and what has one below it."""
     kept: set[bytes] = set()
     for row in reversed(rows):
         if row.role or row.id in kept:
             kept.update((row.id, row.parent_id))
-    return kept
+    return [row for row in rows[1:] if row.id not in kept]
 
 
 _DELETE = LongOperation("folder.delete", folder_pb2.DeleteFolderRequest, _check_delete, _step_delete, _respond_delete)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_FOLDERS = 10_000
 MOST_DEPTH = 100
+"""Levels of the tree."""
 
 ROLES: tuple[tuple[int, str, int], ...] = (
     (folder_pb2.FOLDER_ROLE_INBOX, "Inbox", item_pb2.ITEM_KIND_MESSAGE),
@@ -137,16 +138,6 @@ def in_tree_order(rows: Iterable[FolderRow]) -> list[FolderRow]:
     return ordered
 
 
-def subtree(connection: Connection, mailbox_id: int, top: FolderRow) -> list[FolderRow]:
-    """A folder and all below it, parents before children."""
-    found, waiting = [], [top]
-    while waiting:
-        row = waiting.pop()
-        found.append(row)
-        waiting.extend(folders.children(connection, mailbox_id, row.id))
-    return found
-
-
 class FolderService:
     """Carries out the calls of ``rookery.v1.FolderService`` but those that empty or delete (see ``folder_removal``)."""
 
@@ -193,6 +184,7 @@ class FolderService:
                 raise AlreadyExists("ID_TAKEN", "a folder has this id already", field="folder.id")
             if change.mailbox.folder_count >= MOST_FOLDERS:
                 raise FailedPrecondition("LIMIT_EXCEEDED", f"a mailbox has at most {MOST_FOLDERS:,} folders")
+            _require_depth(len(folders.path(change.connection, change.mailbox.id, parent_id)) + 1)
             _require_free(change.connection, change.mailbox.id, parent_id, name)
             kind = wanted.default_kind or item_pb2.ITEM_KIND_MESSAGE
             row = new_row(minted, parent_id, name, default_kind=kind, revision=change.revision, now=change.now)
@@ -222,7 +214,7 @@ class FolderService:
             if row.role:
                 raise FailedPrecondition("FOLDER_PROTECTED", f"“{row.name}” is a role folder: it keeps its name and its place")
             if parent_id != row.parent_id:
-                _require_no_cycle(change.connection, change.mailbox.id, row, parent_id)
+                _require_movable(change.connection, change.mailbox.id, row, parent_id)
             if names.key(name) != row.name_key or parent_id != row.parent_id:
                 _require_free(change.connection, change.mailbox.id, parent_id, name)
             new = row._replace(name=name, name_key=names.key(name), parent_id=parent_id, revision=change.revision)
@@ -242,15 +234,18 @@ def _require_free(connection: Connection, mailbox_id: int, parent_id: bytes, nam
         raise AlreadyExists("FOLDER_NAME_TAKEN", f"there is a folder “{name}” already", field="folder.name")
 
 
-def _require_no_cycle(connection: Connection, mailbox_id: int, moved: FolderRow, parent_id: bytes) -> None:
-    """FailedPrecondition ``FOLDER_CYCLE`` if the new parent lies below the folder (MS-OXCFOLD: ecFolderCycle)."""
-    for _ in range(MOST_DEPTH):
-        if parent_id == TOP:
-            return
-        if parent_id == moved.id:
-            raise FailedPrecondition("FOLDER_CYCLE", f"“{moved.name}” can not be moved below itself")
-        above = folders.find(connection, mailbox_id, parent_id)
-        if above is None:
-            return
-        parent_id = above.parent_id
-    raise FailedPrecondition("LIMIT_EXCEEDED", f"folders nest at most {MOST_DEPTH} deep")
+def _require_depth(levels: int) -> None:
+    """FailedPrecondition ``LIMIT_EXCEEDED`` beyond the deepest level; a folder at the top is on level 1."""
+    if levels > MOST_DEPTH:
+        raise FailedPrecondition("LIMIT_EXCEEDED", f"folders nest at most {MOST_DEPTH} deep", field="folder.parent_id")
+
+
+def _require_movable(connection: Connection, mailbox_id: int, moved: FolderRow, parent_id: bytes) -> None:
+    """FailedPrecondition ``FOLDER_CYCLE`` if the new parent lies below the folder (MS-OXCFOLD: ecFolderCycle).
+
+    ``LIMIT_EXCEEDED`` if what is below the folder would come to lie too deep.
+    """
+    above = folders.path(connection, mailbox_id, parent_id)
+    if moved.id in above:
+        raise FailedPrecondition("FOLDER_CYCLE", f"“{moved.name}” can not be moved below itself")
+    _require_depth(len(above) + folders.height(connection, mailbox_id, moved.id))

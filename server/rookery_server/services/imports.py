@@ -13,8 +13,10 @@ from rookery.v1.content_service_pb2 import ImportItemRequest, ImportItemResponse
 from rookery.v1.item_pb2 import ItemState
 from rookery_core.errors import InvalidArgument, RookeryError
 from rookery_core.rules import validation
+from rookery_core.rules.enums import require_known_enums
 from rookery_core.rules.ids import require_minted
 from rookery_server.services import access, blob_reading, uploads
+from rookery_server.services.byte_budget import ByteBudget
 from rookery_server.services.documents import Marks
 from rookery_server.services.import_batches import ImportBatches
 from rookery_server.services.import_commit import Refusal
@@ -40,6 +42,9 @@ STREAM_DOCUMENTS = 256
 STREAM_BYTES = 32 << 20
 """What one stream may have unanswered; beyond it the server stops reading, and so the client has to wait."""
 
+MEMORY_BYTES = 256 << 20
+"""What all streams and calls together may have unanswered; beyond it they wait for each other, first come, first served."""
+
 UPLOADS_AT_ONCE = 2
 """Uploaded documents that are in memory at the same time."""
 
@@ -56,6 +61,7 @@ class ImportService:
         self._limit = max_message_bytes
         self._batches = ImportBatches(database, clock, ids, readers)
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self._memory = ByteBudget(MEMORY_BYTES)
 
     async def import_item(self, caller: Caller, request: ImportItemRequest) -> ImportItemResponse:
         """Imports one document; a refusal is raised."""
@@ -85,12 +91,12 @@ class ImportService:
         async for request in requests:
             size = len(request.data)
             await stream.room(size)
-            future = self._submit(caller, request) if size else asyncio.ensure_future(self._import(caller, request))
+            future = await self._take(caller, request) if size else asyncio.ensure_future(self._import(caller, request))
             stream.expect(request.operation_id, size, future)
 
     async def _import(self, caller: Caller, request: ImportRequest) -> Outcome:
         if request.WhichOneof("document") != "upload_id":
-            return await self._submit(caller, request)
+            return await (await self._take(caller, request))
         async with self._uploads:
             try:
                 return await self._submit(caller, request, await self._uploaded(caller, request))
@@ -99,6 +105,18 @@ class ImportService:
                     raise
                 failure = error
         return await self._submit(caller, request, b"", failure)
+
+    async def _take(self, caller: Caller, request: ImportRequest) -> asyncio.Future[Outcome]:
+        """Queues a document that the request carries, as soon as there is memory for it until it is answered."""
+        size = len(request.data)
+        await self._memory.take(size)
+        try:
+            future = self._submit(caller, request)
+        except BaseException:
+            self._memory.give(size)
+            raise
+        future.add_done_callback(lambda _: self._memory.give(size))
+        return future
 
     def _submit(
         self, caller: Caller, request: ImportRequest, raw: bytes | None = None, failure: RookeryError | None = None
@@ -114,6 +132,7 @@ class ImportService:
     def _check(self, request: ImportRequest, raw: bytes) -> Marks:
         """Gives what to mark the item with. Raises for what is wrong with a request whatever the mailbox and the ledger hold."""
         check_operation_id(request.operation_id, self._clock.micros())
+        require_known_enums(request)
         if request.item_id:
             require_minted(request.item_id, "item_id")
         if request.WhichOneof("document") is None:

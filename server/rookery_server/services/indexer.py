@@ -98,6 +98,7 @@ class Indexer:
         self._pause = pause
         self._waiting: dict[bytes, float] = {}  # mailbox -> when its last commit was told, by the loop's clock
         self._due: dict[bytes, float] = {}  # mailbox -> until when it is left alone while it is busy
+        self._resting: dict[bytes, float] = {}  # mailbox -> until when it is left alone because indexing it failed
         self._wake = asyncio.Event()
         self._busy: dict[bytes, asyncio.Lock] = {}
         self._task: asyncio.Task[None] | None = None
@@ -156,8 +157,8 @@ class Indexer:
                 for mailbox_uid in await self._database.read(search.behind):
                     self._note(mailbox_uid)
                 await self._follow()
-            except RookeryError as error:
-                _log.warning("indexing failed, and goes on later", reason=error.reason)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, and the index goes on
+                _report(error)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self) -> None:
@@ -171,13 +172,24 @@ class Indexer:
                     await asyncio.sleep(self._pause)
 
     async def _turn(self, mailbox_uid: bytes) -> bool:
-        """Indexes one batch of a waiting mailbox, unless it is busy and had its turn; whether it did."""
+        """Indexes one batch of a waiting mailbox, unless it is busy and had its turn, or failed a moment ago; whether it did.
+
+        What fails is this mailbox's trouble alone: it comes again after ``RETRY_SECONDS``, and the others go on.
+        """
         told, now = self._waiting[mailbox_uid], asyncio.get_running_loop().time()
+        if now < self._resting.get(mailbox_uid, 0.0):
+            return False
         if now - told < QUIET_SECONDS and now < self._due.get(mailbox_uid, 0.0):
             return False
         self._due[mailbox_uid] = now + BUSY_SECONDS
-        async with self._busy.setdefault(mailbox_uid, asyncio.Lock()):
-            complete = await self._index(mailbox_uid, BATCH)
+        try:
+            async with self._busy.setdefault(mailbox_uid, asyncio.Lock()):
+                complete = await self._index(mailbox_uid, BATCH)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, and the other mailboxes must not suffer for it
+            _report(error, mailbox=mailbox_uid.hex())
+            self._resting[mailbox_uid] = now + RETRY_SECONDS
+            return False
+        self._resting.pop(mailbox_uid, None)
         if complete and self._waiting[mailbox_uid] == told:
             del self._waiting[mailbox_uid], self._due[mailbox_uid]
         return True
@@ -218,6 +230,13 @@ class Indexer:
             if size >= _BATCH_BYTES:
                 break
         return stored
+
+
+def _report(error: Exception, **where: str) -> None:
+    if isinstance(error, RookeryError):
+        _log.warning("indexing failed, and goes on later", reason=error.reason, **where)
+    else:
+        _log.error("indexing failed, and goes on later", exc_info=error, **where)
 
 
 def _indexed(unindexed: list[Unindexed]) -> list[search.Indexed]:

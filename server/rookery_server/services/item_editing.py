@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from rookery.internal.v1.packed_pb2 import PackedItemResponse
@@ -15,17 +16,21 @@ from rookery_server.services.item_writer import NewItem
 from rookery_server.store import item_blobs, items
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from google.protobuf.descriptor import FieldDescriptor
 
     from rookery.v1 import item_service_pb2
     from rookery_core.rules.ids import Ids
     from rookery_server.services.caller import Caller
     from rookery_server.services.change import MailboxChange
-    from rookery_server.services.item_writer import PreparedItem
+    from rookery_server.services.item_writer import EncodedContent, PreparedItem
     from rookery_server.services.operations import Operations
+    from rookery_server.store.item_blobs import PartRow
     from rookery_server.store.items import PackedRow
 
 _EDITABLE = ("summary", "content")
+_LONG_CONTENT = 1 << 16
 
 
 class ItemEditing:
@@ -47,16 +52,22 @@ class ItemEditing:
         item.state.ClearField("categories")
         item.state.categories.extend(categories)
         validation.validate_item(item.summary, item.content)
+        # A content is completed and encoded before the transaction, which others wait for; one with attachments needs it: what is
+        # known of their uploads is there.
+        encoded = None if item.content.attachments else await _complete(item, item_id)
 
         def work(change: MailboxChange) -> PackedItemResponse:
-            summary, content = ItemSummary(), ItemContent()
+            summary, content = ItemSummary(), item.content
             summary.CopyFrom(item.summary)
-            content.CopyFrom(item.content)
             folder_id = _folder_of(change, item)
             item_writer.require_free_ids(change, [item_id])
-            blobs = attachments.link(change, content, [])
-            records.complete(summary, content, item_id)
-            prepared = item_writer.prepare(summary, item.state, content, now=change.now)
+            blobs: list[dict[str, Any]] = []
+            if encoded is None:
+                content = ItemContent()
+                content.CopyFrom(item.content)
+                blobs = attachments.link(change, content, [])
+                records.complete(summary, content, item_id)
+            prepared = item_writer.prepare(summary, item.state, content, now=change.now, encoded=encoded)
             prepared.blobs = blobs
             change.require_room(prepared.columns["size_bytes"])
             new = NewItem(item_id, folder_id, change.revision, prepared)
@@ -93,6 +104,15 @@ class ItemEditing:
         return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.update", request, work)
 
 
+async def _complete(item: Item, item_id: bytes) -> EncodedContent:
+    """Completes a new item without attachments; its content as it is stored. A long one is encoded beside the event loop."""
+    item.content.next_attachment_id = 1
+    records.complete(item.summary, item.content, item_id)
+    if item.content.ByteSize() < _LONG_CONTENT:
+        return item_writer.encode(item.content)
+    return await asyncio.to_thread(item_writer.encode, item.content)
+
+
 def _folder_of(change: MailboxChange, item: Item) -> bytes:
     if item.folder_id:
         return folders.require(change.connection, change.mailbox.id, item.folder_id, "item.folder_id").id
@@ -126,7 +146,7 @@ def _edit(change: MailboxChange, row: PackedRow, wanted: Item, fields: dict[str,
     records.complete(after.summary, after.content, row.id)
     if after.summary == before.summary and after.content == before.content:
         return None
-    size = before.summary.size_bytes if after.content.message.has_original else None
+    size = _size_beside_original(before, after, held, blobs)
     prepared = item_writer.prepare(after.summary, ItemState.FromString(row.state), after.content, now=change.now, size=size)
     prepared.blobs = blobs
     growth = prepared.columns["size_bytes"] - before.summary.size_bytes
@@ -134,6 +154,25 @@ def _edit(change: MailboxChange, row: PackedRow, wanted: Item, fields: dict[str,
         change.require_room(growth)
     change.count(row.folder_id, size=growth, held=growth)
     return prepared
+
+
+def _size_beside_original(before: Item, after: Item, held: Sequence[PartRow], blobs: Sequence[dict[str, Any]]) -> int | None:
+    """size_bytes of an item that keeps the original message it came as; None for the others, which count what they hold.
+
+    Such an item counts its original, which the records and parts of it were taken from. On top of that come the attachments
+    that were added, and what the records have grown by; records that shrink leave the original where it is.
+    """
+    original = next((part for part in held if part.part == item_blobs.ORIGINAL), None)
+    if original is None:
+        return None
+    added_before = sum(part.size_bytes for part in held if part.blob_id != original.blob_id)
+    added = sum(int(blob["size_bytes"]) for blob in blobs if blob["blob_id"] != original.blob_id)
+    growth = _records_size(after) - _records_size(before) + added - added_before
+    return max(original.size_bytes + added, before.summary.size_bytes + growth)
+
+
+def _records_size(item: Item) -> int:
+    return item.summary.ByteSize() + item.content.ByteSize()
 
 
 def _write(change: MailboxChange, row: PackedRow, edited: PreparedItem, fields: dict[str, list[FieldDescriptor]]) -> None:

@@ -11,8 +11,8 @@ from rookery_core.rules import names
 from rookery_core.rules.ids import require_minted
 from rookery_server.services import folders, item_writer
 from rookery_server.services.item_reading import require_ids
-from rookery_server.services.item_writer import NewItem, PreparedItem
-from rookery_server.store import blobs, item_blobs, items
+from rookery_server.services.item_writer import NewRow
+from rookery_server.store import blobs, item_blobs, item_contents, items
 from rookery_server.store.folders import take_uids
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _KEPT_OUT = frozenset(
     {"mailbox_id", "id", "folder_id", "uid", "life", "deleted_at", "created", "content", "state_revision", "place", "revision"}
 )
+
+_TOUCHED_AT_ONCE = 500
 
 
 def move(change: MailboxChange, places: Sequence[PlaceRow], folder_id: bytes) -> None:
@@ -73,8 +75,7 @@ class ItemPlaces:
     async def copy_items(self, caller: Caller, request: item_service_pb2.CopyItemsRequest) -> bytes:
         """Copies items, in one revision; blobs are shared, not copied. The encoded CopyItemsResponse."""
         wanted = require_ids(request.item_ids)
-        if request.new_ids and len(request.new_ids) != len(wanted):
-            raise InvalidArgument("FIELD_INVALID", "new_ids holds one id for each item, or none at all", field="new_ids")
+        _require_fitting(request.new_ids, request.item_ids)
         minted = [require_minted(item_id, "new_ids") for item_id in request.new_ids] or [self._ids.new() for _ in wanted]
         if len(set(minted)) != len(minted):
             raise InvalidArgument("FIELD_INVALID", "new_ids holds an id twice", field="new_ids")
@@ -87,10 +88,7 @@ class ItemPlaces:
             if live:
                 item_writer.require_free_ids(change, [copy_of[item_id] for item_id in live])
                 change.require_room(sum(sources[item_id]["size_bytes"] for item_id in live))
-                copies = _prepare_copies(change, [sources[item_id] for item_id in live])
-                item_writer.insert(
-                    change, [NewItem(copy_of[item_id], target.id, change.revision, copies[item_id]) for item_id in live]
-                )
+                _copy(change, [sources[item_id] for item_id in live], copy_of, target.id)
             return item_service_pb2.CopyItemsResponse(
                 copies=[item_service_pb2.CopyItemsResponse.Copy(source_id=item_id, item_id=copy_of[item_id]) for item_id in live],
                 missing_ids=[item_id for item_id in wanted if item_id not in set(live)],
@@ -100,20 +98,29 @@ class ItemPlaces:
         return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.copy", request, work)
 
 
-def _prepare_copies(change: MailboxChange, sources: Sequence[dict[str, Any]]) -> dict[bytes, PreparedItem]:
-    """The items once more, as they are stored: nothing is decoded but the categories."""
-    connection, mailbox_id = change.connection, change.mailbox.id
-    contents = items.contents(connection, mailbox_id, [source["id"] for source in sources])
-    copies: dict[bytes, PreparedItem] = {}
-    held: set[bytes] = set()
+def _require_fitting(new_ids: Sequence[bytes], item_ids: Sequence[bytes]) -> None:
+    """InvalidArgument unless each new id belongs to one item, or there is none."""
+    if not new_ids:
+        return
+    if len(set(item_ids)) != len(item_ids):
+        raise InvalidArgument("FIELD_INVALID", "with new_ids, item_ids names each item once", field="item_ids")
+    if len(new_ids) != len(item_ids):
+        raise InvalidArgument("FIELD_INVALID", "new_ids holds one id for each item, or none at all", field="new_ids")
+
+
+def _copy(change: MailboxChange, sources: Sequence[dict[str, Any]], copy_of: dict[bytes, bytes], folder_id: bytes) -> None:
+    """The items once more, as they are stored: nothing is decoded but the categories, and contents stay in the database."""
+    connection, mailbox_id, revision = change.connection, change.mailbox.id, change.revision
+    new: list[NewRow] = []
+    copies: list[item_contents.Copy] = []
     for source in sources:
-        codec, content = contents[source["id"]]
         columns = {name: value for name, value in source.items() if name not in _KEPT_OUT}
         categories = [names.key(name) for name in ItemState.FromString(source["state"]).categories]
-        parts = item_blobs.parts(connection, mailbox_id, source["id"], source["content"])
-        held.update(part.blob_id for part in parts)
-        rows = [{name: value for name, value in part._asdict().items() if name != "blob_bytes"} for part in parts]
-        copies[source["id"]] = PreparedItem(columns, codec, content, categories, rows)
-    if held:
-        blobs.touch(connection, sorted(held), change.now)
-    return copies
+        new.append(NewRow(copy_of[source["id"]], folder_id, revision, columns, categories))
+        copies.append(item_contents.Copy(source["id"], source["content"], copy_of[source["id"]], revision))
+    item_writer.insert_rows(change, new)
+    item_contents.copy(connection, mailbox_id, copies)
+    held = item_blobs.held(connection, mailbox_id, [source["id"] for source in sources])
+    for start in range(0, len(held), _TOUCHED_AT_ONCE):
+        blobs.touch(connection, held[start : start + _TOUCHED_AT_ONCE], change.now)
+    item_blobs.copy(connection, mailbox_id, copies)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from rookery.internal.v1.packed_pb2 import (
@@ -12,17 +14,18 @@ from rookery.internal.v1.packed_pb2 import (
 )
 from rookery.v1 import item_pb2, item_service_pb2
 from rookery_core.errors import InvalidArgument, NotFound
-from rookery_core.rules import restrictions
+from rookery_core.rules import limits, restrictions
 from rookery_core.rules.ids import require_id
 from rookery_server.services import access, folders, item_packing
-from rookery_server.store import items, restriction_sql
+from rookery_server.services.item_matching import Matcher
+from rookery_server.store import item_contents, items, restriction_sql
+from rookery_server.store.folders import is_known as is_known_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
-    from rookery.v1.restriction_pb2 import Restriction
     from rookery_server.services.caller import Caller
     from rookery_server.services.page_tokens import PageTokens
     from rookery_server.store.database import Database
@@ -35,6 +38,8 @@ ROW_BUDGET = 5_000
 """Items that one page looks at, where the restriction has to be checked on records."""
 _DEFAULT_PAGE = 50
 _STEP = 500
+_BRIEF_BYTES = 64 << 10
+"""Stored content that is read in passing; more is read in a thread."""
 
 _SORTS: dict[int, str] = {
     item_service_pb2.SORT_KEY_UNSPECIFIED: "received",
@@ -80,17 +85,15 @@ def page_size(wanted: int) -> int:
 def pack_rows(connection: Connection, mailbox_id: int, rows: Sequence[PackedRow], view: int) -> list[PackedItem]:
     """The rows as they travel, with content for the full view, up to 1 MiB but at least one."""
     full = view == item_service_pb2.ITEM_VIEW_FULL
+    contents = item_contents.each(connection, mailbox_id, [row.id for row in rows]) if full else repeat(None, len(rows))
     packed: list[PackedItem] = []
     size = 0
-    for start in range(0, len(rows), _DEFAULT_PAGE):
-        part = rows[start : start + _DEFAULT_PAGE]
-        contents = items.contents(connection, mailbox_id, [row.id for row in part]) if full else {}
-        for row in part:
-            content = item_packing.decompress(contents.get(row.id)) if full else None
-            size += len(row.summary) + len(row.state) + len(content or b"") + 64
-            if packed and size > RESPONSE_BYTES:
-                return packed
-            packed.append(item_packing.pack(row, content))
+    for row, stored in zip(rows, contents, strict=True):
+        content = item_packing.decompress(stored) if full else None
+        size += len(row.summary) + len(row.state) + len(content or b"") + 64
+        if packed and size > RESPONSE_BYTES:
+            break
+        packed.append(item_packing.pack(row, content))
     return packed
 
 
@@ -105,16 +108,18 @@ class ItemReading:
         """One item, live or recoverable; the encoded GetItemResponse."""
         summary_only = request.view == item_service_pb2.ITEM_VIEW_SUMMARY
 
-        def work(connection: Connection) -> tuple[PackedRow, tuple[int, bytes] | None, int]:
+        def work(connection: Connection, most: int) -> tuple[PackedRow, tuple[int, bytes] | None, int]:
             mailbox = access.open_mailbox(connection, caller, request.mailbox_id)
             if summary_only:
                 return require_item(connection, mailbox.id, request.item_id), None, mailbox.revision
-            found = items.whole(connection, mailbox.id, require_id(request.item_id, "item_id"))
+            found = items.whole(connection, mailbox.id, require_id(request.item_id, "item_id"), most=most)
             if found is None:
                 raise _no_item()
             return *found, mailbox.revision
 
-        row, content, revision = await self._database.read(work)
+        row, content, revision = await self._database.peek(partial(work, most=_BRIEF_BYTES))
+        if content is None and not summary_only:
+            row, content, revision = await self._database.read(partial(work, most=limits.RECORD_BYTES))
         packed = item_packing.pack(row, None if summary_only else item_packing.decompress(content))
         return PackedItemResponse(item=packed, revision=revision).SerializeToString()
 
@@ -137,7 +142,7 @@ class ItemReading:
         return await self._database.read(work)
 
     async def list_items(self, caller: Caller, request: item_service_pb2.ListItemsRequest) -> bytes:
-        """A page of a folder; the encoded ListItemsResponse."""
+        """A page of a folder, or of all that is recoverable; the encoded ListItemsResponse."""
         sort = _SORTS.get(request.sort_key)
         if sort is None:
             raise InvalidArgument("FIELD_INVALID", f"there is no sort key {request.sort_key}", field="sort_key")
@@ -157,8 +162,8 @@ class ItemReading:
 
         def work(connection: Connection) -> tuple[list[PackedItem], tuple[int | str, bytes] | None, int]:
             mailbox = access.open_mailbox(connection, caller, request.mailbox_id)
-            folder = folders.require(connection, mailbox.id, request.folder_id)
-            return *walk.page(connection, mailbox.id, folder.id), mailbox.revision
+            folder_id = _folder_of(connection, mailbox.id, request)
+            return *walk.page(connection, mailbox.id, folder_id), mailbox.revision
 
         packed, last, revision = await self._database.read(work)
         following = ""
@@ -167,6 +172,17 @@ class ItemReading:
             text, number = (key, None) if isinstance(key, str) else (None, key)
             following = self._page_tokens.encode(digest, number=number, text=text, item_id=item_id)
         return PackedListItemsResponse(items=packed, next_page_token=following, revision=revision).SerializeToString()
+
+
+def _folder_of(connection: Connection, mailbox_id: int, request: item_service_pb2.ListItemsRequest) -> bytes | None:
+    """The folder to list; None for all that is recoverable. What was in a folder that is deleted by now can be listed still."""
+    if request.life != item_pb2.ITEM_LIFE_RECOVERABLE:
+        return folders.require(connection, mailbox_id, request.folder_id).id
+    if not request.folder_id:
+        return None
+    if not is_known_folder(connection, mailbox_id, require_id(request.folder_id, "folder_id")):
+        raise NotFound("FOLDER_NOT_FOUND", "the mailbox has no such folder", field="folder_id")
+    return request.folder_id
 
 
 class _Walk:
@@ -184,14 +200,16 @@ class _Walk:
         self._restriction = request.restriction if request.HasField("restriction") else None
 
     def page(
-        self, connection: Connection, mailbox_id: int, folder_id: bytes
+        self, connection: Connection, mailbox_id: int, folder_id: bytes | None
     ) -> tuple[list[PackedItem], tuple[int | str, bytes] | None]:
         """The items of the page, and the place of the last one looked at if there may be more."""
         where, residual = restriction_sql.compile(self._restriction) if self._restriction else (None, None)
+        matcher = Matcher(residual)
         found: list[tuple[int | str, PackedRow]] = []
+        most = self._wanted if residual is not None else self._wanted + 1
         after, budget, ended = self._after, ROW_BUDGET, False
-        while not ended and budget > 0 and len(found) < self._wanted:
-            step = min(_STEP, budget) if residual is not None else self._wanted + 1
+        while not ended and not matcher.exhausted and budget > 0 and len(found) < self._wanted:
+            step = min(_STEP, budget) if residual is not None else most
             rows = items.page(
                 connection,
                 mailbox_id,
@@ -204,31 +222,19 @@ class _Walk:
                 limit=step,
             )
             budget -= step
-            ended = len(rows) < step
-            fitting = rows if residual is None else _matching(connection, mailbox_id, rows, residual)
-            found.extend(fitting)
-            if rows:
-                after = (rows[-1][0], rows[-1][1].id)
+            looked = 0
+            for fits in matcher.check(connection, mailbox_id, [row for _, row in rows]):
+                key, row = rows[looked]
+                looked += 1
+                after = (key, row.id)
+                if fits:
+                    found.append((key, row))
+                if len(found) == most:
+                    break
+            ended = looked == len(rows) < step
         chosen = found[: self._wanted]
         packed = pack_rows(connection, mailbox_id, [row for _, row in chosen], self._view)
         if len(packed) < len(found):
             key, row = found[len(packed) - 1]
             return packed, (key, row.id)
         return packed, None if ended else after
-
-
-def _matching(
-    connection: Connection, mailbox_id: int, rows: Sequence[tuple[int | str, PackedRow]], residual: Restriction
-) -> list[tuple[int | str, PackedRow]]:
-    """Those of the rows for which the rest of the restriction holds, checked on decoded records."""
-    contents: dict[bytes, tuple[int, bytes]] = {}
-    holds = restrictions.predicate(residual)
-    needs_content = restrictions.needs_content(residual)
-    if needs_content and rows:
-        contents = items.contents(connection, mailbox_id, [row.id for _, row in rows])
-    fitting = []
-    for key, row in rows:
-        content = item_packing.decompress(contents.get(row.id)) if needs_content else None
-        if holds(item_packing.unpack(row, content)):
-            fitting.append((key, row))
-    return fitting

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rookery.v1 import item_pb2
 from rookery_core.errors import AlreadyExists
@@ -43,6 +43,26 @@ class PreparedItem:
     """Rows of ``item_blob`` but mailbox_id, item_id and content_revision: the original and the attachments' bytes."""
 
 
+class EncodedContent(NamedTuple):
+    """A content as it is stored."""
+
+    codec: int
+    stored: bytes
+    size: int
+    """Bytes before compression."""
+
+
+class NewRow(NamedTuple):
+    """An item but for its content and what it holds, bound for a folder, under the revision of its own operation."""
+
+    item_id: bytes
+    folder_id: bytes
+    revision: int
+    columns: dict[str, Any]
+    """As in ``PreparedItem``."""
+    categories: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class NewItem:
     """A prepared item with its id, bound for a folder, under the revision of its own operation."""
@@ -53,23 +73,36 @@ class NewItem:
     prepared: PreparedItem
 
 
-def prepare(summary: ItemSummary, state: ItemState, content: ItemContent, *, now: int, size: int | None = None) -> PreparedItem:
+def encode(content: ItemContent) -> EncodedContent:
+    """Encodes and compresses a complete, valid content: the dear part of ``prepare``, which needs no transaction."""
+    encoded = content.SerializeToString()
+    return EncodedContent(*item_packing.compress(encoded), len(encoded))
+
+
+def prepare(
+    summary: ItemSummary,
+    state: ItemState,
+    content: ItemContent,
+    *,
+    now: int,
+    size: int | None = None,
+    encoded: EncodedContent | None = None,
+) -> PreparedItem:
     """Encodes complete, valid records and promotes their columns. ``now`` is the time in microseconds.
 
     Sets the server's fields of the summary: received and created where they are unset, modified, size_bytes (``size``, or the
-    encoded records and the attachments).
+    encoded records and the attachments). ``encoded`` is the content, where ``encode`` has been through it already.
     """
     if not summary.HasField("received"):
         summary.received.FromMicroseconds(now)
     if not summary.HasField("created"):
         summary.created.FromMicroseconds(now)
     summary.modified.FromMicroseconds(now)
-    encoded = content.SerializeToString()
+    encoded = encoded or encode(content)
     summary.size_bytes = size if size is not None else _size_of(summary, encoded, content)
-    codec, stored = item_packing.compress(encoded)
     columns = {**summary_columns(summary), **state_columns(summary, state)}
     columns["external_id"] = _external_key(records.external_id(summary, content))
-    return PreparedItem(columns, codec, stored, [names.key(name) for name in state.categories])
+    return PreparedItem(columns, encoded.codec, encoded.stored, [names.key(name) for name in state.categories])
 
 
 def summary_columns(summary: ItemSummary) -> dict[str, Any]:
@@ -121,26 +154,36 @@ def insert(change: MailboxChange, new: Sequence[NewItem]) -> list[int]:
 
     Counts them into their folders under each one's own revision, which the caller has taken.
     """
-    uids = _take_uids(change, new)
-    mailbox_id = change.mailbox.id
-    rows: list[dict[str, Any]] = []
+    uids = insert_rows(
+        change,
+        [NewRow(item.item_id, item.folder_id, item.revision, item.prepared.columns, item.prepared.categories) for item in new],
+    )
     contents: list[dict[str, Any]] = []
-    categories: list[dict[str, Any]] = []
     blobs: list[dict[str, Any]] = []
-    for item, uid in zip(new, uids, strict=True):
-        key = {"mailbox_id": mailbox_id, "item_id": item.item_id}
-        revisions = dict.fromkeys(("created", "content", "state_revision", "place", "revision"), item.revision)
-        place = {"mailbox_id": mailbox_id, "id": item.item_id, "folder_id": item.folder_id, "uid": uid, "life": items.LIVE}
-        rows.append({**place, **revisions, "deleted_at": None, **item.prepared.columns})
+    for item in new:
+        key = {"mailbox_id": change.mailbox.id, "item_id": item.item_id}
         contents.append({**key, "revision": item.revision, "codec": item.prepared.codec, "content": item.prepared.content})
-        categories.extend({**key, "category_key": name} for name in item.prepared.categories)
         blobs.extend({**key, "content_revision": item.revision, **blob} for blob in item.prepared.blobs)
-        size = item.prepared.columns["size_bytes"]
-        unread = 0 if item.prepared.columns["is_read"] else 1
-        change.count(item.folder_id, items=1, unread=unread, size=size, held=size)
-    items.add(change.connection, rows, contents, categories)
+    items.add_contents(change.connection, contents)
     if blobs:
         item_blobs.add(change.connection, blobs)
+    return uids
+
+
+def insert_rows(change: MailboxChange, new: Sequence[NewRow]) -> list[int]:
+    """``insert`` without contents and blobs: the caller puts them beside the rows, in the same transaction."""
+    uids = _take_uids(change, new)
+    rows: list[dict[str, Any]] = []
+    categories: list[dict[str, Any]] = []
+    for item, uid in zip(new, uids, strict=True):
+        revisions = dict.fromkeys(("created", "content", "state_revision", "place", "revision"), item.revision)
+        place = {"mailbox_id": change.mailbox.id, "id": item.item_id, "folder_id": item.folder_id, "uid": uid, "life": items.LIVE}
+        rows.append({**place, **revisions, "deleted_at": None, **item.columns})
+        key = {"mailbox_id": change.mailbox.id, "item_id": item.item_id}
+        categories.extend({**key, "category_key": name} for name in item.categories)
+        size = item.columns["size_bytes"]
+        change.count(item.folder_id, items=1, unread=0 if item.columns["is_read"] else 1, size=size, held=size)
+    items.add(change.connection, rows, categories)
     return uids
 
 
@@ -167,7 +210,7 @@ def packed_row(item: NewItem, uid: int) -> items.PackedRow:
     )
 
 
-def _take_uids(change: MailboxChange, new: Sequence[NewItem]) -> list[int]:
+def _take_uids(change: MailboxChange, new: Sequence[NewRow]) -> list[int]:
     wanted: dict[bytes, int] = {}
     for item in new:
         wanted[item.folder_id] = wanted.get(item.folder_id, 0) + 1
@@ -182,8 +225,8 @@ def _take_uids(change: MailboxChange, new: Sequence[NewItem]) -> list[int]:
     return uids
 
 
-def _size_of(summary: ItemSummary, encoded: bytes, content: ItemContent) -> int:
-    return summary.ByteSize() + len(encoded) + sum(attachment.size_bytes for attachment in content.attachments)
+def _size_of(summary: ItemSummary, encoded: EncodedContent, content: ItemContent) -> int:
+    return summary.ByteSize() + encoded.size + sum(attachment.size_bytes for attachment in content.attachments)
 
 
 def _span(summary: ItemSummary) -> tuple[int, int, int]:

@@ -10,8 +10,8 @@ from google.protobuf.message import DecodeError
 from zstandard import ZstdError
 
 from rookery.v1.item_pb2 import ItemContent, ItemSummary
-from rookery_core.formats.mime_text import text_of_html
 from rookery_core.rules import words
+from rookery_core.rules.body_text import text_of_html
 from rookery_core.rules.records import author
 from rookery_core.rules.search_query import Document
 from rookery_server.services import item_packing

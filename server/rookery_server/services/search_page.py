@@ -6,13 +6,14 @@ import heapq
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from rookery_core.rules import restrictions, search_query
-from rookery_server.services import indexer, item_packing, item_reading, search_folders
-from rookery_server.store import items, restriction_sql, search
+from rookery_core.rules import search_query
+from rookery_server.services import indexer, item_reading, search_folders
+from rookery_server.services.item_matching import Matcher
+from rookery_server.store import restriction_sql, search
 from rookery_server.store.search_terms import number_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection
 
@@ -62,9 +63,7 @@ class Page:
         self._wanted = wanted
         self._below = below if query.before is None else min(below, number_at(query.before))
         self._at_least = 0 if query.after is None else number_at(query.after)
-        self._where, residual = (None, None) if restriction is None else restriction_sql.compile(restriction)
-        self._holds = None if residual is None else restrictions.predicate(residual)
-        self._needs_content = residual is not None and restrictions.needs_content(residual)
+        self._where, self._residual = (None, None) if restriction is None else restriction_sql.compile(restriction)
 
     def find(self, connection: Connection, mailbox_id: int, revision: int, more: Callable[[], bool]) -> Found:
         """The page; ``more()`` says whether there is time to look through what is not indexed up to the mailbox's revision."""
@@ -72,20 +71,30 @@ class Page:
         unindexed = self._look_through(connection, mailbox_id, revision, more)
         indexed = (hit for hit in self._indexed(connection, mailbox_id) if hit[1] not in unindexed.ids)
         hits = islice(heapq.merge(indexed, unindexed.hits, key=lambda hit: -hit[0]), HIT_BUDGET)
+        matcher = Matcher(self._residual)
         rows: list[tuple[int, PackedRow]] = []
         last: int | None = None
         seen = 0
-        while len(rows) <= self._wanted:
+        while len(rows) <= self._wanted and not matcher.exhausted:
             chunk = list(islice(hits, item_reading.MOST_ITEMS if seen else _FIRST_HITS))
             if not chunk:
                 break
-            rows.extend(self._fitting(connection, mailbox_id, chunk, folder_ids))
             seen += len(chunk)
-            last = chunk[-1][0]
+            live = search.live(connection, mailbox_id, [item_id for _, item_id in chunk], folder_ids, self._where)
+            there = [(number, live[item_id]) for number, item_id in chunk if item_id in live]
+            checked = matcher.check(connection, mailbox_id, [row for _, row in there])
+            for (number, row), fits in zip(there, checked, strict=False):
+                last = number
+                if fits:
+                    rows.append((number, row))
+                if len(rows) > self._wanted:
+                    break
+            if not matcher.exhausted:
+                last = chunk[-1][0]
         packed = item_reading.pack_rows(connection, mailbox_id, [row for _, row in rows[: self._wanted]], self._request.view)
         if len(packed) < len(rows):
             last = rows[len(packed) - 1][0]
-        elif seen < HIT_BUDGET:
+        elif seen < HIT_BUDGET and not matcher.exhausted:
             last = None
         return Found(packed, last, unindexed.incomplete)
 
@@ -98,8 +107,7 @@ class Page:
             if backlog is None or backlog.upto == since:  # no time, or one revision brought more than a look takes
                 return _Unindexed(found, sorted(hits, reverse=True), incomplete=True)
             for unindexed in backlog.items:
-                item_id, content, _, received, _ = unindexed.candidate
-                number = search.number_of(item_id, content, received)
+                item_id, number = unindexed.candidate.item_id, unindexed.candidate.preferred_number
                 found.add(item_id)
                 if self._at_least <= number < self._below and search_query.holds(self._query, unindexed.document()):
                     hits.append((number, item_id))
@@ -115,20 +123,3 @@ class Page:
             if len(portion) < limit:
                 return
             below, limit = portion[-1][0], HIT_BUDGET
-
-    def _fitting(
-        self, connection: Connection, mailbox_id: int, hits: Sequence[Hit], folder_ids: set[bytes]
-    ) -> Iterator[tuple[int, PackedRow]]:
-        """Those of the hits that are live, in the folders, and all that is asked of them."""
-        item_ids = [item_id for _, item_id in hits]
-        rows = search.live(connection, mailbox_id, item_ids, folder_ids, self._where)
-        contents = items.contents(connection, mailbox_id, list(rows)) if self._needs_content and rows else {}
-        for number, item_id in hits:
-            row = rows.get(item_id)
-            if row is not None and self._fits(row, contents.get(item_id)):
-                yield number, row
-
-    def _fits(self, row: PackedRow, content: tuple[int, bytes] | None) -> bool:
-        if self._holds is None:
-            return True
-        return self._holds(item_packing.unpack(row, item_packing.decompress(content) if self._needs_content else None))

@@ -133,15 +133,11 @@ class SignIn:
         return await self._sessions.ending(work, account_id=caller.account_id)
 
     async def _verify(self, address: str, peer: str, password: str, found: Credential | None) -> None:
-        self._by_address.check(address)
-        self._by_peer.check(peer)
-        kept = found.password_hash if found is not None else None
-        if await self._passwords.verify(password, kept) and found is not None and not found.disabled:
-            self._by_address.succeeded(address)
-            return
-        self._by_address.failed(address)
-        self._by_peer.failed(peer)
-        raise _wrong()
+        with self._by_peer.attempt(peer), self._by_address.attempt(address):
+            kept = found.password_hash if found is not None else None
+            if not await self._passwords.verify(password, kept) or found is None or found.disabled:
+                raise _wrong()
+        self._by_address.forget(address)
 
     async def _fresh_hash(self, kept: str, password: str) -> str | None:
         return await self._passwords.hash(password) if self._passwords.is_outdated(kept) else None
@@ -165,8 +161,9 @@ def _key(address: str) -> str:
 
 def _device_name(name: str) -> str:
     clean = unicodedata.normalize("NFC", name).strip()
-    if len(clean) > _DEVICE_NAME:
-        raise InvalidArgument("FIELD_INVALID", f"a device's name has at most {_DEVICE_NAME} characters", field="device_name")
+    if len(clean) > _DEVICE_NAME or any(unicodedata.category(character) in {"Cc", "Cs"} for character in clean):
+        message = f"a device's name has at most {_DEVICE_NAME} characters and no control characters"
+        raise InvalidArgument("FIELD_INVALID", message, field="device_name")
     return clean
 
 

@@ -34,7 +34,10 @@ PIECE_BYTES = 1 << 20
 """The most that one message carries."""
 
 FLUSH_BYTES = 16 * CHUNK_BYTES
-"""How much may wait in memory before it is written: 4 MiB."""
+"""How much of an upload may wait in memory before it is written: 4 MiB."""
+
+MEMORY_BYTES = 256 << 20
+"""How much of all uploads may wait in memory; beyond it each is written as soon as a chunk of it is there."""
 
 Piece = content_service_pb2.UploadRequest
 
@@ -64,25 +67,33 @@ class UploadService:
         self._clock = clock
         self._ids = ids
         self._limit = max_message_bytes
+        self._waiting = _Waiting()
 
     async def upload(self, caller: Caller, pieces: AsyncIterator[Piece]) -> content_service_pb2.UploadResponse:
         """Takes pieces until the stream ends. What came before a break is kept, but for the last 4 MiB at the most."""
         filling: _Filling | None = None
-        async for piece in pieces:
+        try:
+            async for piece in pieces:
+                if filling is None:
+                    filling = await self._open(caller, piece)
+                await filling.add(piece)
             if filling is None:
-                filling = await self._open(caller, piece)
-            await filling.add(piece)
-        if filling is None:
-            raise InvalidArgument("FIELD_INVALID", "an upload begins with a message that names it", field="upload_id")
-        return await filling.end()
+                raise InvalidArgument("FIELD_INVALID", "an upload begins with a message that names it", field="upload_id")
+            return await filling.end()
+        finally:
+            if filling is not None:
+                filling.close()
 
     async def write_upload(
         self, caller: Caller, request: content_service_pb2.WriteUploadRequest
     ) -> content_service_pb2.WriteUploadResponse:
         """Takes one piece; it is durable when the call returns."""
         filling = await self._open(caller, request.piece)
-        await filling.add(request.piece)
-        return content_service_pb2.WriteUploadResponse(upload=await filling.end())
+        try:
+            await filling.add(request.piece)
+            return content_service_pb2.WriteUploadResponse(upload=await filling.end())
+        finally:
+            filling.close()
 
     async def get_upload(
         self, caller: Caller, request: content_service_pb2.GetUploadRequest
@@ -126,7 +137,15 @@ class UploadService:
         row, tail, revision = await self._database.read(work)
         if row is not None and row.total_bytes != first.total_bytes:
             raise FailedPrecondition("OPERATION_REUSED", "this upload id was used for bytes of another length: mint a new one")
-        return _Filling(self._database, self._clock, self._ids, caller, first, row, tail, revision)
+        blob_id = row.blob_id if row else self._ids.new()
+        return _Filling(self._database, self._clock, caller, first, row, blob_id, tail, revision, self._waiting)
+
+
+class _Waiting:
+    """The bytes of all uploads that wait in memory."""
+
+    def __init__(self) -> None:
+        self.size = 0
 
 
 class _Filling:
@@ -136,12 +155,13 @@ class _Filling:
         self,
         database: Database,
         clock: Clock,
-        ids: Ids,
         caller: Caller,
         first: Piece,
         row: UploadRow | None,
+        blob_id: bytes,
         tail: bytes,
         revision: int,
+        together: _Waiting,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -149,12 +169,14 @@ class _Filling:
         self._mailbox_uid = first.mailbox_id
         self._upload_id = first.upload_id
         self._total = first.total_bytes
-        self._blob_id = row.blob_id if row else ids.new()
+        self._blob_id = blob_id
         self._complete = bool(row and row.complete)
         self._known = row is not None
         self._durable = row.received_bytes if row else 0
         self._waiting = bytearray(tail)  # begins at a whole chunk; what of it is durable already is written again
         self._revision = revision
+        self._together = together
+        self._counted = 0
 
     @property
     def _position(self) -> int:
@@ -182,7 +204,8 @@ class _Filling:
                 await self._flush(everything=True)
             raise _wrong_offset(self._durable)
         self._waiting += piece.data
-        if len(self._waiting) >= FLUSH_BYTES:
+        self._count()
+        if len(self._waiting) >= (FLUSH_BYTES if self._together.size <= MEMORY_BYTES else CHUNK_BYTES):
             await self._flush(everything=False)
 
     async def end(self) -> content_service_pb2.UploadResponse:
@@ -191,6 +214,15 @@ class _Filling:
         if self._durable == self._total and not self._complete:
             await self._finish()
         return content_service_pb2.UploadResponse(received_bytes=self._durable, complete=self._complete, revision=self._revision)
+
+    def close(self) -> None:
+        """Lets go of what still waits; there is no more to come."""
+        self._waiting.clear()
+        self._count()
+
+    def _count(self) -> None:
+        self._together.size += len(self._waiting) - self._counted
+        self._counted = len(self._waiting)
 
     async def _flush(self, *, everything: bool) -> None:
         begin, position = self._begin, self._position
@@ -204,6 +236,7 @@ class _Filling:
         self._known = True
         self._durable = until
         del self._waiting[: self._begin - begin]
+        self._count()
 
     def _append(self, transaction: Transaction, chunks: list[Chunk], until: int, now: int) -> int:
         connection = transaction.connection

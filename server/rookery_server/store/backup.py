@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
-from rookery_core.errors import AlreadyExists, DataLoss, FailedPrecondition
+from rookery_core.errors import AlreadyExists, DataLoss, FailedPrecondition, Unavailable
 from rookery_server.store import sqlite
 from rookery_server.store.tables import change, mailbox
 
@@ -24,6 +24,8 @@ REVISIONS_AHEAD = 1_000_000
 """How far a restored mailbox's clock is moved on: beyond every revision handed out between the backup and its loss."""
 
 _NOBODY = bytes(16)
+_BESIDE = ("-wal", "-shm", "-journal")
+"""Ends of the names of the files that SQLite has beside a database."""
 
 
 def copy(source: pathlib.Path, target: pathlib.Path) -> int:
@@ -56,15 +58,18 @@ def copy(source: pathlib.Path, target: pathlib.Path) -> int:
 def put_in_place(copied: pathlib.Path, database: pathlib.Path, kept: pathlib.Path) -> None:
     """Makes a copy the database; the one that was there is kept under another name. Nobody may have either open.
 
-    FailedPrecondition ``FIELD_INVALID`` if a file of that name is there.
+    One that is too damaged to be opened is kept as it is, with the files beside it, under its own name and ".damaged".
+    FailedPrecondition ``FIELD_INVALID`` if a file of that name is there; Unavailable ``DATABASE_BUSY`` if somebody has it open.
     """
     if database.exists():
-        if kept.exists():
-            message = f"{kept} is there, from a restore before: move it away, so that nothing is lost"
-            raise FailedPrecondition("FIELD_INVALID", message)
-        with contextlib.closing(_open(database, "rw")) as connection:
-            connection.execute("PRAGMA journal_mode = DELETE").close()  # what is in its log goes with it
-        database.rename(kept)
+        _require_free(kept)
+    if not (database.exists() and _take_in_log(database)):
+        kept = database.with_name(f"{database.name}.damaged")
+    there = [end for end in ("", *_BESIDE) if _beside(database, end).exists()]
+    for end in there:
+        _require_free(_beside(kept, end))
+    for end in there:  # the log too, or it would be written into the copy
+        _beside(database, end).rename(_beside(kept, end))
     copied.rename(database)
     with contextlib.closing(_open(database, "rw")) as connection:
         connection.execute("PRAGMA journal_mode = WAL").close()
@@ -82,6 +87,30 @@ def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int) -
         line = {"mailbox_id": row.id, "revision": revision, "at": now, "operation": "server.restore"}
         connection.execute(insert(change), {**line, "actor_id": _NOBODY, "device_id": _NOBODY, "operation_id": _NOBODY})
     return len(rows)
+
+
+def _take_in_log(database: pathlib.Path) -> bool:
+    """Writes what is in a database's log into its file, after which there is no log; False if it is no sound database."""
+    try:
+        with contextlib.closing(_open(database, "ro&immutable=1")) as connection:  # else SQLite deletes the log of a damaged one
+            connection.execute("SELECT count(*) FROM sqlite_schema").close()
+        with contextlib.closing(_open(database, "rw")) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE").close()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise Unavailable("DATABASE_BUSY", f"{database} is in use by another program: stop that first") from None
+        return False
+    return True
+
+
+def _beside(database: pathlib.Path, end: str) -> pathlib.Path:
+    return database.with_name(database.name + end)
+
+
+def _require_free(path: pathlib.Path) -> None:
+    if path.exists():
+        message = f"{path} is there, from a restore before: move it away, so that nothing is lost"
+        raise FailedPrecondition("FIELD_INVALID", message)
 
 
 def _open(path: pathlib.Path, mode: str) -> sqlite3.Connection:

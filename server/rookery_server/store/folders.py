@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, literal, literal_column, select, update
 
 from rookery_server.store.tables import folder
 
@@ -46,13 +46,12 @@ class Counts:
     revision: int = 0
 
 
-_columns = select(*(folder.c[name] for name in FolderRow._fields)).where(
-    folder.c.mailbox_id == bindparam("mailbox"), folder.c.deleted == 0
-)
+# A literal, no parameter: else the engines do not see that the index of siblings' names, which has live folders only, will do.
+_live = (folder.c.mailbox_id == bindparam("mailbox")) & (folder.c.deleted == literal_column("0"))
+_columns = select(*(folder.c[name] for name in FolderRow._fields)).where(_live)
 _by_id = _columns.where(folder.c.id == bindparam("folder"))
 _by_role = _columns.where(folder.c.role == bindparam("role"))
 _by_name = _columns.where(folder.c.parent_id == bindparam("parent"), folder.c.name_key == bindparam("name_key"))
-_by_parent = _columns.where(folder.c.parent_id == bindparam("parent"))
 _this = (folder.c.mailbox_id == bindparam("mailbox")) & (folder.c.id == bindparam("folder"))
 _add_counts = (
     update(folder)
@@ -66,6 +65,19 @@ _add_counts = (
 )
 _take_uids = update(folder).where(_this).values(next_uid=folder.c.next_uid + bindparam("wanted")).returning(folder.c.next_uid)
 _exists = select(folder.c.deleted).where(_this)
+_bury = update(folder).where(_this).values(deleted=1, revision=bindparam("to"))
+_top = select(folder.c.id, literal(1).label("depth")).where(_live, folder.c.id == bindparam("folder")).cte("below", recursive=True)
+_below = _top.union_all(select(folder.c.id, _top.c.depth + 1).join(_top, folder.c.parent_id == _top.c.id).where(_live))
+_subtree = (
+    select(*(folder.c[name] for name in FolderRow._fields))
+    .join(_below, folder.c.id == _below.c.id)
+    .where(_live)
+    .order_by(_below.c.depth, folder.c.id)
+)
+_height = select(func.max(_below.c.depth))
+_bottom = select(folder.c.id, folder.c.parent_id).where(_live, folder.c.id == bindparam("folder")).cte("above", recursive=True)
+_above = _bottom.union_all(select(folder.c.id, folder.c.parent_id).join(_bottom, folder.c.id == _bottom.c.parent_id).where(_live))
+_path = select(_above.c.id)
 
 
 def find(connection: Connection, mailbox_id: int, folder_id: bytes) -> FolderRow | None:
@@ -86,9 +98,19 @@ def find_name(connection: Connection, mailbox_id: int, parent_id: bytes, name_ke
     return FolderRow(*row) if row else None
 
 
-def children(connection: Connection, mailbox_id: int, parent_id: bytes) -> list[FolderRow]:
-    """The live folders directly below."""
-    return [FolderRow(*row) for row in connection.execute(_by_parent, {"mailbox": mailbox_id, "parent": parent_id})]
+def subtree(connection: Connection, mailbox_id: int, folder_id: bytes) -> list[FolderRow]:
+    """The live folder with this id and all live ones below it, parents before children; empty if there is no such folder."""
+    return [FolderRow(*row) for row in connection.execute(_subtree, {"mailbox": mailbox_id, "folder": folder_id})]
+
+
+def height(connection: Connection, mailbox_id: int, folder_id: bytes) -> int:
+    """How many levels a live folder and what is below it take: 1 for one without subfolders; 0 if there is no such folder."""
+    return connection.execute(_height, {"mailbox": mailbox_id, "folder": folder_id}).scalar_one() or 0
+
+
+def path(connection: Connection, mailbox_id: int, folder_id: bytes) -> list[bytes]:
+    """The ids of a live folder and of all those above it, in no particular order; empty for ``TOP``."""
+    return list(connection.execute(_path, {"mailbox": mailbox_id, "folder": folder_id}).scalars())
 
 
 def list_all(connection: Connection, mailbox_id: int) -> list[FolderRow]:
@@ -107,8 +129,13 @@ def add(connection: Connection, mailbox_id: int, rows: list[FolderRow]) -> None:
 
 
 def change(connection: Connection, mailbox_id: int, folder_id: bytes, values: dict[str, Any]) -> None:
-    """Sets columns of a folder: a rename, a move, or ``deleted=1``, which makes it a tombstone."""
+    """Sets columns of a folder: a rename or a move."""
     connection.execute(update(folder).where(folder.c.mailbox_id == mailbox_id, folder.c.id == folder_id).values(**values))
+
+
+def bury(connection: Connection, mailbox_id: int, folder_ids: list[bytes], revision: int) -> None:
+    """Turns live folders into tombstones: they are found no more, and their names are free."""
+    connection.execute(_bury, [{"mailbox": mailbox_id, "folder": folder_id, "to": revision} for folder_id in folder_ids])
 
 
 def add_counts(connection: Connection, mailbox_id: int, folder_id: bytes, counts: Counts) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, select
+from sqlalchemy import and_, bindparam, delete, insert, select
 
 from rookery_server.store import items
 from rookery_server.store.bulk import insert_rows
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
+
+    from rookery_server.store.item_contents import Copy
 
 ORIGINAL = 0
 """The part number of the original message."""
@@ -68,6 +70,37 @@ _originals = (
         item.c.life == items.LIVE,
     )
 )
+_held = (
+    select(blob.c.id)
+    .where(
+        blob.c.id.in_(
+            select(item_blob.c.blob_id)
+            .join(
+                item,
+                and_(
+                    item.c.mailbox_id == item_blob.c.mailbox_id,
+                    item.c.id == item_blob.c.item_id,
+                    item.c.content == item_blob.c.content_revision,
+                ),
+            )
+            .where(item_blob.c.mailbox_id == bindparam("mailbox"), item_blob.c.item_id.in_(bindparam("items", expanding=True)))
+        )
+    )
+    .order_by(blob.c.sha256, blob.c.id)
+)
+_same = [column for column in item_blob.c if column.name not in {"item_id", "content_revision"}]
+_copy = insert(item_blob).from_select(
+    [*(column.name for column in _same), "item_id", "content_revision"],
+    select(
+        *_same,
+        bindparam("copy", type_=item_blob.c.item_id.type),
+        bindparam("new_revision", type_=item_blob.c.content_revision.type),
+    ).where(
+        item_blob.c.mailbox_id == bindparam("mailbox"),
+        item_blob.c.item_id == bindparam("source"),
+        item_blob.c.content_revision == bindparam("old_revision"),
+    ),
+)
 
 
 def add(connection: Connection, rows: list[dict[str, Any]]) -> None:
@@ -94,6 +127,16 @@ def originals(connection: Connection, mailbox_id: int, folder_id: bytes, hashes:
     """Live items of a folder by the SHA-256 of their original's blob; at most 500 hashes."""
     rows = connection.execute(_originals, {"mailbox": mailbox_id, "folder": folder_id, "hashes": list(hashes)})
     return {row.sha256: row.id for row in rows}
+
+
+def held(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> list[bytes]:
+    """The blobs of the current contents of items, at most 500, each once, in the order in which blobs are locked."""
+    return list(connection.execute(_held, {"mailbox": mailbox_id, "items": list(item_ids)}).scalars())
+
+
+def copy(connection: Connection, mailbox_id: int, copies: Sequence[Copy]) -> None:
+    """Gives copies what the versions that they were made of hold. The blobs were touched in this transaction."""
+    connection.execute(_copy, [{"mailbox": mailbox_id, **copy_._asdict()} for copy_ in copies])
 
 
 def row(mailbox_id: int, item_id: bytes, content_revision: int, held: PartRow) -> dict[str, Any]:

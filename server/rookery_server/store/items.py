@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, insert, literal_column, select, tuple_, update
 
 from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import (
@@ -69,6 +69,9 @@ class MarkRow(NamedTuple):
     summary: bytes
 
 
+# The number itself, not a parameter: only so does SQLite use the indexes of recoverable items.
+_is_recoverable = item.c.life == literal_column(str(RECOVERABLE))
+
 PACKED_COLUMNS = tuple(item.c[name] for name in PackedRow._fields)
 _place_columns = tuple(item.c[name] for name in PlaceRow._fields)
 
@@ -88,7 +91,11 @@ _content = select(item_content.c.codec, item_content.c.content).where(
     item_content.c.revision == bindparam("revision"),
 )
 _whole = (
-    select(*PACKED_COLUMNS, item_content.c.codec, item_content.c.content.label("encoded"))
+    select(
+        *PACKED_COLUMNS,
+        item_content.c.codec,
+        case((func.length(item_content.c.content) <= bindparam("most"), item_content.c.content)).label("encoded"),
+    )
     .outerjoin(
         item_content,
         and_(
@@ -99,18 +106,6 @@ _whole = (
     )
     .where(item.c.mailbox_id == bindparam("mailbox"), item.c.id == bindparam("item"))
 )
-_contents = (
-    select(item.c.id, item_content.c.codec, item_content.c.content)
-    .join(
-        item_content,
-        and_(
-            item_content.c.mailbox_id == item.c.mailbox_id,
-            item_content.c.item_id == item.c.id,
-            item_content.c.revision == item.c.content,
-        ),
-    )
-    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True)))
-)
 
 
 def packed(connection: Connection, mailbox_id: int, item_id: bytes) -> PackedRow | None:
@@ -119,9 +114,14 @@ def packed(connection: Connection, mailbox_id: int, item_id: bytes) -> PackedRow
     return PackedRow(*row) if row else None
 
 
-def whole(connection: Connection, mailbox_id: int, item_id: bytes) -> tuple[PackedRow, tuple[int, bytes] | None] | None:
-    """One item, live or recoverable, with the codec and the bytes of its content, in one statement."""
-    row = connection.execute(_whole, {"mailbox": mailbox_id, "item": item_id}).first()
+def whole(
+    connection: Connection, mailbox_id: int, item_id: bytes, *, most: int
+) -> tuple[PackedRow, tuple[int, bytes] | None] | None:
+    """One item, live or recoverable, with the codec and the bytes of its content, in one statement.
+
+    None in place of a content that is stored in more than ``most`` bytes: it is not even read from the disk.
+    """
+    row = connection.execute(_whole, {"mailbox": mailbox_id, "item": item_id, "most": most}).first()
     if row is None:
         return None
     *columns, codec, encoded = row
@@ -152,12 +152,6 @@ def content(connection: Connection, mailbox_id: int, item_id: bytes, revision: i
     return (row.codec, row.content) if row else None
 
 
-def contents(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
-    """Codec and bytes of the current content of several items; at most 500 ids."""
-    rows = connection.execute(_contents, {"mailbox": mailbox_id, "items": item_ids})
-    return {row.id: (row.codec, row.content) for row in rows}
-
-
 def columns(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> list[dict[str, Any]]:
     """Whole rows, for copies."""
     rows = connection.execute(select(item).where(item.c.mailbox_id == mailbox_id, item.c.id.in_(item_ids))).mappings()
@@ -167,7 +161,7 @@ def columns(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) 
 def page(
     connection: Connection,
     mailbox_id: int,
-    folder_id: bytes,
+    folder_id: bytes | None,
     *,
     life: int,
     sort: str,
@@ -179,22 +173,27 @@ def page(
     """Up to ``limit`` items of a folder in the order of a sort column and id, beginning behind ``after``; with their sort keys.
 
     ``after`` is the sort key and id of the last item looked at. Each order has its index, so that a deep page costs what the
-    first does.
+    first does. Without a folder: the recoverable items of the whole mailbox, whatever ``life``; there only the order by
+    ``received`` has an index, and the others sort them all.
     """
-    values: dict[str, Any] = {"mailbox": mailbox_id, "folder": folder_id, "life": life, "most": limit}
+    values: dict[str, Any] = {"mailbox": mailbox_id, "most": limit}
+    if folder_id is not None:
+        values |= {"folder": folder_id, "life": life}
     if after is not None:
         values |= {"after_key": after[0], "after_id": after[1]}
-    statement = _page(sort, descending=descending, continued=after is not None)
+    statement = _page(sort, descending=descending, continued=after is not None, anywhere=folder_id is None)
     rows = connection.execute(statement if where is None else statement.where(where), values)
     return [(row[0], PackedRow(*row[1:])) for row in rows]
 
 
 @cache
-def _page(sort: str, *, descending: bool, continued: bool) -> Select[Any]:
+def _page(sort: str, *, descending: bool, continued: bool, anywhere: bool) -> Select[Any]:
     key = item.c[sort]
-    statement = select(key, *PACKED_COLUMNS).where(
-        item.c.mailbox_id == bindparam("mailbox"), item.c.folder_id == bindparam("folder"), item.c.life == bindparam("life")
-    )
+    statement = select(key, *PACKED_COLUMNS).where(item.c.mailbox_id == bindparam("mailbox"))
+    if anywhere:
+        statement = statement.where(_is_recoverable)
+    else:
+        statement = statement.where(item.c.folder_id == bindparam("folder"), item.c.life == bindparam("life"))
     if continued:
         place = tuple_(key, item.c.id)
         last = tuple_(bindparam("after_key", type_=key.type), bindparam("after_id", type_=item.c.id.type))
@@ -236,20 +235,19 @@ def in_folder(connection: Connection, mailbox_id: int, folder_id: bytes, *, life
 
 def recoverable_before(connection: Connection, before: int, limit: int) -> list[tuple[int, bytes]]:
     """Mailbox numbers and ids of up to ``limit`` items that were made recoverable before a time (microseconds)."""
-    statement = select(item.c.mailbox_id, item.c.id).where(item.c.life == RECOVERABLE, item.c.deleted_at < before).limit(limit)
+    statement = select(item.c.mailbox_id, item.c.id).where(_is_recoverable, item.c.deleted_at < before).limit(limit)
     return [(row.mailbox_id, row.id) for row in connection.execute(statement)]
 
 
-def add(
-    connection: Connection,
-    rows: list[dict[str, Any]],
-    contents_: list[dict[str, Any]],
-    categories: list[dict[str, Any]],
-) -> None:
-    """Inserts items with their contents and categories, in bulk."""
+def add(connection: Connection, rows: list[dict[str, Any]], categories: list[dict[str, Any]]) -> None:
+    """Inserts items with their categories, in bulk."""
     insert_rows(connection, item, rows)
-    insert_rows(connection, item_content, contents_)
     insert_rows(connection, item_category, categories)
+
+
+def add_contents(connection: Connection, contents: list[dict[str, Any]]) -> None:
+    """Inserts the contents of new items, in bulk."""
+    insert_rows(connection, item_content, contents)
 
 
 def change(connection: Connection, mailbox_id: int, changes: list[dict[str, Any]]) -> None:

@@ -29,6 +29,7 @@ _this = (job.c.account_id == bindparam("account")) & (job.c.id == bindparam("job
 _locked = _columns.where(_this).with_for_update()
 _advance = update(job).where(_this).values(progress=job.c.progress + bindparam("rows"))
 _finish = delete(job).where(_this)
+_abandon = delete(job).where(job.c.account_id == bindparam("account"), job.c.kind != bindparam("but"))
 
 
 def find(connection: Connection, account_id: bytes, job_id: bytes) -> JobRow | None:
@@ -43,7 +44,10 @@ def unfinished(connection: Connection) -> list[JobRow]:
 
 
 def begin(connection: Connection, values: dict[str, Any]) -> None:
-    """Writes a new job: account_id, id, kind, arguments, session_id, created."""
+    """Writes a new job: account_id, id, kind, arguments, session_id, created.
+
+    The arguments are the request, encoded deterministically, since a repeat is compared with them.
+    """
     connection.execute(insert(job), {**values, "progress": 0})
 
 
@@ -55,3 +59,8 @@ def advance(connection: Connection, account_id: bytes, job_id: bytes, rows: int)
 def finish(connection: Connection, account_id: bytes, job_id: bytes) -> None:
     """The job is done: from now on the ledger knows of it."""
     connection.execute(_finish, {"account": account_id, "job": job_id})
+
+
+def abandon(connection: Connection, account_id: bytes, *, but: str) -> None:
+    """Deletes an account's unfinished jobs, all kinds but one."""
+    connection.execute(_abandon, {"account": account_id, "but": but})

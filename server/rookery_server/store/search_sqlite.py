@@ -101,6 +101,15 @@ def begin_compaction(connection: Connection) -> None:
         connection.execute(update(search_progress).values(stale=0))
 
 
+def restart_compaction(connection: Connection) -> None:
+    """Sees that a compaction comes, whatever the number of stale documents, and that it begins after what this transaction did.
+
+    One that is under way may have copied what is stale now, so it starts anew.
+    """
+    connection.execute(text("DROP TABLE IF EXISTS search_postings_next"))
+    begin_compaction(connection)
+
+
 def next_to_compact(connection: Connection, limit: int) -> list[tuple[int, int, bytes]]:
     """Number, mailbox and item of the next documents that the new table lacks, by ascending number."""
     done = connection.execute(_compacted).scalar() or 0

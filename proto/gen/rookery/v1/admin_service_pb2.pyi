@@ -83,7 +83,7 @@ class Account(message.Message):
     disabled: builtins.bool
     """May not sign in."""
     quota_bytes: builtins.int
-    """The mailbox's limit in bytes; 0 is none."""
+    """The mailbox's limit in bytes; 0 is none. But CreateAccount takes 0 for the server's default: for none, change it afterwards."""
     mailbox_id: builtins.bytes
     """The mailbox."""
     used_bytes: builtins.int
@@ -291,7 +291,7 @@ class ListAccountsRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     page_size: builtins.int
-    """Accounts a page, 1 to 500; 50 where 0."""
+    """Accounts a page, 1 to 500; 50 where 0. INVALID_ARGUMENT for more."""
     page_token: builtins.str
     """The next_page_token of the page before."""
     def __init__(
@@ -542,7 +542,7 @@ class ListAliasesRequest(message.Message):
     account_id: builtins.bytes
     """Only this account's; all where empty."""
     page_size: builtins.int
-    """Addresses a page, 1 to 500; 50 where 0."""
+    """Addresses a page, 1 to 500; 50 where 0. INVALID_ARGUMENT for more."""
     page_token: builtins.str
     """The next_page_token of the page before."""
     def __init__(

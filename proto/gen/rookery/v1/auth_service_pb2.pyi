@@ -298,7 +298,7 @@ class Session(message.Message):
     device_name: builtins.str
     """The device's name."""
     peer: builtins.str
-    """Where it last called from, as an IP address."""
+    """Where it last signed in or refreshed its tokens from, as an IP address."""
     current: builtins.bool
     """It is the session of this call."""
     @builtins.property

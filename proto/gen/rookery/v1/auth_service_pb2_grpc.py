@@ -85,7 +85,8 @@ class AuthServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Refresh(self, request, context):
-        """Gives new tokens for a refresh token. A refresh token works once, and once more if its answer was lost.
+        """Gives new tokens for a refresh token. The token that was used gives the same tokens again, in case the answer was lost, until
+        the next refresh. UNAUTHENTICATED for an older one: somebody copied it, so the session ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

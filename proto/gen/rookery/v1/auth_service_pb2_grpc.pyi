@@ -38,7 +38,9 @@ class AuthServiceStub:
     does not tell which. RESOURCE_EXHAUSTED after too many wrong passwords.
     """
     Refresh: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshRequest, _auth_service_pb2.RefreshResponse]
-    """Gives new tokens for a refresh token. A refresh token works once, and once more if its answer was lost."""
+    """Gives new tokens for a refresh token. The token that was used gives the same tokens again, in case the answer was lost, until
+    the next refresh. UNAUTHENTICATED for an older one: somebody copied it, so the session ends.
+    """
     Logout: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]
     """Ends the caller's own session."""
     WhoAmI: _grpc.UnaryUnaryMultiCallable[_auth_service_pb2.WhoAmIRequest, _auth_service_pb2.WhoAmIResponse]
@@ -60,7 +62,9 @@ class AuthServiceAsyncStub(AuthServiceStub):
     does not tell which. RESOURCE_EXHAUSTED after too many wrong passwords.
     """
     Refresh: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.RefreshRequest, _auth_service_pb2.RefreshResponse]  # type: ignore[assignment]
-    """Gives new tokens for a refresh token. A refresh token works once, and once more if its answer was lost."""
+    """Gives new tokens for a refresh token. The token that was used gives the same tokens again, in case the answer was lost, until
+    the next refresh. UNAUTHENTICATED for an older one: somebody copied it, so the session ends.
+    """
     Logout: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.LogoutRequest, _auth_service_pb2.LogoutResponse]  # type: ignore[assignment]
     """Ends the caller's own session."""
     WhoAmI: _aio.UnaryUnaryMultiCallable[_auth_service_pb2.WhoAmIRequest, _auth_service_pb2.WhoAmIResponse]  # type: ignore[assignment]
@@ -91,7 +95,9 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _auth_service_pb2.RefreshRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_auth_service_pb2.RefreshResponse, _abc.Awaitable[_auth_service_pb2.RefreshResponse]]:
-        """Gives new tokens for a refresh token. A refresh token works once, and once more if its answer was lost."""
+        """Gives new tokens for a refresh token. The token that was used gives the same tokens again, in case the answer was lost, until
+        the next refresh. UNAUTHENTICATED for an older one: somebody copied it, so the session ends.
+        """
 
     @_abc_1.abstractmethod
     def Logout(

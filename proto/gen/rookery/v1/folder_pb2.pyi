@@ -113,7 +113,9 @@ class Folder(message.Message):
     id: builtins.bytes
     """Unique id in the mailbox, 16 bytes (UUIDv7). The client may mint it on create."""
     parent_id: builtins.bytes
-    """The parent; empty at the top level. An update of it is a move (RopMoveFolder)."""
+    """The parent; empty at the top level. An update of it is a move (RopMoveFolder). Folders nest at most 100 deep: one at
+    the top level is on level 1.
+    """
     name: builtins.str
     """Display name (PidTagDisplayName): 1 to 255 characters after NFC, without '/' and control characters. Siblings' names
     differ by more than case.
@@ -302,7 +304,7 @@ class ListFoldersResponse(message.Message):
     """The mailbox's revision."""
     @builtins.property
     def folders(self) -> containers.RepeatedCompositeFieldContainer[Folder]:
-        """The folders, at most 10,000 (the most a mailbox holds)."""
+        """The folders, at most 10,000 (the most a mailbox holds), in the order that ListFolders promises."""
 
     def __init__(
         self,

@@ -72,7 +72,8 @@ class FolderServiceServicer:
     """
 
     def CreateFolder(self, request, context):
-        """Creates a folder. ALREADY_EXISTS if a sibling has the name or the id is taken.
+        """Creates a folder. ALREADY_EXISTS if a sibling has the name or the id is taken; LIMIT_EXCEEDED if it would lie too deep
+        or be one too many.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,14 +87,16 @@ class FolderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFolders(self, request, context):
-        """Lists all folders of a mailbox, role folders first, then by path.
+        """Lists all folders of a mailbox, each followed by what is below it. Siblings come in this order: role folders, by the
+        number of their role, then the others by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateFolder(self, request, context):
-        """Renames or moves a folder. Refused: a move below itself, and any move of a role folder.
+        """Renames or moves a folder. Refused: a move below itself, one after which something would lie too deep, and any
+        move of a role folder.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,13 +34,19 @@ class FolderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FolderServiceAsyncStub: ...
     CreateFolder: _grpc.UnaryUnaryMultiCallable[_folder_pb2.CreateFolderRequest, _folder_pb2.CreateFolderResponse]
-    """Creates a folder. ALREADY_EXISTS if a sibling has the name or the id is taken."""
+    """Creates a folder. ALREADY_EXISTS if a sibling has the name or the id is taken; LIMIT_EXCEEDED if it would lie too deep
+    or be one too many.
+    """
     GetFolder: _grpc.UnaryUnaryMultiCallable[_folder_pb2.GetFolderRequest, _folder_pb2.GetFolderResponse]
     """Reads one folder, by id or by role."""
     ListFolders: _grpc.UnaryUnaryMultiCallable[_folder_pb2.ListFoldersRequest, _folder_pb2.ListFoldersResponse]
-    """Lists all folders of a mailbox, role folders first, then by path."""
+    """Lists all folders of a mailbox, each followed by what is below it. Siblings come in this order: role folders, by the
+    number of their role, then the others by name.
+    """
     UpdateFolder: _grpc.UnaryUnaryMultiCallable[_folder_pb2.UpdateFolderRequest, _folder_pb2.UpdateFolderResponse]
-    """Renames or moves a folder. Refused: a move below itself, and any move of a role folder."""
+    """Renames or moves a folder. Refused: a move below itself, one after which something would lie too deep, and any
+    move of a role folder.
+    """
     DeleteFolder: _grpc.UnaryUnaryMultiCallable[_folder_pb2.DeleteFolderRequest, _folder_pb2.DeleteFolderResponse]
     """Deletes a folder with everything below it: items become recoverable. Role folders are refused."""
     EmptyFolder: _grpc.UnaryUnaryMultiCallable[_folder_pb2.EmptyFolderRequest, _folder_pb2.EmptyFolderResponse]
@@ -52,13 +58,19 @@ class FolderServiceAsyncStub(FolderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateFolder: _aio.UnaryUnaryMultiCallable[_folder_pb2.CreateFolderRequest, _folder_pb2.CreateFolderResponse]  # type: ignore[assignment]
-    """Creates a folder. ALREADY_EXISTS if a sibling has the name or the id is taken."""
+    """Creates a folder. ALREADY_EXISTS if a sibling has the name or the id is taken; LIMIT_EXCEEDED if it would lie too deep
+    or be one too many.
+    """
     GetFolder: _aio.UnaryUnaryMultiCallable[_folder_pb2.GetFolderRequest, _folder_pb2.GetFolderResponse]  # type: ignore[assignment]
     """Reads one folder, by id or by role."""
     ListFolders: _aio.UnaryUnaryMultiCallable[_folder_pb2.ListFoldersRequest, _folder_pb2.ListFoldersResponse]  # type: ignore[assignment]
-    """Lists all folders of a mailbox, role folders first, then by path."""
+    """Lists all folders of a mailbox, each followed by what is below it. Siblings come in this order: role folders, by the
+    number of their role, then the others by name.
+    """
     UpdateFolder: _aio.UnaryUnaryMultiCallable[_folder_pb2.UpdateFolderRequest, _folder_pb2.UpdateFolderResponse]  # type: ignore[assignment]
-    """Renames or moves a folder. Refused: a move below itself, and any move of a role folder."""
+    """Renames or moves a folder. Refused: a move below itself, one after which something would lie too deep, and any
+    move of a role folder.
+    """
     DeleteFolder: _aio.UnaryUnaryMultiCallable[_folder_pb2.DeleteFolderRequest, _folder_pb2.DeleteFolderResponse]  # type: ignore[assignment]
     """Deletes a folder with everything below it: items become recoverable. Role folders are refused."""
     EmptyFolder: _aio.UnaryUnaryMultiCallable[_folder_pb2.EmptyFolderRequest, _folder_pb2.EmptyFolderResponse]  # type: ignore[assignment]
@@ -73,7 +85,9 @@ class FolderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _folder_pb2.CreateFolderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_folder_pb2.CreateFolderResponse, _abc.Awaitable[_folder_pb2.CreateFolderResponse]]:
-        """Creates a folder. ALREADY_EXISTS if a sibling has the name or the id is taken."""
+        """Creates a folder. ALREADY_EXISTS if a sibling has the name or the id is taken; LIMIT_EXCEEDED if it would lie too deep
+        or be one too many.
+        """
 
     @_abc_1.abstractmethod
     def GetFolder(
@@ -89,7 +103,9 @@ class FolderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _folder_pb2.ListFoldersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_folder_pb2.ListFoldersResponse, _abc.Awaitable[_folder_pb2.ListFoldersResponse]]:
-        """Lists all folders of a mailbox, role folders first, then by path."""
+        """Lists all folders of a mailbox, each followed by what is below it. Siblings come in this order: role folders, by the
+        number of their role, then the others by name.
+        """
 
     @_abc_1.abstractmethod
     def UpdateFolder(
@@ -97,7 +113,9 @@ class FolderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _folder_pb2.UpdateFolderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_folder_pb2.UpdateFolderResponse, _abc.Awaitable[_folder_pb2.UpdateFolderResponse]]:
-        """Renames or moves a folder. Refused: a move below itself, and any move of a role folder."""
+        """Renames or moves a folder. Refused: a move below itself, one after which something would lie too deep, and any
+        move of a role folder.
+        """
 
     @_abc_1.abstractmethod
     def DeleteFolder(

@@ -321,7 +321,7 @@ class Item(message.Message):
 
     @builtins.property
     def summary(self) -> ItemSummary:
-        """What lists show."""
+        """What lists show; at most 2 MiB encoded, and 20 MiB together with the content."""
 
     @builtins.property
     def content(self) -> ItemContent:
@@ -751,11 +751,11 @@ class Body(message.Message):
     HTML_FIELD_NUMBER: builtins.int
     TRUNCATED_FIELD_NUMBER: builtins.int
     text: builtins.str
-    """Plain text (PidTagBody; text/plain, DESCRIPTION, NOTE), line ends LF; at most 8 MiB."""
+    """Plain text (PidTagBody; text/plain, DESCRIPTION, NOTE), line ends LF; at most 4 MiB."""
     html: builtins.str
-    """HTML (PidTagHtml; text/html), as the sender wrote it, decoded to UTF-8: not sanitised. At most 8 MiB."""
+    """HTML (PidTagHtml; text/html), as the sender wrote it, decoded to UTF-8: not sanitised. At most 4 MiB."""
     truncated: builtins.bool
-    """True if a form was longer than 8 MiB and is cut here; the original message has all of it."""
+    """True if a form was longer than 4 MiB and is cut here; the original message has all of it."""
     def __init__(
         self,
         *,

@@ -340,7 +340,9 @@ class ListItemsRequest(message.Message):
     mailbox_id: builtins.bytes
     """The mailbox; empty is the caller's own."""
     folder_id: builtins.bytes
-    """The folder."""
+    """The folder. With life RECOVERABLE it may be a folder that is deleted itself, and empty is all that is recoverable in the
+    mailbox.
+    """
     sort_key: SortKey.ValueType
     """By what; received where unset."""
     sort_direction: SortDirection.ValueType
@@ -351,7 +353,7 @@ class ListItemsRequest(message.Message):
     """How much of each item; SUMMARY where unset."""
     page_size: builtins.int
     """Items a page, 1 to 500; 50 where 0. A page may be shorter (1 MiB; a restriction that the database can not check looks
-    at 5,000 items a page) and even empty: only an empty next_page_token ends the list.
+    at 5,000 items and about 64 MiB of content a page) and even empty: only an empty next_page_token ends the list.
     """
     page_token: builtins.str
     """The next_page_token of the page before, with the same request otherwise (PAGE_TOKEN_INVALID if not)."""
@@ -652,7 +654,7 @@ class CopyItemsRequest(message.Message):
 
     @builtins.property
     def new_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.bytes]:
-        """Ids for the copies, in the order of item_ids, if the client mints them; else empty."""
+        """Ids for the copies, in the order of item_ids, which then names each item once; empty where the server mints them."""
 
     def __init__(
         self,
@@ -833,12 +835,12 @@ class RestoreItemsResponse(message.Message):
     MISSING_IDS_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     restored: builtins.int
-    """Items restored; live ones are not counted."""
+    """Items restored. Items that are live already are neither restored nor missing."""
     revision: builtins.int
     """The mailbox's revision after the call."""
     @builtins.property
     def missing_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.bytes]:
-        """Ids that name nothing recoverable."""
+        """Ids that name no item, live or recoverable."""
 
     def __init__(
         self,

@@ -50,6 +50,16 @@ item = Table(
         Index(f"ix_item_by_{key}", "mailbox_id", "folder_id", "life", key, "id")
         for key in ("received", "sent", "from_key", "subject_key", "size_bytes", "start", "due", "importance")
     ),
+    # What can be restored, in whatever folder it was. `life` is always 2 here: without it SQLite prefers other indexes.
+    Index(
+        "ix_item_recoverable",
+        "mailbox_id",
+        "life",
+        "received",
+        "id",
+        sqlite_where=text("life = 2"),
+        postgresql_where=text("life = 2"),
+    ),
     Index("ix_item_revision", "mailbox_id", "revision"),
     Index("ix_item_fill", "mailbox_id", "fill_key", "id"),
     Index(
