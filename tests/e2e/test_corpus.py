@@ -99,7 +99,8 @@ def test_every_message_comes_in_is_listed_and_found_and_goes_out_byte_for_byte(r
 
     texts = list(texts_of(original))
     for word in WORDS:
-        found = json.loads(rookery("search", word, "--limit", "0", "--json").stdout)
+        while (found := json.loads(rookery("search", word, "--limit", "0", "--json").stdout))["incomplete"]:
+            pass  # the index is still being made: the answer says so, and the test's own time limit holds
         expected = sum(re.search(rf"\b{word}\b", text, re.IGNORECASE) is not None for text in texts)
         assert 0 < expected < MESSAGES / 4
         assert len(found["items"]) == expected, word

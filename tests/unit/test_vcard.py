@@ -38,8 +38,11 @@ def rendered(record: vcard.ItemRecord) -> str:
 
 def same(again: vcard.ItemRecord, record: vcard.ItemRecord) -> bool:
     left, right = again.copy(), record.copy()
-    left.content.ClearField("source")
-    right.content.ClearField("source")
+    for each in (left, right):
+        each.content.ClearField("source")
+        shown = each.summary.contact
+        if each.summary.HasField("contact") and not shown.file_as:  # unset means what follows from the name
+            shown.file_as = records.default_file_as(each.summary, each.content)
     return left == right
 
 
