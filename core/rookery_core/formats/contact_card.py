@@ -96,10 +96,11 @@ def _organization(card: Card) -> tuple[str, str]:
 
 
 def _file_as(card: Card) -> str:
+    """The name to sort by: a parameter of N in vCard 4 (RFC 6350 section 5.9), a property of its own before."""
     line = card.component.first("N")
-    return (
-        ",".join(line.params.get("SORT-AS", [])) if line and "SORT-AS" in line.params else fields.first_text(card, fields.FILE_AS)
-    )
+    if card.version == V4 and line and "SORT-AS" in line.params:
+        return ",".join(line.params["SORT-AS"])
+    return fields.first_text(card, fields.FILE_AS)
 
 
 def _read_contact(card: Card, record: ItemRecord) -> None:
