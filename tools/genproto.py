@@ -24,7 +24,10 @@ def generate(into: pathlib.Path) -> None:
     assert tools is not None and tools.origin, "grpcio-tools is not installed"
     google = pathlib.Path(next(iter(bundled.submodule_search_locations))).parent.parent
     sources = sorted(str(path) for path in (PROTO / "rookery").rglob("*.proto"))
+    programs = pathlib.Path(sys.executable).parent  # the virtual environment's own, whether or not it is on the PATH
     options = [
+        f"--plugin=protoc-gen-mypy={programs / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy_grpc={programs / 'protoc-gen-mypy_grpc'}",
         f"-I{PROTO}",
         f"-I{google}",
         f"-I{pathlib.Path(tools.origin).parent / '_proto'}",
@@ -33,7 +36,7 @@ def generate(into: pathlib.Path) -> None:
     ]
     services = [source for source in sources if "service " in pathlib.Path(source).read_text("utf-8")]
     status = protoc.main(["protoc", *options, *sources])
-    status = status or protoc.main(["protoc", *options[:3], f"--grpc_python_out={into}", f"--mypy_grpc_out={into}", *services])
+    status = status or protoc.main(["protoc", *options[:5], f"--grpc_python_out={into}", f"--mypy_grpc_out={into}", *services])
     if status:
         sys.exit(status)
     for package in [into / "rookery", *(path for path in (into / "rookery").rglob("*") if path.is_dir())]:
