@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rookery.v1.item_pb2 import FlagStatus, Importance, Item, ItemKind
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def show_items(items: Sequence[Item]) -> None:
-    """Prints items; the first one's kind decides on the columns."""
-    kind = items[0].summary.kind if items else ItemKind.ITEM_KIND_MESSAGE
+    """Prints items; the kind that most of them have decides on the columns."""
+    kinds = Counter(item.summary.kind for item in items)
+    kind = max(kinds, key=kinds.__getitem__, default=ItemKind.ITEM_KIND_MESSAGE)
     columns: Columns = {"": marks, **_BY_KIND.get(kind, _OTHERS), "ID": lambda item: text_of(item.id)}
     rows = [[cell(item) for cell in columns.values()] for item in items]
     table(list(columns), rows, right=["Size", "Done"], cut=_CUT, drop=[title for title in _DROP if title in columns])
