@@ -157,9 +157,3 @@ def take_uids(connection: Connection, mailbox_id: int, folder_id: bytes, wanted:
     """Reserves so many uids of a folder; gives the first. Uids only grow (RFC 3501 section 2.3.1.1)."""
     following = connection.execute(_take_uids, {"mailbox": mailbox_id, "folder": folder_id, "wanted": wanted}).scalar_one()
     return int(following) - wanted
-
-
-def count(connection: Connection, mailbox_id: int) -> int:
-    """How many live folders a mailbox has."""
-    statement = select(func.count()).select_from(folder).where(folder.c.mailbox_id == mailbox_id, folder.c.deleted == 0)
-    return int(connection.execute(statement).scalar_one())
