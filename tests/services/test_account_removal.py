@@ -11,13 +11,13 @@ from sqlalchemy import select
 from rookery.v1 import admin_service_pb2 as admin
 from rookery.v1 import folder_pb2
 from rookery_core.errors import FailedPrecondition, NotFound, Unavailable
-from rookery_server.services.account_removal import AccountRemoval
+from rookery_server.services.accounts.account_removal import AccountRemoval
+from rookery_server.services.accounts.session_tokens import SessionTokens
+from rookery_server.services.accounts.sessions import Sessions
 from rookery_server.services.caller import MACHINE_ADMINISTRATOR, Caller
 from rookery_server.services.callers import Callers
-from rookery_server.services.indexer import Indexer
 from rookery_server.services.seals import Seal
-from rookery_server.services.session_tokens import SessionTokens
-from rookery_server.services.sessions import Sessions
+from rookery_server.services.search.indexer import Indexer
 from rookery_server.store import jobs, ledger, search_sqlite
 from rookery_server.store.tables import account, address
 from tests.services.test_long_operations import Cut, cut_deletion, failing, unfinished

@@ -11,8 +11,8 @@ import pytest
 
 from rookery.v1 import content_service_pb2
 from rookery_core.formats import mime
-from rookery_server.services import blob_reading, content_sources
-from rookery_server.services.downloads import DownloadService
+from rookery_server.services.content import blob_reading, content_sources
+from rookery_server.services.content.downloads import DownloadService
 from rookery_server.store.blob_chunks import CHUNK_BYTES, Chunk, encode
 from tests.services.test_downloads import attachment, bring
 

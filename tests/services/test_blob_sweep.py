@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 
 from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
 from rookery_core.errors import NotFound
-from rookery_server.services.blob_sweep import GRACE_MICROS, BlobSweep
-from rookery_server.services.document_readers import DocumentReaders
-from rookery_server.services.imports import ImportService
-from rookery_server.services.uploads import UploadService
+from rookery_server.services.content.blob_sweep import GRACE_MICROS, BlobSweep
+from rookery_server.services.content.uploads import UploadService
+from rookery_server.services.importing.document_readers import DocumentReaders
+from rookery_server.services.importing.imports import ImportService
 from rookery_server.store import blobs
 from rookery_server.store.blob_chunks import prepare
 from rookery_server.store.tables import blob, blob_chunk, upload

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rookery.v1 import item_pb2
 from rookery.v1.content_service_pb2 import ImportRequest, ImportResponse
-from rookery_server.services.document_readers import DocumentReaders
-from rookery_server.services.imports import ImportService
+from rookery_server.services.importing.document_readers import DocumentReaders
+from rookery_server.services.importing.imports import ImportService
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,11 +14,11 @@ from sqlalchemy import update
 from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
 from rookery_core.errors import DataLoss, InvalidArgument, NotFound, OutOfRange
 from rookery_core.formats import icalendar, mbox, mime, vcard
-from rookery_server.services.content_sources import PIECE_BYTES, Piece
-from rookery_server.services.document_readers import DocumentReaders
-from rookery_server.services.downloads import DownloadService, encode_response
-from rookery_server.services.imports import ImportService
-from rookery_server.services.uploads import UploadService
+from rookery_server.services.content.content_sources import PIECE_BYTES, Piece
+from rookery_server.services.content.downloads import DownloadService, encode_response
+from rookery_server.services.content.uploads import UploadService
+from rookery_server.services.importing.document_readers import DocumentReaders
+from rookery_server.services.importing.imports import ImportService
 from rookery_server.store.tables import blob_chunk, item_blob
 from tests.support import corpus
 

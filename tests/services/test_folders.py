@@ -9,9 +9,9 @@ import pytest
 
 from rookery.v1 import folder_pb2
 from rookery_core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from rookery_server.services import folder_removal
-from rookery_server.services import folders as folder_rules
-from rookery_server.services.folders import ROLES
+from rookery_server.services.folders import folder_removal
+from rookery_server.services.folders import folders as folder_rules
+from rookery_server.services.folders.folders import ROLES
 
 if TYPE_CHECKING:
     from tests.support.world import Person, World

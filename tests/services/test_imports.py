@@ -12,10 +12,10 @@ from sqlalchemy import func, select
 from rookery.v1 import content_service_pb2, folder_pb2, item_pb2, item_service_pb2
 from rookery_core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from rookery_core.formats import icalendar, mbox, vcard
-from rookery_server.services import document_readers, documents
-from rookery_server.services.document_readers import DocumentReaders
-from rookery_server.services.imports import STREAM_DOCUMENTS, ImportService
-from rookery_server.services.uploads import UploadService
+from rookery_server.services.content.uploads import UploadService
+from rookery_server.services.importing import document_readers, documents
+from rookery_server.services.importing.document_readers import DocumentReaders
+from rookery_server.services.importing.imports import STREAM_DOCUMENTS, ImportService
 from rookery_server.store.tables import blob, item_blob, operation
 from tests.support import corpus
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from rookery.v1 import folder_pb2, item_service_pb2
 from rookery_core.errors import InvalidArgument
-from rookery_server.services import item_places
+from rookery_server.services.items import item_places
 from rookery_server.store.tables import blob, item_blob
 from tests.services.test_item_sizes import bring, update, upload
 

@@ -10,9 +10,9 @@ import pytest
 from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
 from rookery.v1.item_pb2 import Item
 from rookery_core.errors import ResourceExhausted
-from rookery_server.services.document_readers import DocumentReaders
-from rookery_server.services.imports import ImportService
-from rookery_server.services.uploads import UploadService
+from rookery_server.services.content.uploads import UploadService
+from rookery_server.services.importing.document_readers import DocumentReaders
+from rookery_server.services.importing.imports import ImportService
 from rookery_server.store import mailboxes
 
 if TYPE_CHECKING:

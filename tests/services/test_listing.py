@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery.v1.restriction_pb2 import PropertyRef, Restriction
 from rookery_core.errors import InvalidArgument, NotFound
-from rookery_server.services import item_matching, item_packing
+from rookery_server.services.items import item_matching, item_packing
 from rookery_server.store import item_contents
 
 if TYPE_CHECKING:

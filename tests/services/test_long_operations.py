@@ -9,7 +9,7 @@ import pytest
 
 from rookery.v1 import folder_pb2
 from rookery_core.errors import FailedPrecondition, NotFound, Unavailable
-from rookery_server.services import folder_removal
+from rookery_server.services.folders import folder_removal
 from rookery_server.services.long_operations import LongOperation
 from rookery_server.store import jobs, ledger
 

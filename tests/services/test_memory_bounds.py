@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rookery.v1 import content_service_pb2, item_pb2
-from rookery_server.services import imports, uploads
-from rookery_server.services.byte_budget import ByteBudget
-from rookery_server.services.document_readers import DocumentReaders
-from rookery_server.services.imports import ImportService
-from rookery_server.services.uploads import UploadService
+from rookery_server.services.content import uploads
+from rookery_server.services.content.byte_budget import ByteBudget
+from rookery_server.services.content.uploads import UploadService
+from rookery_server.services.importing import imports
+from rookery_server.services.importing.document_readers import DocumentReaders
+from rookery_server.services.importing.imports import ImportService
 from rookery_server.store.blob_chunks import CHUNK_BYTES
 from tests.services.test_uploads import noise, pieces, stored, stream
 

@@ -13,12 +13,12 @@ from rookery.v1 import folder_pb2, item_pb2, item_service_pb2, search_service_pb
 from rookery.v1.property_pb2 import PropertyValue
 from rookery.v1.restriction_pb2 import PropertyRef, Restriction
 from rookery_core.errors import InvalidArgument, NotFound
-from rookery_server.services import indexer as indexing
-from rookery_server.services import search as searching
-from rookery_server.services import search_page
-from rookery_server.services.indexer import Indexer
 from rookery_server.services.page_tokens import PageTokens
-from rookery_server.services.search import SearchService
+from rookery_server.services.search import indexer as indexing
+from rookery_server.services.search import search as searching
+from rookery_server.services.search import search_page
+from rookery_server.services.search.indexer import Indexer
+from rookery_server.services.search.search import SearchService
 from rookery_server.store import search as search_store
 from rookery_server.store import search_sqlite
 from rookery_server.store.tables import search_document

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rookery.v1.restriction_pb2 import PropertyRef, Restriction
-from rookery_server.services import item_matching, item_packing
+from rookery_server.services.items import item_matching, item_packing
 from tests.services.test_search import Searching
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 
 from rookery.v1 import content_service_pb2, item_pb2
 from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound, OutOfRange, ResourceExhausted, RookeryError
-from rookery_server.services import blob_reading
-from rookery_server.services.uploads import PIECE_BYTES, UploadService, require_finished
+from rookery_server.services.content import blob_reading
+from rookery_server.services.content.uploads import PIECE_BYTES, UploadService, require_finished
 from rookery_server.store.tables import blob, blob_chunk, upload
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from rookery_core.errors import DataLoss
-from rookery_server.services import blob_reading
+from rookery_server.services.content import blob_reading
 from rookery_server.store import blob_chunks, blobs
 from rookery_server.store.blob_chunks import CHUNK_BYTES, Chunk, PreparedBlob, decode, encode, prepare
 from rookery_server.store.tables import blob, blob_chunk

@@ -15,7 +15,7 @@ from rookery.v1.property_pb2 import PropertyValue
 from rookery.v1.restriction_pb2 import PropertyRef, Restriction
 from rookery_core.errors import InvalidArgument
 from rookery_core.rules import names, records, restrictions
-from rookery_server.services import item_writer
+from rookery_server.services.items import item_writer
 from rookery_server.store import restriction_sql
 from rookery_server.store.database import open_database
 from rookery_server.store.tables import item, item_category

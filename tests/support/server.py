@@ -25,7 +25,7 @@ from rookery.v1.auth_service_pb2_grpc import AuthServiceStub
 from rookery_core.rules.ids import RandomIds
 from rookery_server import config
 from rookery_server.bootstrap import Edges, Server
-from rookery_server.services.passwords import Passwords
+from rookery_server.services.accounts.passwords import Passwords
 from tests.support.fakes import FakeClock, SequentialIds
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from sqlalchemy import insert, select
 
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery_server.services.caller import Caller
-from rookery_server.services.folder_removal import FolderRemoval
-from rookery_server.services.folders import ROLES, FolderService, create_role_folders
-from rookery_server.services.item_editing import ItemEditing
-from rookery_server.services.item_marks import ItemMarks
-from rookery_server.services.item_places import ItemPlaces
-from rookery_server.services.item_reading import ItemReading
-from rookery_server.services.item_removal import ItemRemoval
+from rookery_server.services.folders.folder_removal import FolderRemoval
+from rookery_server.services.folders.folders import ROLES, FolderService, create_role_folders
+from rookery_server.services.items.item_editing import ItemEditing
+from rookery_server.services.items.item_marks import ItemMarks
+from rookery_server.services.items.item_places import ItemPlaces
+from rookery_server.services.items.item_reading import ItemReading
+from rookery_server.services.items.item_removal import ItemRemoval
 from rookery_server.services.long_operations import LongOperations
 from rookery_server.services.operations import Operations
 from rookery_server.services.page_tokens import PageTokens

@@ -10,7 +10,7 @@ from rookery.v1.item_pb2 import DOCUMENT_FORMAT_ICALENDAR, DOCUMENT_FORMAT_VCARD
 from rookery_core.errors import InvalidArgument
 from rookery_core.formats import icalendar, mbox, mime, vcard
 from rookery_core.rules import limits, names, validation
-from rookery_server.services import documents
+from rookery_server.services.importing import documents
 from tests.support import corpus
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rookery.v1.item_pb2 import DocumentFormat
     from rookery_core.formats.item_record import ItemRecord
-    from rookery_server.services.documents import PreparedDocument
+    from rookery_server.services.importing.documents import PreparedDocument
 
 
 def event(*lines: str, start: str = "DTSTART:20240301T100000Z") -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rookery.v1 import admin_service_pb2 as admin
 from rookery_core.errors import InvalidArgument, Unavailable
 from rookery_server.jobs.runner import JobRunner
-from rookery_server.services import addresses
+from rookery_server.services.accounts import addresses
 from rookery_server.services.caller import Caller
 from rookery_server.services.page_tokens import PageTokens
 from rookery_server.services.seals import Seal

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rookery_core.errors import ResourceExhausted, Unauthenticated, Unavailable
-from rookery_server.services.throttle import Throttle
+from rookery_server.services.accounts.throttle import Throttle
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:

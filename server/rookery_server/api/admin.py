@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rookery.v1 import admin_service_pb2 as messages
     from rookery_server.api.context import Call
-    from rookery_server.services.account_removal import AccountRemoval
-    from rookery_server.services.accounts import Accounts
-    from rookery_server.services.directory import Directory
-    from rookery_server.services.statistics import Statistics
+    from rookery_server.services.accounts.account_removal import AccountRemoval
+    from rookery_server.services.accounts.accounts import Accounts
+    from rookery_server.services.accounts.directory import Directory
+    from rookery_server.services.accounts.statistics import Statistics
 
 
 class AdminServicer:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rookery.v1 import auth_service_pb2 as messages
     from rookery_server.api.context import Call
-    from rookery_server.services.sessions import Sessions
-    from rookery_server.services.sign_in import SignIn
+    from rookery_server.services.accounts.sessions import Sessions
+    from rookery_server.services.accounts.sign_in import SignIn
 
 
 class AuthServicer:

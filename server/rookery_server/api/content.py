@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
     from rookery.v1 import content_service_pb2 as messages
     from rookery_server.api.context import Call
-    from rookery_server.services.downloads import DownloadService
-    from rookery_server.services.imports import ImportService
-    from rookery_server.services.uploads import UploadService
+    from rookery_server.services.content.downloads import DownloadService
+    from rookery_server.services.content.uploads import UploadService
+    from rookery_server.services.importing.imports import ImportService
 
 
 class ContentServicer:

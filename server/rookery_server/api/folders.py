@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rookery.v1 import folder_pb2
     from rookery_server.api.context import Call
-    from rookery_server.services.folder_removal import FolderRemoval
-    from rookery_server.services.folders import FolderService
+    from rookery_server.services.folders.folder_removal import FolderRemoval
+    from rookery_server.services.folders.folders import FolderService
 
 
 class FolderServicer:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rookery.v1 import item_service_pb2
     from rookery_server.api.context import Call
-    from rookery_server.services.item_editing import ItemEditing
-    from rookery_server.services.item_marks import ItemMarks
-    from rookery_server.services.item_places import ItemPlaces
-    from rookery_server.services.item_reading import ItemReading
-    from rookery_server.services.item_removal import ItemRemoval
+    from rookery_server.services.items.item_editing import ItemEditing
+    from rookery_server.services.items.item_marks import ItemMarks
+    from rookery_server.services.items.item_places import ItemPlaces
+    from rookery_server.services.items.item_reading import ItemReading
+    from rookery_server.services.items.item_removal import ItemRemoval
 
 
 class ItemServicer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rookery.v1 import search_service_pb2
     from rookery_server.api.context import Call
-    from rookery_server.services.search import SearchService
+    from rookery_server.services.search.search import SearchService
 
 
 class SearchServicer:

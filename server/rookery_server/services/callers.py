@@ -10,7 +10,7 @@ from rookery_server.store import sessions
 
 if TYPE_CHECKING:
     from rookery_core.rules.clock import Clock
-    from rookery_server.services.session_tokens import SessionTokens
+    from rookery_server.services.accounts.session_tokens import SessionTokens
     from rookery_server.store.database import Database
     from rookery_server.store.sessions import Standing
 

@@ -1,0 +1,120 @@
+"""Reading documents in bulk, in processes of their own.
+
+Reading a document is computing in Python, and one process computes on one core. A bulk import therefore hands whole batches to
+worker processes, which give back what is to be written; the server's own process keeps answering meanwhile. Single documents are
+read in a thread: the way to a worker and back would cost as much. Workers start with the first bulk import, not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rookery_core.errors import RookeryError
+from rookery_server.services.importing import documents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from multiprocessing.process import BaseProcess
+
+BULK_DOCUMENTS = 8
+"""From so many documents on a batch goes to a worker."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A document to be read, with everything that reading it needs from outside."""
+
+    format: int
+    raw: bytes
+    marks: documents.Marks
+    item_id: bytes
+    blob_id: bytes
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A document that was read, or why it can not be."""
+
+    sha256: bytes
+    document: documents.PreparedDocument | None
+    error: RookeryError | None
+
+
+def read_all(tasks: Sequence[Task]) -> list[Answer]:
+    """Reads documents, one after the other. What a worker runs."""
+    return [_read(task) for task in tasks]
+
+
+def _read(task: Task) -> Answer:
+    sha256 = hashlib.sha256(task.raw).digest()
+    try:
+        document = documents.read(
+            task.format, task.raw, task.marks, item_id=task.item_id, sha256=sha256, now=task.now, blob_id=task.blob_id
+        )
+    except RookeryError as error:
+        return Answer(sha256, None, error)
+    return Answer(sha256, document, None)
+
+
+class DocumentReaders:
+    """Reads batches of documents. ``workers`` processes share the bulk; with 0 everything is read in threads."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._ready: Future[int] | None = None
+
+    async def read(self, tasks: Sequence[Task]) -> list[Answer]:
+        """The answers, in the order of the tasks."""
+        if len(tasks) >= BULK_DOCUMENTS and self._warm():
+            try:
+                return await asyncio.wrap_future(self._submit(tasks))
+            except BrokenProcessPool:
+                _log.exception("the workers that read documents ended; new ones are started")
+                self._pool = self._ready = None
+        return await asyncio.to_thread(read_all, tasks)
+
+    def close(self) -> None:
+        """Ends the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _submit(self, tasks: Sequence[Task]) -> Future[list[Answer]]:
+        if self._pool is None:
+            raise BrokenProcessPool("there are no workers")
+        return self._pool.submit(read_all, tasks)
+
+    def _warm(self) -> bool:
+        """Whether the workers are there; the first call has them started, which takes about a second."""
+        if self._pool is None and self._workers:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)
+            self._ready = self._pool.submit(os.getpid)
+        return self._ready is not None and self._ready.done()
+
+
+def _end_with_parent() -> None:
+    """In a worker: leaves Ctrl-C to the server, and ends when the server is gone, however that came."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_outlast, args=(parent,), name="parent-watch", daemon=True).start()
+
+
+def _outlast(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

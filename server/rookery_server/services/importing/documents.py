@@ -1,0 +1,177 @@
+"""Documents to items and back: messages, iCalendar objects, vCards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rookery.v1 import item_pb2
+from rookery.v1.item_pb2 import Item, ItemState
+from rookery_core.errors import InvalidArgument
+from rookery_core.formats import icalendar, mime, vcard
+from rookery_core.rules import names, records, validation
+from rookery_server.services.items import item_writer
+from rookery_server.store import blob_chunks, item_blobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from rookery.v1.item_pb2 import Attachment, ItemContent, ItemSummary
+    from rookery_server.services.items.item_writer import PreparedItem
+    from rookery_server.store.blob_chunks import PreparedBlob
+
+_CALENDAR = frozenset({item_pb2.ITEM_KIND_APPOINTMENT, item_pb2.ITEM_KIND_TASK, item_pb2.ITEM_KIND_JOURNAL})
+_CARDS = frozenset({item_pb2.ITEM_KIND_CONTACT, item_pb2.ITEM_KIND_DISTRIBUTION_LIST})
+
+CATEGORIES_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDocument:
+    """A document as an item that is ready to be written."""
+
+    item: PreparedItem
+    blob: PreparedBlob | None
+    """The original bytes of a message; calendar and contact documents stay in the content."""
+
+    @property
+    def kind(self) -> int:
+        """The item's kind."""
+        kind: int = self.item.columns["kind"]
+        return kind
+
+    @property
+    def external_id(self) -> str | None:
+        """Message-ID or UID."""
+        found: str | None = self.item.columns["external_id"]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What comes with a document and is not in it."""
+
+    state: ItemState
+    received: Timestamp | None
+    """When it came; where None, what the document says, else now."""
+
+
+def read(
+    document_format: int, raw: bytes, marks: Marks, *, item_id: bytes, sha256: bytes, now: int, blob_id: bytes
+) -> PreparedDocument:
+    """Reads a document and computes everything that can be computed before the transaction.
+
+    InvalidArgument ``DOCUMENT_INVALID`` for a calendar or contact document that can not be read, for empty ones, and for formats
+    that nobody knows. A message can always be read. The record keeps to what is asked of a client's (``validation``), so that it
+    can be edited later: the parsers see to it, and for calendar and contact documents it is looked at once more.
+    """
+    if not raw:
+        raise InvalidArgument("DOCUMENT_INVALID", "the document is empty", field="document")
+    match document_format:
+        case item_pb2.DOCUMENT_FORMAT_MESSAGE:
+            return _read_message(raw, marks, sha256, now, blob_id)
+        case item_pb2.DOCUMENT_FORMAT_ICALENDAR:
+            record = icalendar.parse(raw)
+        case item_pb2.DOCUMENT_FORMAT_VCARD:
+            record = vcard.parse(raw)
+        case _:
+            raise InvalidArgument("DOCUMENT_INVALID", "say what the document is: a message, iCalendar or vCard", field="format")
+    summary = record.summary
+    state = _merged(marks.state, record.state)
+    if marks.received is not None:
+        summary.received.CopyFrom(marks.received)
+    records.complete(summary, record.content, item_id)
+    _require_valid(summary, record.content)
+    return PreparedDocument(item_writer.prepare(summary, state, record.content, now=now), None)
+
+
+def _require_valid(summary: ItemSummary, content: ItemContent) -> None:
+    try:
+        validation.validate_item(summary, content)
+    except InvalidArgument as error:
+        message = f"the document says what an item can not hold: {error.message}"
+        raise InvalidArgument("DOCUMENT_INVALID", message, field="document") from error
+
+
+def _read_message(raw: bytes, marks: Marks, sha256: bytes, now: int, blob_id: bytes) -> PreparedDocument:
+    parsed = mime.parse(raw)
+    received = marks.received or parsed.received
+    if received is not None:
+        parsed.summary.received.CopyFrom(received)
+    item = item_writer.prepare(parsed.summary, marks.state, parsed.content, now=now, size=len(raw))
+    blob = blob_chunks.prepare(raw, blob_id, sha256=sha256)
+    original = {
+        "part": item_blobs.ORIGINAL,
+        "blob_id": blob.id,
+        "prefix": None,
+        "offset": 0,
+        "length": len(raw),
+        "encoding": "identity",
+        "size_bytes": len(raw),
+    }
+    item.blobs.append(original)
+    item.blobs.extend(
+        {
+            **original,
+            "part": part.attachment_id,
+            "offset": part.offset,
+            "length": part.length,
+            "encoding": part.encoding,
+            "size_bytes": part.size,
+        }
+        for part in parsed.parts
+    )
+    return PreparedDocument(item, blob)
+
+
+def _merged(given: ItemState, found: ItemState) -> ItemState:
+    """The importer's marks, with the document's own categories beside the importer's."""
+    state = ItemState()
+    state.CopyFrom(given)
+    known = {names.key(name) for name in state.categories}
+    for name in found.categories:
+        if names.key(name) not in known and len(known) < CATEGORIES_MOST:
+            known.add(names.key(name))
+            state.categories.append(name)
+    return state
+
+
+def render(item: Item, attachments: Iterable[tuple[Attachment, bytes]]) -> bytes:
+    """The document of an item that has no original bytes.
+
+    iCalendar for appointments, tasks and journal entries, vCard for contacts and lists, a message for messages; and for notes too,
+    which have no format of their own.
+    """
+    summary, content = item.summary, item.content
+    if summary.kind in _CALENDAR:
+        return icalendar.render(summary, item.state, content)
+    if summary.kind in _CARDS:
+        return vcard.render(summary, item.state, content)
+    return mime.compose(summary, content, attachments, boundary_seed=item.id + item.content_revision.to_bytes(8, "big"))
+
+
+def media_type(kind: int) -> str:
+    """What ``render`` gives for a kind; an original message has the same as a rendered one."""
+    if kind in _CALENDAR:
+        return "text/calendar; charset=utf-8"
+    return "text/vcard; charset=utf-8" if kind in _CARDS else "message/rfc822"
+
+
+def needs_attachments(kind: int) -> bool:
+    """Whether the document of a kind has the attachments' bytes inside."""
+    return kind not in _CALENDAR and kind not in _CARDS
+
+
+def file_name(summary: ItemSummary) -> str:
+    """A name to save the document under: the subject without what file systems refuse, at most 100 characters."""
+    kept = "".join(letter if letter.isprintable() and letter not in '/\\:*?"<>|' else " " for letter in summary.subject[:300])
+    stem = " ".join(kept.split()).strip(". ")[:100].strip(". ")
+    ending = "ics" if summary.kind in _CALENDAR else "vcf" if summary.kind in _CARDS else "eml"
+    return f"{stem or records.DETAILS.get(summary.kind, 'item').replace('_', ' ')}.{ending}"
+
+
+def attachment_of(content: ItemContent, attachment_id: int) -> Attachment | None:
+    """The attachment with this id."""
+    return next((attachment for attachment in content.attachments if attachment.id == attachment_id), None)
