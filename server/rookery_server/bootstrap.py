@@ -20,6 +20,7 @@ from rookery.v1 import (
     item_service_pb2,
     mailbox_pb2,
     search_service_pb2,
+    sync_service_pb2,
 )
 from rookery_core.rules.clock import Clock, SystemClock
 from rookery_core.rules.ids import Ids, RandomIds
@@ -34,6 +35,7 @@ from rookery_server.api.items import ItemServicer
 from rookery_server.api.mailboxes import MailboxServicer
 from rookery_server.api.registry import register
 from rookery_server.api.search import SearchServicer
+from rookery_server.api.sync import SyncServicer
 from rookery_server.jobs.runner import JobRunner
 from rookery_server.services import keys
 from rookery_server.services.accounts.account_removal import AccountRemoval
@@ -67,6 +69,13 @@ from rookery_server.services.retention import Retention
 from rookery_server.services.seals import Seal
 from rookery_server.services.search.indexer import Indexer
 from rookery_server.services.search.search import SearchService
+from rookery_server.services.sync.conflicts import ConflictService
+from rookery_server.services.sync.cursors import Cursors
+from rookery_server.services.sync.followers import Followers
+from rookery_server.services.sync.pull import PullService
+from rookery_server.services.sync.push import PushService
+from rookery_server.services.sync.reconcile import ReconcileService
+from rookery_server.services.sync.watch import WatchService
 from rookery_server.store import migrate
 from rookery_server.store.database import Database, open_database
 from rookery_server.store.locking import locked
@@ -152,9 +161,11 @@ class Server:
         self._grpc = listening.create_server(reuse_port=file is None)
         indexer = Indexer(database)
         announcements.listen(indexer.on_commit)
+        followers = Followers()
+        announcements.listen_everywhere(followers.on_commit, followers.after_gap)
         readers = DocumentReaders(self._edges.reader_processes)
         self._open.callback(readers.close)
-        parts = await _build(settings, self._edges, database, indexer, readers)
+        parts = await _build(settings, self._edges, database, indexer, readers, followers)
         self._open.callback(parts.passwords.close)
         for service, servicer in parts.servicers:
             register(self._grpc, parts.calls, service, servicer)
@@ -209,10 +220,19 @@ class _Base:
     ids: Ids
     operations: Operations
     page_tokens: PageTokens
+    cursors: Cursors
+    long_operations: LongOperations
     jobs: JobRunner
 
 
-async def _build(settings: Settings, edges: Edges, database: Database, indexer: Indexer, readers: DocumentReaders) -> _Parts:
+async def _build(
+    settings: Settings,
+    edges: Edges,
+    database: Database,
+    indexer: Indexer,
+    readers: DocumentReaders,
+    followers: Followers,
+) -> _Parts:
     clock = edges.clock
     ids = edges.ids or RandomIds(clock)
 
@@ -221,10 +241,18 @@ async def _build(settings: Settings, edges: Edges, database: Database, indexer: 
 
     page_tokens = PageTokens((await key_of("page-token"))[1])
     tokens = SessionTokens(Seal("session-token", await key_of("session-token")))
-    base = _Base(settings, database, clock, ids, Operations(database, clock), page_tokens, JobRunner())
+    cursors = Cursors(Seal("sync-cursor", await key_of("sync-cursor"), mac_bytes=16))
+    operations = Operations(database, clock)
+    long_operations = LongOperations(database, operations, clock)
+    base = _Base(settings, database, clock, ids, operations, page_tokens, cursors, long_operations, JobRunner())
     passwords = await asyncio.to_thread(edges.passwords)
     callers = Callers(database, tokens, clock)
-    servicers = [*_people(base, passwords, tokens, callers), *_mailboxes(base, readers), _search(base, indexer)]
+    servicers = [
+        *_people(base, passwords, tokens, callers),
+        *_mailboxes(base, readers),
+        _search(base, indexer),
+        _sync(base, followers),
+    ]
     retention = Retention(database, clock)
     base.jobs.every("compact ledger", _HOUR, retention.compact_ledger)
     base.jobs.every("forget departures", _DAY, retention.forget_departures)
@@ -259,12 +287,26 @@ def _search(base: _Base, indexer: Indexer) -> tuple[ServiceDescriptor, object]:
     return search_service_pb2.DESCRIPTOR.services_by_name["SearchService"], SearchServicer(service)
 
 
+def _sync(base: _Base, followers: Followers) -> tuple[ServiceDescriptor, object]:
+    """Keeping replicas."""
+    database, clock, ids = base.database, base.clock, base.ids
+    conflicts = ConflictService(database, base.operations, clock, ids)
+    base.jobs.every("forget conflicts", _DAY, conflicts.forget_old)
+    servicer = SyncServicer(
+        PullService(database, base.cursors, followers),
+        PushService(database, base.long_operations, clock, ids),
+        ReconcileService(database, base.cursors),
+        WatchService(database, followers),
+        conflicts,
+    )
+    return sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"], servicer
+
+
 def _mailboxes(base: _Base, readers: DocumentReaders) -> list[tuple[ServiceDescriptor, object]]:
     """What is in the mailboxes."""
     database, operations, clock, ids = base.database, base.operations, base.clock, base.ids
     limit = base.settings.max_message_bytes
-    long_operations = LongOperations(database, operations, clock)
-    folders = FolderServicer(FolderService(database, operations, ids), FolderRemoval(long_operations))
+    folders = FolderServicer(FolderService(database, operations, ids), FolderRemoval(base.long_operations))
     items = ItemServicer(
         ItemReading(database, base.page_tokens),
         ItemEditing(operations, ids),
@@ -278,7 +320,7 @@ def _mailboxes(base: _Base, readers: DocumentReaders) -> list[tuple[ServiceDescr
         ImportService(database, clock, ids, readers, max_message_bytes=limit),
     )
     purge = RecoverablePurge(database, clock, retention_seconds=base.settings.retention_recoverable)
-    base.jobs.every("long operations", _HOUR, long_operations.resume)
+    base.jobs.every("long operations", _HOUR, base.long_operations.resume)
     base.jobs.every("purge recoverable items", _HOUR, purge.purge)
     base.jobs.every("sweep blobs", _HOUR, BlobSweep(database, clock).sweep)
     return [

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support.server import Person, Running
 
 UploadRequest = content_service_pb2.UploadRequest
+ImportDocument = content_service_pb2.ImportDocument
 ImportRequest = content_service_pb2.ImportRequest
 MESSAGE = b"From: Erika <erika@example.org>\r\nSubject: Hello\r\n\r\nHow are you?\r\n"
 
@@ -54,7 +55,7 @@ async def sent(requests: Iterable[ImportRequest]) -> AsyncIterator[ImportRequest
 
 
 async def bring(server: Running, content: ContentServiceStub, person: Person, data: bytes) -> bytes:
-    document = ImportRequest(operation_id=server.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=data)
+    document = ImportDocument(operation_id=server.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=data)
     request = content_service_pb2.ImportItemRequest(document=document)
     return (await content.ImportItem(request, metadata=person.metadata)).result.item_id
 
@@ -80,7 +81,7 @@ async def test_an_upload_cut_in_the_middle_goes_on_where_the_server_is(
     assert known.received_bytes == 4 << 20
     rest = content.Upload((piece(at) for at in range(known.received_bytes, len(data), 1 << 20)), metadata=anna.metadata)
     assert (await rest).complete
-    document = ImportRequest(operation_id=server.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, upload_id=upload_id)
+    document = ImportDocument(operation_id=server.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, upload_id=upload_id)
     request = content_service_pb2.ImportItemRequest(document=document)
     item_id = (await content.ImportItem(request, metadata=anna.metadata)).result.item_id
     asked_for = content_service_pb2.DownloadDocumentRequest(item_id=item_id, offset=3 << 20)
@@ -93,7 +94,7 @@ async def test_a_truncated_upload_is_no_document(server: Running, content: Conte
     first = UploadRequest(upload_id=upload_id, total_bytes=1000, data=MESSAGE)
     response = await content.Upload(iter([first]), metadata=anna.metadata)
     assert (response.received_bytes, response.complete) == (len(MESSAGE), False)
-    document = ImportRequest(operation_id=server.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, upload_id=upload_id)
+    document = ImportDocument(operation_id=server.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, upload_id=upload_id)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await content.ImportItem(content_service_pb2.ImportItemRequest(document=document), metadata=anna.metadata)
     assert raised.value.code() == grpc.StatusCode.FAILED_PRECONDITION
@@ -105,13 +106,14 @@ async def test_nobody_reaches_what_is_another_ones(server: Running, content: Con
     piece = UploadRequest(upload_id=upload_id, total_bytes=len(MESSAGE), data=MESSAGE)
     await content.WriteUpload(content_service_pb2.WriteUploadRequest(piece=piece), metadata=anna.metadata)
     item_id = await bring(server, content, anna, MESSAGE)
-    document = ImportRequest(operation_id=server.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, upload_id=upload_id)
+    document = ImportDocument(operation_id=server.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, upload_id=upload_id)
     for mailbox_id in (b"", anna.login.identity.mailbox_id):
-        document.mailbox_id = mailbox_id
         known = content_service_pb2.GetUploadRequest(mailbox_id=mailbox_id, upload_id=upload_id)
         calls = (
             content.GetUpload(known, metadata=ben.metadata),
-            content.ImportItem(content_service_pb2.ImportItemRequest(document=document), metadata=ben.metadata),
+            content.ImportItem(
+                content_service_pb2.ImportItemRequest(mailbox_id=mailbox_id, document=document), metadata=ben.metadata
+            ),
             content.ReadContent(
                 content_service_pb2.ReadContentRequest(mailbox_id=mailbox_id, item_id=item_id), metadata=ben.metadata
             ),
@@ -128,26 +130,36 @@ async def test_nobody_reaches_what_is_another_ones(server: Running, content: Con
         assert raised.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_stream_of_documents_is_answered_one_by_one(server: Running, content: ContentServiceStub, anna: Person) -> None:
+async def test_each_document_of_a_stream_is_answered(server: Running, content: ContentServiceStub, anna: Person) -> None:
     corpus.require("mime.tar.gz")
     raws = [data for path in corpus.files("mime") if (data := path.read_bytes())]
-    requests = {
-        (operation_id := server.ids.new()): ImportRequest(
+    documents = {
+        (operation_id := server.ids.new()): ImportDocument(
             operation_id=operation_id, format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=data
         )
         for data in raws
     }
     broken = server.ids.new()
-    requests[broken] = ImportRequest(operation_id=broken, format=item_pb2.DOCUMENT_FORMAT_VCARD, data=b"no card")
-    answers = {answer.operation_id: answer async for answer in content.Import(sent(requests.values()), metadata=anna.metadata)}
-    assert answers.keys() == requests.keys()
+    documents[broken] = ImportDocument(operation_id=broken, format=item_pb2.DOCUMENT_FORMAT_VCARD, data=b"no card")
+    waiting = list(documents.values())
+    requests = [ImportRequest(documents=waiting[first : first + 9]) for first in range(0, len(waiting), 9)]
+    responses = [response async for response in content.Import(sent(requests), metadata=anna.metadata)]
+    answers = {result.operation_id: result for response in responses for result in response.results}
+    assert answers.keys() == documents.keys()
     info = error_details_pb2.ErrorInfo()
     assert answers.pop(broken).error.details[0].Unpack(info)
     assert (info.reason, info.domain) == ("DOCUMENT_INVALID", "rookery")
     for operation_id, answer in answers.items():
         asked = content_service_pb2.DownloadDocumentRequest(item_id=answer.item_id)
         chunks = [each.chunk.data async for each in content.DownloadDocument(asked, metadata=anna.metadata)]
-        assert b"".join(chunks) == requests[operation_id].data
+        assert b"".join(chunks) == documents[operation_id].data
+
+
+async def test_a_request_without_documents_is_refused(content: ContentServiceStub, anna: Person) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await content.Import(sent([ImportRequest()]), metadata=anna.metadata).read()
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert reason(raised.value) == "FIELD_INVALID"
 
 
 async def test_content_needs_a_sign_in(content: ContentServiceStub) -> None:

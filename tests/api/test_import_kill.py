@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from rookery_core.rules.ids import Ids
     from tests.support.server import Person, Running
 
+ImportDocument = content_service_pb2.ImportDocument
 ImportRequest = content_service_pb2.ImportRequest
 MESSAGES = 700
+TOGETHER = 20
+"""Messages in a request."""
 HELD_BACK = 100
 """The last messages, which a stream does not send before it is told to: until then the import is not over."""
 
 
-def requests_of(ids: Ids, count: int) -> list[ImportRequest]:
+def documents_of(ids: Ids, count: int) -> list[ImportDocument]:
     return [
-        ImportRequest(
+        ImportDocument(
             operation_id=ids.new(),
             format=item_pb2.DOCUMENT_FORMAT_MESSAGE,
             data=b"From: a@example.org\r\nSubject: %d\r\n\r\n" % number + b"A line of this message.\r\n" * (number % 300),
@@ -40,22 +43,22 @@ def requests_of(ids: Ids, count: int) -> list[ImportRequest]:
 class Importing:
     """One import stream, and what the server has acknowledged of it: item ids by operation id."""
 
-    def __init__(self, requests: Sequence[ImportRequest], *, enough: int) -> None:
+    def __init__(self, documents: Sequence[ImportDocument], *, enough: int) -> None:
         self.acknowledged: dict[bytes, bytes] = {}
         self.enough = asyncio.Event()
         """Set when so many are acknowledged, or the stream is over."""
         self.rest = asyncio.Event()
         """Set by the test, when the messages that were held back may go."""
         self.broken = False
-        self._requests = requests
+        self._documents = documents
         self._enough = enough
 
     async def run(self, content: ContentServiceStub, person: Person) -> None:
         """Sends and listens until the stream ends or breaks."""
         try:
-            async for answer in content.Import(self._sent(), metadata=person.metadata):
-                assert not answer.HasField("error")
-                self.acknowledged[answer.operation_id] = answer.item_id
+            async for response in content.Import(self._sent(), metadata=person.metadata):
+                assert not any(result.HasField("error") for result in response.results)
+                self.acknowledged |= {result.operation_id: result.item_id for result in response.results}
                 if len(self.acknowledged) >= self._enough:
                     self.enough.set()
         except grpc.aio.AioRpcError:
@@ -64,25 +67,24 @@ class Importing:
             self.enough.set()
 
     async def _sent(self) -> AsyncIterator[ImportRequest]:
-        for request in self._requests[:-HELD_BACK]:
-            yield request
+        for first in range(0, len(self._documents) - HELD_BACK, TOGETHER):
+            yield ImportRequest(documents=self._documents[first : min(first + TOGETHER, len(self._documents) - HELD_BACK)])
         await self.rest.wait()
-        for request in self._requests[-HELD_BACK:]:
-            yield request
+        yield ImportRequest(documents=self._documents[-HELD_BACK:])
 
 
 async def import_until_killed(
-    process: ServerProcess, server: Running, person: Person, requests: Sequence[ImportRequest], most: int
+    process: ServerProcess, server: Running, person: Person, documents: Sequence[ImportDocument], most: int
 ) -> dict[bytes, bytes]:
     """Kills the server as soon as it has acknowledged ``most``, while the stream is open; gives what it had acknowledged."""
-    importing = Importing(requests, enough=most)
+    importing = Importing(documents, enough=most)
     running = asyncio.ensure_future(importing.run(ContentServiceStub(server.channel), person))
     await importing.enough.wait()
     await asyncio.to_thread(process.kill)
     importing.rest.set()
     await running
     assert importing.broken
-    assert most <= len(importing.acknowledged) <= len(requests) - HELD_BACK
+    assert most <= len(importing.acknowledged) <= len(documents) - HELD_BACK
     return importing.acknowledged
 
 
@@ -93,25 +95,25 @@ async def test_a_killed_server_has_every_message_that_it_acknowledged(tmp_path: 
     try:
         async with process.connected() as server:
             anna = await server.add_person("anna")
-            requests = requests_of(server.ids, MESSAGES)
-            first = await import_until_killed(process, server, anna, requests, most)
+            documents = documents_of(server.ids, MESSAGES)
+            first = await import_until_killed(process, server, anna, documents, most)
 
         process.start()
         async with process.connected() as server:
             content = ContentServiceStub(server.channel)
-            for request in requests:
-                if item_id := first.get(request.operation_id):
+            for document in documents:
+                if item_id := first.get(document.operation_id):
                     read = content_service_pb2.ReadContentRequest(item_id=item_id)
                     response = await content.ReadContent(read, metadata=anna.metadata)
-                    assert response.chunk.data == request.data
-            again = Importing(requests, enough=len(requests))
+                    assert response.chunk.data == document.data
+            again = Importing(documents, enough=len(documents))
             again.rest.set()
             await again.run(content, anna)
             assert not again.broken
-            assert again.acknowledged.keys() == {request.operation_id for request in requests}
+            assert again.acknowledged.keys() == {document.operation_id for document in documents}
             assert first.items() <= again.acknowledged.items()
             asked = folder_pb2.GetFolderRequest(role=folder_pb2.FOLDER_ROLE_INBOX)
             inbox = (await FolderServiceStub(server.channel).GetFolder(asked, metadata=anna.metadata)).folder
-            assert (inbox.item_count, inbox.size_bytes) == (MESSAGES, sum(len(request.data) for request in requests))
+            assert (inbox.item_count, inbox.size_bytes) == (MESSAGES, sum(len(document.data) for document in documents))
     finally:
         process.kill()

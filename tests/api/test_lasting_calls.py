@@ -43,12 +43,11 @@ def piece(upload_id: bytes, at: int) -> content_service_pb2.UploadRequest:
     return content_service_pb2.UploadRequest(upload_id=upload_id, total_bytes=SIZE, offset=at, data=DATA[at : at + (1 << 20)])
 
 
-def document(server: Running, **fields: object) -> content_service_pb2.ImportRequest:
+def document(server: Running) -> content_service_pb2.ImportRequest:
+    """A request with one document."""
+    message = item_pb2.DOCUMENT_FORMAT_MESSAGE
     return content_service_pb2.ImportRequest(
-        operation_id=server.ids.new(),
-        format=item_pb2.DOCUMENT_FORMAT_MESSAGE,
-        data=MESSAGE,
-        **fields,  # type: ignore[arg-type]
+        documents=[content_service_pb2.ImportDocument(operation_id=server.ids.new(), format=message, data=MESSAGE)]
     )
 
 
@@ -85,7 +84,7 @@ async def test_an_import_ends_when_its_session_does(server: Running, content: Co
     call = content.Import(metadata=anna.metadata)
     await call.write(document(server))
     answer = await call.read()
-    assert isinstance(answer, content_service_pb2.ImportResponse) and answer.item_id
+    assert isinstance(answer, content_service_pb2.ImportResponse) and answer.results[0].item_id
     await sign_out(server, anna)
     await call.write(document(server))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -120,7 +119,7 @@ async def test_an_access_token_that_ends_does_not_end_what_was_begun_with_it(
     for _ in range(2):
         await call.write(document(server))
         answer = await call.read()
-        assert isinstance(answer, content_service_pb2.ImportResponse) and answer.item_id
+        assert isinstance(answer, content_service_pb2.ImportResponse) and answer.results[0].item_id
         server.clock.advance(seconds=7200)
     await call.done_writing()
     assert await call.read() is grpc.aio.EOF

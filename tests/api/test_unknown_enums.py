@@ -58,15 +58,15 @@ async def test_in_an_import_stream_it_is_that_document_s_refusal_alone(server: R
     state = item_pb2.ItemState(follow_up=item_pb2.FollowUp(status=70_000))  # type: ignore[arg-type]
     answers = {}
     for number in range(3):
-        request = content_service_pb2.ImportRequest(
+        document = content_service_pb2.ImportDocument(
             operation_id=server.ids.new(),
             format=item_pb2.DOCUMENT_FORMAT_MESSAGE,
             data=b"Subject: Hello\r\n\r\nHello\r\n",
             state=state if number == 1 else None,
         )
-        await call.write(request)
+        await call.write(content_service_pb2.ImportRequest(documents=[document]))
         answer = await call.read()
         assert isinstance(answer, content_service_pb2.ImportResponse)
-        answers[number] = answer.HasField("error")
+        answers[number] = answer.results[0].HasField("error")
     await call.done_writing()
     assert answers == {0: False, 1: True, 2: False}

@@ -64,7 +64,11 @@ async def download(connection: Connection, item_id: bytes, total: int) -> Downlo
         async for answer in connection.content.DownloadAttachment(request, metadata=connection.metadata):
             if answer.HasField("chunk"):
                 chunk = answer.chunk
-                decoded = unpack.decompress(chunk.data, chunk.size_bytes) if chunk.encoding == ZSTD else chunk.data
+                decoded = (
+                    unpack.stream_reader(chunk.data, read_across_frames=True).read(chunk.size_bytes)
+                    if chunk.encoding == ZSTD
+                    else chunk.data
+                )
                 came += len(decoded)
                 largest = max(largest, chunk.size_bytes)
         taken.append(time.perf_counter() - begun)

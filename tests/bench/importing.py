@@ -10,16 +10,19 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from rookery.v1 import content_service_pb2, item_pb2
+from rookery.v1 import item_pb2
+from rookery.v1.content_service_pb2 import ImportDocument, ImportRequest
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tests.bench.generator import Generator
     from tests.bench.server import Connection, Server
 
-IN_FLIGHT = 200
+IN_FLIGHT = 400
+BUNDLE_DOCUMENTS, BUNDLE_BYTES = 64, 256 * 1024
+"""What a request holds at most, as the client library's do."""
 CHUNK = 1_000
 """Messages made before the clock starts, so that making them is not measured."""
 
@@ -49,7 +52,7 @@ async def fill(connection: Connection, server: Server, generator: Generator, pro
     """Imports messages until so many are there."""
     while progress.messages < until:
         numbers = range(progress.messages, min(until, progress.messages + CHUNK))
-        documents = [_request(connection, generator.message(number)) for number in numbers]
+        documents = [_document(connection, generator.message(number)) for number in numbers]
         commits, begun = server.commits(), time.perf_counter()
         progress.item_ids += await _import(connection, documents)
         progress.seconds += time.perf_counter() - begun
@@ -61,8 +64,8 @@ async def fill(connection: Connection, server: Server, generator: Generator, pro
     sys.stderr.write("\n")
 
 
-def _request(connection: Connection, message: bytes) -> content_service_pb2.ImportRequest:
-    return content_service_pb2.ImportRequest(
+def _document(connection: Connection, message: bytes) -> ImportDocument:
+    return ImportDocument(
         operation_id=connection.ids.new(),
         folder_id=connection.inbox,
         format=item_pb2.DOCUMENT_FORMAT_MESSAGE,
@@ -70,21 +73,35 @@ def _request(connection: Connection, message: bytes) -> content_service_pb2.Impo
     )
 
 
-async def _import(connection: Connection, documents: list[content_service_pb2.ImportRequest]) -> list[bytes]:
+def _requests(documents: list[ImportDocument]) -> Iterator[ImportRequest]:
+    """The documents in requests, as many in each as fit."""
+    request, size = ImportRequest(), 0
+    for document in documents:
+        size += len(document.data)
+        if request.documents and (size > BUNDLE_BYTES or len(request.documents) == BUNDLE_DOCUMENTS):
+            yield request
+            request, size = ImportRequest(), len(document.data)
+        request.documents.append(document)
+    yield request
+
+
+async def _import(connection: Connection, documents: list[ImportDocument]) -> list[bytes]:
     """Sends the documents, IN_FLIGHT of them unanswered at any time; gives the ids of the items."""
     room = asyncio.Semaphore(IN_FLIGHT)
 
-    async def requests() -> AsyncIterator[content_service_pb2.ImportRequest]:
-        for document in documents:
-            await room.acquire()
-            yield document
+    async def requests() -> AsyncIterator[ImportRequest]:
+        for request in _requests(documents):
+            for _ in request.documents:
+                await room.acquire()
+            yield request
 
     item_ids = []
     async for answer in connection.content.Import(requests(), metadata=connection.metadata):
-        room.release()
-        if answer.HasField("error"):
-            raise RuntimeError(f"an import failed: {answer.error.message}")
-        item_ids.append(answer.item_id)
+        for result in answer.results:
+            room.release()
+            if result.HasField("error"):
+                raise RuntimeError(f"an import failed: {result.error.message}")
+            item_ids.append(result.item_id)
     if len(item_ids) != len(documents):
         raise RuntimeError(f"{len(documents)} documents sent, {len(item_ids)} answered")
     return item_ids

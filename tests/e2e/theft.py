@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -36,6 +36,12 @@ from rookery.v1 import (
 from rookery.v1 import (
     search_service_pb2 as search,
 )
+from rookery.v1 import (
+    sync_pb2 as records,
+)
+from rookery.v1 import (
+    sync_service_pb2 as sync,
+)
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -44,7 +50,7 @@ if TYPE_CHECKING:
 
 EVIL = b"Subject: evil\r\n\r\nevil\r\n"
 WRONG = "wrong wrong wrong"
-SERVICES = (admin, auth, content, folder, items, mailbox, search)
+SERVICES = (admin, auth, content, folder, items, mailbox, search, sync)
 
 Requests = dict[str, list["Message"]]
 
@@ -65,6 +71,8 @@ class Mark:
     """The call that made the item."""
     page_token: str = ""
     """The one that a listing of the folder gave."""
+    cursor: str = ""
+    """The one that a first fill gave."""
     ids: set[bytes] = field(default_factory=set)
     """Of the account, the mailbox, the session, and of all in it."""
 
@@ -81,6 +89,7 @@ def requests(ids: Ids, owner: Mark, thief: Mark) -> Requests:
         **_items(ids, owner, thief),
         **_moves(ids, owner, thief),
         **_contents(ids, owner, thief),
+        **_sync(ids, owner, thief),
         **_sign_in(ids, owner, thief),
     }
 
@@ -88,7 +97,7 @@ def requests(ids: Ids, owner: Mark, thief: Mark) -> Requests:
 def with_same_ids(ids: Ids, owner: Mark, thief: Mark) -> list[tuple[str, Message]]:
     """Calls that make something of the thief's own under ids that the owner's things have. An id is unique within a mailbox."""
     op, message = ids.new, item.DOCUMENT_FORMAT_MESSAGE
-    document = content.ImportRequest(operation_id=op(), format=message, item_id=owner.upload, data=EVIL)
+    document = content.ImportDocument(operation_id=op(), format=message, item_id=owner.upload, data=EVIL)
     return [
         (
             "FolderService/CreateFolder",
@@ -260,10 +269,10 @@ def _contents(ids: Ids, owner: Mark, thief: Mark) -> Requests:
     op, theirs = ids.new, owner.item
     message = item.DOCUMENT_FORMAT_MESSAGE
 
-    def documents() -> list[content.ImportRequest]:
+    def documents() -> list[content.ImportDocument]:
         return [
-            content.ImportRequest(operation_id=op(), format=message, folder_id=owner.folder, data=EVIL),
-            content.ImportRequest(operation_id=op(), format=message, upload_id=owner.upload),
+            content.ImportDocument(operation_id=op(), format=message, folder_id=owner.folder, data=EVIL),
+            content.ImportDocument(operation_id=op(), format=message, upload_id=owner.upload),
         ]
 
     return {
@@ -279,9 +288,55 @@ def _contents(ids: Ids, owner: Mark, thief: Mark) -> Requests:
         "ContentService/ReadContent": [
             content.ReadContentRequest(item_id=theirs, attachment_id=attachment) for attachment in (0, 1)
         ],
-        "ContentService/Import": list(documents()),
+        "ContentService/Import": [content.ImportRequest(documents=[document]) for document in documents()],
         "ContentService/ImportItem": [content.ImportItemRequest(document=document) for document in documents()],
     }
+
+
+def _sync(ids: Ids, owner: Mark, thief: Mark) -> Requests:
+    op, version = ids.new, {"item_id": owner.item, "device_id": owner.identity.session_id}
+    pulls = [
+        sync.PullRequest(),
+        sync.PullRequest(cursor=owner.cursor),
+        sync.PullRequest(scope=records.SyncScope(folder_ids=[owner.folder])),
+    ]
+    leaf = sync.ReconcileLeaf(entries=[sync.ReconcileEntry(item_id=owner.item, revision=1)])
+    watched = sync.WatchRequest(positions=[sync.WatchPosition(mailbox_id=owner.identity.mailbox_id, revision=1)])
+    return {
+        "SyncService/Pull": list(pulls),
+        "SyncService/PullBatch": [sync.PullBatchRequest(pull=pull) for pull in pulls],
+        "SyncService/Push": [sync.PushRequest(operations=_pushed(ids, owner, thief))],
+        "SyncService/PushBatch": [sync.PushBatchRequest(push=sync.PushRequest(operations=_pushed(ids, owner, thief)))],
+        "SyncService/Reconcile": [sync.ReconcileRequest(leaves=[leaf], include_folders=True)],
+        "SyncService/Watch": [watched],
+        "SyncService/ListConflicts": [sync.ListConflictsRequest()],
+        "SyncService/GetConflict": [sync.GetConflictRequest(**version)],
+        "SyncService/RestoreConflict": [sync.RestoreConflictRequest(operation_id=op(), **version)],
+        "SyncService/DismissConflict": [sync.DismissConflictRequest(operation_id=op(), **version)],
+    }
+
+
+def _pushed(ids: Ids, owner: Mark, thief: Mark) -> list[records.SyncOperation]:
+    """What a device does, done to what is the owner's."""
+    theirs = [owner.item, owner.deleted]
+    rename = folder.UpdateFolderRequest(folder=folder.Folder(id=owner.folder, name="evil"), update_mask=FieldMask(paths=["name"]))
+    edit = items.UpdateItemRequest(item=_note(id=owner.item), update_mask=FieldMask(paths=["summary.subject"]))
+    taken = items.ListEdits(add_attachments=[item.Attachment(name="x", upload_id=owner.upload)])
+    actions: list[dict[str, Any]] = [
+        {"create_item": items.CreateItemRequest(item=_note(id=ids.new(), folder_id=owner.folder, upload=owner.upload))},
+        {"update_item": edit},
+        {"update_item": items.UpdateItemRequest(item=item.Item(id=thief.item), list_edits=taken)},
+        {"set_item_state": items.SetItemStateRequest(item_ids=theirs, add_categories=["evil"])},
+        {"move_items": items.MoveItemsRequest(item_ids=theirs, folder_id=thief.folder)},
+        {"copy_items": items.CopyItemsRequest(item_ids=theirs[:1], folder_id=thief.folder, new_ids=[ids.new()])},
+        {"delete_items": items.DeleteItemsRequest(item_ids=theirs, mode=items.DELETE_MODE_PERMANENT)},
+        {"restore_items": items.RestoreItemsRequest(item_ids=theirs)},
+        {"create_folder": folder.CreateFolderRequest(folder=folder.Folder(id=ids.new(), name="evil", parent_id=owner.folder))},
+        {"update_folder": rename},
+        {"delete_folder": folder.DeleteFolderRequest(folder_id=owner.folder)},
+        {"empty_folder": folder.EmptyFolderRequest(folder_id=owner.folder, permanent=True)},
+    ]
+    return [records.SyncOperation(operation_id=ids.new(), base_revision=1, **action) for action in actions]
 
 
 def _sign_in(ids: Ids, owner: Mark, thief: Mark) -> Requests:

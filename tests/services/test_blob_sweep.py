@@ -54,7 +54,7 @@ async def begin_upload(world: World, person: Person, sent: bytes, total: int) ->
 
 async def import_message(world: World, person: Person) -> bytes:
     service = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=1 << 20)
-    document = content_service_pb2.ImportRequest(
+    document = content_service_pb2.ImportDocument(
         operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=MESSAGE
     )
     response = await service.import_item(person.caller, content_service_pb2.ImportItemRequest(document=document))

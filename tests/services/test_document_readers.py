@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1 import item_pb2
-from rookery.v1.content_service_pb2 import ImportRequest, ImportResponse
+from rookery.v1.content_service_pb2 import ImportDocument, ImportRequest, ImportResult
 from rookery_server.services.importing.document_readers import DocumentReaders
 from rookery_server.services.importing.imports import ImportService
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from tests.support.world import Person, World
 
 
-def document(world: World, number: int) -> ImportRequest:
+def document(world: World, number: int) -> ImportDocument:
     mail = f"From: Erika <erika@example.org>\r\nSubject: Number {number}\r\n\r\nHello {number}\r\n"
-    return ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=mail.encode())
+    return ImportDocument(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=mail.encode())
 
 
-async def bulk(service: ImportService, person: Person, requests: list[ImportRequest]) -> dict[bytes, ImportResponse]:
+async def bulk(service: ImportService, person: Person, documents: list[ImportDocument]) -> dict[bytes, ImportResult]:
     async def sent() -> AsyncIterator[ImportRequest]:
-        for request in requests:
-            yield request
+        yield ImportRequest(documents=documents)
 
-    return {answer.operation_id: answer async for answer in service.import_stream(person.caller, sent())}
+    responses = [response async for response in service.import_stream(person.caller, sent())]
+    return {result.operation_id: result for response in responses for result in response.results}
 
 
 async def test_a_bulk_import_read_by_worker_processes_is_the_same_as_one_read_here(world: World, anna: Person) -> None:
@@ -38,7 +38,7 @@ async def test_a_bulk_import_read_by_worker_processes_is_the_same_as_one_read_he
             subjects.extend(requests)
             await bulk(service, anna, requests)
         answers = await bulk(service, anna, [document(world, 10_000 + number) for number in range(12)])
-        broken = ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_VCARD, data=b"no card")
+        broken = ImportDocument(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_VCARD, data=b"no card")
         mixed = [broken, *(document(world, 20_000 + number) for number in range(12))]
         others = await bulk(service, anna, mixed)
         assert others[broken.operation_id].error.details

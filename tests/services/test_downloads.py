@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import random
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from sqlalchemy import update
 from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
 from rookery_core.errors import DataLoss, InvalidArgument, NotFound, OutOfRange
 from rookery_core.formats import icalendar, mbox, mime, vcard
+from rookery_server.services.content import blob_reading
 from rookery_server.services.content.content_sources import PIECE_BYTES, Piece
 from rookery_server.services.content.downloads import DownloadService, encode_response
 from rookery_server.services.content.uploads import UploadService
@@ -51,18 +54,19 @@ def noise(size: int) -> bytes:
 async def bring(world: World, person: Person, documents: Sequence[bytes], form: int = 1) -> list[bytes]:
     """Imports documents; gives the items' ids in the same order."""
     service = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=64 << 20)
-    requests = [
-        content_service_pb2.ImportRequest(operation_id=world.ids.new(), format=item_pb2.DocumentFormat.ValueType(form), data=data)
+    asked = [
+        content_service_pb2.ImportDocument(operation_id=world.ids.new(), format=item_pb2.DocumentFormat.ValueType(form), data=data)
         for data in documents
     ]
 
     async def sent() -> AsyncIterator[content_service_pb2.ImportRequest]:
-        for request in requests:
-            yield request
+        for document in asked:
+            yield content_service_pb2.ImportRequest(documents=[document])
 
-    answers = {answer.operation_id: answer async for answer in service.import_stream(person.caller, sent())}
+    responses = [response async for response in service.import_stream(person.caller, sent())]
+    answers = {result.operation_id: result for response in responses for result in response.results}
     assert not any(answer.HasField("error") for answer in answers.values())
-    return [answers[request.operation_id].item_id for request in requests]
+    return [answers[document.operation_id].item_id for document in asked]
 
 
 async def attach(world: World, person: Person, data: bytes) -> bytes:
@@ -84,6 +88,10 @@ async def attach(world: World, person: Person, data: bytes) -> bytes:
     return (await world.create(person, record)).id
 
 
+def unpacked(frames: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().stream_reader(frames, read_across_frames=True).readall()
+
+
 def put_together(responses: Sequence[Any], offset: int = 0) -> bytes:
     """The bytes of a download; checks that its messages fit together."""
     assert responses[0].HasField("info")
@@ -93,7 +101,7 @@ def put_together(responses: Sequence[Any], offset: int = 0) -> bytes:
         if response.HasField("chunk"):
             chunk = response.chunk
             assert chunk.offset == at
-            piece = zstandard.ZstdDecompressor().decompress(chunk.data) if chunk.encoding == ZSTD else chunk.data
+            piece = unpacked(chunk.data) if chunk.encoding == ZSTD else chunk.data
             assert len(piece) == chunk.size_bytes > 0
             data += piece
             at += len(piece)
@@ -123,13 +131,9 @@ async def attachment(
 def test_a_response_put_together_by_hand_is_what_the_message_class_makes(
     response_type: type[Any], data: list[bytes], offset: int
 ) -> None:
-    info = content_service_pb2.ContentInfo(total_bytes=1 << 33, name="a file", revision=7)
     size = sum(map(len, data))
     chunk = content_service_pb2.ContentChunk(offset=offset, size_bytes=size, encoding=ZSTD, data=b"".join(data))
-    piece = Piece(offset, size, ZSTD, data)
-    assert response_type.FromString(encode_response(info, piece)) == response_type(info=info, chunk=chunk)
-    assert response_type.FromString(encode_response(None, piece)) == response_type(chunk=chunk)
-    assert response_type.FromString(encode_response(info, None)) == response_type(info=info)
+    assert response_type.FromString(encode_response(Piece(offset, size, ZSTD, data))) == response_type(chunk=chunk)
 
 
 async def test_every_message_of_the_corpus_comes_back_as_it_came(world: World, anna: Person, service: DownloadService) -> None:
@@ -196,6 +200,40 @@ async def test_compressed_chunks_travel_as_they_are_stored(world: World, anna: P
     sent = [AttachmentResponse.FromString(raw).chunk async for raw in service.download_attachment(anna.caller, request)]
     assert all(chunk.encoding == ZSTD for chunk in sent)
     assert sum(len(chunk.data) for chunk in sent) < 100_000
+
+
+@pytest.mark.parametrize("accepted", [[], [ZSTD]])
+async def test_a_message_is_full_before_the_next_one_begins(
+    world: World, anna: Person, service: DownloadService, accepted: list[Any]
+) -> None:
+    item_id = await attach(world, anna, b"a line of text\r\n" * 200_000)
+    request = content_service_pb2.DownloadAttachmentRequest(item_id=item_id, attachment_id=1, accept_encodings=accepted)
+    sent = [AttachmentResponse.FromString(raw).chunk async for raw in service.download_attachment(anna.caller, request)]
+    assert [chunk.size_bytes for chunk in sent] == [PIECE_BYTES] * 3 + [3_200_000 - 3 * PIECE_BYTES]
+
+
+async def test_whoever_takes_no_more_has_little_read_ahead(
+    world: World, anna: Person, service: DownloadService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item_id = await attach(world, anna, noise(20 << 20))
+    read, page = 0, blob_reading.page
+
+    def counted(*given: Any) -> Any:
+        nonlocal read
+        found = page(*given)
+        read += sum(chunk.size for chunk in found)
+        return found
+
+    monkeypatch.setattr(blob_reading, "page", counted)
+    request = content_service_pb2.DownloadAttachmentRequest(item_id=item_id, attachment_id=1)
+    async with aclosing(service.download_attachment(anna.caller, request)) as responses:
+        taken, held = 0, 0
+        async for raw in responses:
+            taken += AttachmentResponse.FromString(raw).chunk.size_bytes
+            await asyncio.sleep(0.01)
+            held = max(held, read - taken)
+    assert (taken, read) == (20 << 20, 20 << 20)
+    assert 0 < held <= 4 << 20
 
 
 async def test_the_unary_twin_reads_piece_by_piece(world: World, anna: Person, service: DownloadService) -> None:

@@ -15,8 +15,9 @@ from rookery_core.formats import icalendar, mbox, vcard
 from rookery_server.services.content.uploads import UploadService
 from rookery_server.services.importing import document_readers, documents
 from rookery_server.services.importing.document_readers import DocumentReaders
-from rookery_server.services.importing.imports import STREAM_DOCUMENTS, ImportService
-from rookery_server.store.tables import blob, item_blob, operation
+from rookery_server.services.importing.import_stream import STREAM_DOCUMENTS
+from rookery_server.services.importing.imports import ImportService
+from rookery_server.store.tables import blob, item_blob
 from tests.support import corpus
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from tests.support.fakes import RecordingNotifier
     from tests.support.world import Person, World
 
+ImportDocument = content_service_pb2.ImportDocument
 ImportRequest = content_service_pb2.ImportRequest
-ImportResponse = content_service_pb2.ImportResponse
+ImportResult = content_service_pb2.ImportResult
 
 EVENT = (
     b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Test//EN\r\nBEGIN:VEVENT\r\nUID:event-1\r\nDTSTAMP:20250101T000000Z\r\n"
@@ -46,26 +48,33 @@ def mail(number: int = 1, **header: str) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode() + b"\r\nHello\r\n"
 
 
-def message(world: World, data: bytes, **fields: Any) -> ImportRequest:
+def message(world: World, data: bytes, **fields: Any) -> ImportDocument:
     fields.setdefault("operation_id", world.ids.new())
-    return ImportRequest(format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=data, **fields)
+    return ImportDocument(format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=data, **fields)
 
 
-async def stream(service: ImportService, person: Person, requests: Iterable[ImportRequest]) -> dict[bytes, ImportResponse]:
+async def stream(
+    service: ImportService, person: Person, documents: Iterable[ImportDocument], *, mailbox_id: bytes = b"", together: int = 7
+) -> dict[bytes, ImportResult]:
+    """Imports documents, so many in a request; gives the results by operation id."""
+    waiting = list(documents)
+
     async def sent() -> AsyncIterator[ImportRequest]:
-        for request in requests:
-            yield request
+        for first in range(0, len(waiting), together):
+            yield ImportRequest(mailbox_id=mailbox_id, documents=waiting[first : first + together])
 
-    return {answer.operation_id: answer async for answer in service.import_stream(person.caller, sent())}
-
-
-async def one(service: ImportService, person: Person, request: ImportRequest) -> ImportResponse:
-    return (await service.import_item(person.caller, content_service_pb2.ImportItemRequest(document=request))).result
+    responses = [response async for response in service.import_stream(person.caller, sent())]
+    return {result.operation_id: result for response in responses for result in response.results}
 
 
-def reason(response: ImportResponse) -> str:
+async def one(service: ImportService, person: Person, document: ImportDocument, *, mailbox_id: bytes = b"") -> ImportResult:
+    request = content_service_pb2.ImportItemRequest(mailbox_id=mailbox_id, document=document)
+    return (await service.import_item(person.caller, request)).result
+
+
+def reason(result: ImportResult) -> str:
     info = error_details_pb2.ErrorInfo()
-    response.error.details[0].Unpack(info)
+    result.error.details[0].Unpack(info)
     return info.reason
 
 
@@ -110,9 +119,9 @@ async def test_a_message_without_any_date_came_now(world: World, anna: Person, s
 async def test_each_kind_goes_to_its_own_folder(world: World, anna: Person, service: ImportService) -> None:
     todo = EVENT.replace(b"VEVENT", b"VTODO").replace(b"DTEND", b"DUE").replace(b"event-1", b"todo-1")
     requests = [
-        ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_ICALENDAR, data=EVENT),
-        ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_ICALENDAR, data=todo),
-        ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_VCARD, data=CARD),
+        ImportDocument(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_ICALENDAR, data=EVENT),
+        ImportDocument(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_ICALENDAR, data=todo),
+        ImportDocument(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_VCARD, data=CARD),
     ]
     answers = await stream(service, anna, requests)
     roles = (folder_pb2.FOLDER_ROLE_CALENDAR, folder_pb2.FOLDER_ROLE_TASKS, folder_pb2.FOLDER_ROLE_CONTACTS)
@@ -160,10 +169,10 @@ async def test_the_same_operation_twice_in_one_stream_imports_once(world: World,
     other.operation_id = request.operation_id
 
     async def sent() -> AsyncIterator[ImportRequest]:
-        for document in (request, request, other):
-            yield document
+        yield ImportRequest(documents=[request, request])
+        yield ImportRequest(documents=[other])
 
-    answers = [answer async for answer in service.import_stream(anna.caller, sent())]
+    answers = [result async for response in service.import_stream(anna.caller, sent()) for result in response.results]
     good = [answer for answer in answers if not answer.HasField("error")]
     assert len(answers) == 3
     assert len(good) == 2
@@ -175,9 +184,9 @@ async def test_an_operation_id_is_not_used_for_another_document(world: World, an
     request = message(world, mail())
     await one(service, anna, request)
     for change in ({"data": mail(2)}, {"skip_existing": True}, {"item_id": world.ids.new()}):
-        other = ImportRequest()
+        other = ImportDocument()
         other.CopyFrom(request)
-        other.MergeFrom(ImportRequest(**change))
+        other.MergeFrom(ImportDocument(**change))
         with pytest.raises(FailedPrecondition) as raised:
             await one(service, anna, other)
         assert raised.value.reason == "OPERATION_REUSED"
@@ -190,10 +199,10 @@ async def test_a_refused_document_touches_no_other(world: World, anna: Person, s
     bad = {
         "FOLDER_NOT_FOUND": message(world, mail(11), folder_id=world.ids.new()),
         "ID_TAKEN": message(world, mail(12), item_id=taken),
-        "DOCUMENT_INVALID": ImportRequest(operation_id=world.ids.new(), format=calendar, data=b"no calendar"),
+        "DOCUMENT_INVALID": ImportDocument(operation_id=world.ids.new(), format=calendar, data=b"no calendar"),
         "ID_INVALID": message(world, mail(13), operation_id=b"short"),
-        "UPLOAD_NOT_FOUND": ImportRequest(operation_id=world.ids.new(), format=calendar, upload_id=world.ids.new()),
-        "FIELD_INVALID": ImportRequest(operation_id=world.ids.new(), format=calendar),
+        "UPLOAD_NOT_FOUND": ImportDocument(operation_id=world.ids.new(), format=calendar, upload_id=world.ids.new()),
+        "FIELD_INVALID": ImportDocument(operation_id=world.ids.new(), format=calendar),
         "OPERATION_EXPIRED": message(world, mail(14), operation_id=bytes(6) + world.ids.new()[6:]),
     }
     answers = await stream(service, anna, [good[0], *bad.values(), *good[1:]])
@@ -239,21 +248,27 @@ async def test_purged_ids_never_come_back(world: World, anna: Person, service: I
 
 
 async def test_foreign_mailboxes_are_not_imported_into(world: World, anna: Person, ben: Person, service: ImportService) -> None:
-    request = message(world, mail(), mailbox_id=anna.mailbox)
+    document, own = message(world, mail()), message(world, mail())
     with pytest.raises(NotFound) as raised:
-        await one(service, ben, request)
+        await one(service, ben, document, mailbox_id=anna.mailbox)
     assert raised.value.reason == "MAILBOX_NOT_FOUND"
-    answers = await stream(service, ben, [request, message(world, mail())])
-    assert reason(answers[request.operation_id]) == "MAILBOX_NOT_FOUND"
-    assert sum(answer.HasField("error") for answer in answers.values()) == 1
+
+    async def sent() -> AsyncIterator[ImportRequest]:
+        yield ImportRequest(mailbox_id=anna.mailbox, documents=[document])
+        yield ImportRequest(documents=[own])
+
+    results = [result async for response in service.import_stream(ben.caller, sent()) for result in response.results]
+    answers = {result.operation_id: result for result in results}
+    assert reason(answers[document.operation_id]) == "MAILBOX_NOT_FOUND"
+    assert answers[own.operation_id].item_id
 
 
 async def test_what_is_there_already_is_skipped_if_asked_for(world: World, anna: Person, service: ImportService) -> None:
     calendar, card = item_pb2.DOCUMENT_FORMAT_ICALENDAR, item_pb2.DOCUMENT_FORMAT_VCARD
     for make in (
         lambda: message(world, mail(), skip_existing=True),
-        lambda: ImportRequest(operation_id=world.ids.new(), format=calendar, data=EVENT, skip_existing=True),
-        lambda: ImportRequest(operation_id=world.ids.new(), format=card, data=CARD, skip_existing=True),
+        lambda: ImportDocument(operation_id=world.ids.new(), format=calendar, data=EVENT, skip_existing=True),
+        lambda: ImportDocument(operation_id=world.ids.new(), format=card, data=CARD, skip_existing=True),
     ):
         first = await one(service, anna, make())
         again = await stream(service, anna, [make(), make()])
@@ -293,50 +308,12 @@ async def test_a_large_document_comes_as_an_upload(world: World, anna: Person, s
             yield content_service_pb2.UploadRequest(upload_id=upload_id, total_bytes=len(data), offset=at, data=piece)
 
     await uploads.upload(anna.caller, pieces())
-    request = ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, upload_id=upload_id)
+    request = ImportDocument(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, upload_id=upload_id)
     response = await one(service, anna, request)
     item = await world.get(anna, response.item_id)
     assert item.summary.size_bytes == len(data)
     assert await one(service, anna, request) == response
     assert await rows(world, blob) == 1
-
-
-@pytest.mark.parametrize(
-    ("request_", "reason_"),
-    [
-        (ImportRequest(data=b""), "DOCUMENT_INVALID"),
-        (ImportRequest(data=b"x"), "DOCUMENT_INVALID"),
-        (ImportRequest(data=b"x", format=item_pb2.DOCUMENT_FORMAT_VCARD), "DOCUMENT_INVALID"),
-        (ImportRequest(data=bytes((4 << 20) + 1), format=item_pb2.DOCUMENT_FORMAT_MESSAGE), "LIMIT_EXCEEDED"),
-        (ImportRequest(data=b"x", format=item_pb2.DOCUMENT_FORMAT_MESSAGE, item_id=b"short"), "ID_INVALID"),
-        (ImportRequest(data=b"x", format=item_pb2.DOCUMENT_FORMAT_MESSAGE, folder_id=b"short"), "ID_INVALID"),
-        (
-            ImportRequest(data=b"x", format=item_pb2.DOCUMENT_FORMAT_MESSAGE, received={"seconds": 1 << 60}),  # type: ignore[arg-type]
-            "FIELD_INVALID",
-        ),
-        (
-            ImportRequest(data=b"x", format=item_pb2.DOCUMENT_FORMAT_MESSAGE, state=item_pb2.ItemState(categories=["x" * 300])),
-            "FIELD_INVALID",
-        ),
-    ],
-)
-async def test_a_malformed_request_is_refused_with_its_reason(
-    world: World, anna: Person, service: ImportService, request_: ImportRequest, reason_: str
-) -> None:
-    sent = ImportRequest()
-    sent.CopyFrom(request_)
-    sent.operation_id = world.ids.new()
-    with pytest.raises(InvalidArgument) as raised:
-        await one(service, anna, sent)
-    assert raised.value.reason == reason_
-    assert await rows(world, operation) == 0
-
-
-async def test_a_message_above_the_servers_limit_is_refused(world: World, anna: Person) -> None:
-    small = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=100)
-    with pytest.raises(InvalidArgument) as raised:
-        await one(small, anna, message(world, mail() + b"x" * 100))
-    assert (raised.value.reason, raised.value.metadata) == ("MESSAGE_TOO_LARGE", {"limit_bytes": "100"})
 
 
 async def test_a_document_on_which_the_server_fails_fails_alone(
@@ -361,10 +338,10 @@ async def test_a_document_on_which_the_server_fails_fails_alone(
 async def test_a_client_that_goes_away_leaves_whole_items_only(world: World, anna: Person, service: ImportService) -> None:
     async def sent() -> AsyncIterator[ImportRequest]:
         for number in range(300):
-            yield message(world, mail(number))
+            yield ImportRequest(documents=[message(world, mail(number))])
 
     answers = service.import_stream(anna.caller, sent())
-    acknowledged = [(await anext(answers)).item_id for _ in range(5)]
+    acknowledged = [result.item_id for result in (await anext(answers)).results]
     await answers.aclose()
     await asyncio.sleep(0.3)
     inbox = await world.folder_of(anna, folder_pb2.FOLDER_ROLE_INBOX)
@@ -387,7 +364,7 @@ async def test_the_whole_corpus_is_imported_or_refused_with_a_reason(world: Worl
                 found = split(path.read_bytes()).documents
             except InvalidArgument:
                 found = [path.read_bytes()]
-            requests += [ImportRequest(operation_id=world.ids.new(), format=document_format, data=data) for data in found]
+            requests += [ImportDocument(operation_id=world.ids.new(), format=document_format, data=data) for data in found]
     answers = await stream(service, anna, requests)
     refused = [reason(answer) for answer in answers.values() if answer.HasField("error")]
     assert len(answers) == len(requests) > 400

@@ -31,13 +31,10 @@ MIXED = (
 
 async def bring(world: World, person: Person) -> Item:
     service = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=1 << 20)
-    request = content_service_pb2.ImportRequest(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=MIXED)
-
-    async def sent() -> AsyncIterator[content_service_pb2.ImportRequest]:
-        yield request
-
-    answers = [answer async for answer in service.import_stream(person.caller, sent())]
-    return await world.get(person, answers[0].item_id)
+    document = content_service_pb2.ImportDocument(operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=MIXED)
+    request = content_service_pb2.ImportItemRequest(document=document)
+    response = await service.import_item(person.caller, request)
+    return await world.get(person, response.result.item_id)
 
 
 async def upload(world: World, person: Person, size: int) -> bytes:

@@ -81,33 +81,39 @@ async def test_many_import_streams_share_a_budget_and_all_come_to_their_end(
 ) -> None:
     monkeypatch.setattr(imports, "MEMORY_BYTES", 3 * len(MESSAGE))
     service = ImportService(world.database, world.clock, world.ids, DocumentReaders(0), max_message_bytes=1 << 20)
-    submit, waiting, most = service._submit, 0, 0
+    submit, waiting, most = service._batches.submit, 0, 0
 
-    def counted(*given: object) -> asyncio.Future[object]:
+    def counted(*given: object) -> list[asyncio.Future[object]]:
         nonlocal waiting, most
-        waiting += 1
+        futures: list[asyncio.Future[object]] = submit(*given)  # type: ignore[assignment, arg-type]
+        waiting += len(futures)
         most = max(most, waiting)
-        future = submit(*given)  # type: ignore[arg-type]
 
         def answered(_: object) -> None:
             nonlocal waiting
             waiting -= 1
 
-        future.add_done_callback(answered)
-        return future  # type: ignore[return-value]
+        for future in futures:
+            future.add_done_callback(answered)
+        return futures
 
-    monkeypatch.setattr(service, "_submit", counted)
+    monkeypatch.setattr(service._batches, "submit", counted)
 
     async def sent() -> AsyncIterator[content_service_pb2.ImportRequest]:
-        for _ in range(10):
-            yield content_service_pb2.ImportRequest(
-                operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=MESSAGE
-            )
+        for number in range(5):
+            documents = [
+                content_service_pb2.ImportDocument(
+                    operation_id=world.ids.new(), format=item_pb2.DOCUMENT_FORMAT_MESSAGE, data=MESSAGE
+                )
+                for _ in range(1 + number % 3)
+            ]
+            yield content_service_pb2.ImportRequest(documents=documents)
 
     async def whole(person: Person) -> int:
-        return len([answer async for answer in service.import_stream(person.caller, sent()) if answer.item_id])
+        responses = [response async for response in service.import_stream(person.caller, sent())]
+        return sum(bool(result.item_id) for response in responses for result in response.results)
 
-    assert await asyncio.gather(*(whole(person) for person in (anna, ben) for _ in range(4))) == [10] * 8
+    assert await asyncio.gather(*(whole(person) for person in (anna, ben) for _ in range(4))) == [9] * 8
     assert 0 < most <= 3
 
 

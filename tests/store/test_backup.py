@@ -1,4 +1,4 @@
-"""Putting a copy in the place of a database, whatever is left of that."""
+"""Putting a copy in the place of a database, whatever is left of that; and what devices learn of a restore."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import insert, select, update
 
 from rookery_core.errors import FailedPrecondition, Unavailable
 from rookery_server.store import backup, sqlite
+from rookery_server.store.database import open_database
+from rookery_server.store.tables import change, mailbox
+from tests.support.databases import ENGINES
+from tests.support.fakes import FakeClock, RecordingNotifier, SequentialIds
+from tests.support.rows import add_mailbox
 
 if TYPE_CHECKING:
     import pathlib
+
+    from sqlalchemy import Connection, RowMapping
+
+    from rookery_server.store.database import Database
+    from rookery_server.store.units import Transaction
 
 GARBAGE = b"this was a database once\n" * 1000
 
@@ -112,3 +123,81 @@ def test_a_database_that_somebody_uses_is_left_alone(
             backup.put_in_place(copied, database, kept(database))
         other.execute("ROLLBACK")
     assert said(database) == ["now"]
+
+
+async def fresh(engine: str, request: pytest.FixtureRequest) -> Database:
+    """A migrated database on an engine."""
+    return open_database(request.getfixturevalue(f"{engine}_url"), notifier=RecordingNotifier())
+
+
+def changed(connection: Connection, mailbox_id: int, revision: int, at: int) -> None:
+    """A change of a mailbox."""
+    nobody = dict.fromkeys(("actor_id", "device_id", "operation_id"), bytes(16))
+    connection.execute(insert(change), {"mailbox_id": mailbox_id, "revision": revision, "at": at, "operation": "x", **nobody})
+    connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(revision=revision))
+
+
+def mailboxes(connection: Connection) -> list[RowMapping]:
+    return list(connection.execute(select(mailbox).order_by(mailbox.c.id)).mappings())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_restored_mailbox_knows_what_the_backup_had_and_begins_anew(engine: str, request: pytest.FixtureRequest) -> None:
+    now, ids = 1_000_000_000, SequentialIds()
+    opened = await fresh(engine, request)
+
+    def work(transaction: Transaction) -> tuple[list[RowMapping], int, list[RowMapping]]:
+        connection = transaction.connection
+        used, unused = add_mailbox(connection), add_mailbox(connection)
+        changed(connection, used, 40, 300)
+        changed(connection, used, 41, 200)  # by a clock that was set back meanwhile
+        assert unused != used
+        before = mailboxes(connection)
+        return before, backup.begin_epoch(connection, ids.new, now), mailboxes(connection)
+
+    before, count, after = await opened.write(work)
+    assert count == 2
+    assert [(row["backup_revision"], row["backup_time"]) for row in before] == [(0, 0), (0, 0)]
+    assert [(row["backup_revision"], row["backup_time"]) for row in after] == [(41, 200), (0, 0)]
+    assert [row["revision"] for row in after] == [1_000_041, 1_000_000]
+    assert [row["oldest_revision"] for row in after] == [row["revision"] for row in after]
+    assert len({row["epoch"] for row in before + after}) == 4
+    await opened.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_backup_restored_twice_hands_out_no_revision_again(engine: str, request: pytest.FixtureRequest) -> None:
+    clock, ids = FakeClock(), SequentialIds()
+    opened = await fresh(engine, request)
+
+    def restore(transaction: Transaction) -> int:
+        """As it was in the backup, restored now."""
+        connection = transaction.connection
+        connection.execute(update(mailbox).values(revision=41))
+        backup.begin_epoch(connection, ids.new, clock.micros())
+        return int(mailboxes(connection)[0]["revision"])
+
+    await opened.write(lambda transaction: add_mailbox(transaction.connection))
+    first = await opened.write(restore)
+    clock.advance(seconds=3600)
+    assert await opened.write(restore) > first + 100 * 3600  # a hundred changes a second would not have caught up
+    await opened.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_the_log_tells_of_the_restore_and_counts_as_a_change(engine: str, request: pytest.FixtureRequest) -> None:
+    clock, ids = FakeClock(), SequentialIds()
+    opened = await fresh(engine, request)
+
+    def work(transaction: Transaction) -> list[RowMapping]:
+        connection = transaction.connection
+        add_mailbox(connection)
+        for _ in range(2):
+            backup.begin_epoch(connection, ids.new, clock.micros())
+            clock.advance(seconds=1)
+        return [*connection.execute(select(change).order_by(change.c.revision)).mappings(), *mailboxes(connection)]
+
+    first, second, row = await opened.write(work)
+    assert (first["operation"], second["operation"]) == ("server.restore", "server.restore")
+    assert (row["backup_revision"], row["backup_time"], row["revision"]) == (first["revision"], first["at"], second["revision"])
+    await opened.close()

@@ -114,7 +114,7 @@ async def test_what_was_rolled_back_is_never_announced(database: Database, notif
 
 
 async def test_a_notifier_that_fails_undoes_no_commit(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    class Broken:
+    class Broken(RecordingNotifier):
         def publish(self, mailbox_uid: bytes, revision: int) -> None:
             raise OSError("the wire is cut")
 

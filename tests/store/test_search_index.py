@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from rookery_core.rules import words
+from rookery_core.rules.search_numbers import number_at
 from rookery_core.rules.search_query import Document, holds, parse
 from rookery_server.store import search, search_postgresql, search_sqlite
-from rookery_server.store.search_terms import number_at
 from rookery_server.store.tables import item, mailbox, search_document, search_progress
 from tests.support.rows import add_items, add_mailbox
 

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import insert
 
+from rookery_core.errors import Unavailable
 from rookery_server.services import keys
 from rookery_server.services.retention import Retention
 from rookery_server.store import retention, sessions
 from rookery_server.store.sessions import SessionRow
-from rookery_server.store.tables import account, change, departure, mailbox, operation
+from rookery_server.store.tables import account, change, departure, folder, mailbox, operation, retired_id
 from tests.support.fakes import FakeClock, SequentialIds
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from rookery_server.store.database import Database, Transaction
 
 CLOCK = FakeClock()
@@ -32,6 +35,10 @@ def session_row(account_id: bytes, **values: Any) -> SessionRow:
 
 @pytest.fixture
 async def account_id(database: Database) -> bytes:
+    return await new_account(database)
+
+
+async def new_account(database: Database) -> bytes:
     values = {"kind": 1, "display_name": "Anna", "administrator": False, "disabled": False, "created": CLOCK.micros()}
     identifier = IDS.new()
     await database.write(lambda transaction: transaction.connection.execute(insert(account), {"id": identifier, **values}))
@@ -116,6 +123,60 @@ async def test_departures_are_forgotten_after_60_days_and_cursors_from_before_ar
     assert len(left) == len(ages) - old
     oldest = await database.read(lambda connection: connection.execute(mailbox.select()).mappings().one()["oldest_revision"])
     assert oldest == max(1, horizon)
+
+
+def folder_row(mailbox_id: int, revision: int, *, deleted: bool) -> dict[str, Any]:
+    counters = dict.fromkeys(("item_count", "unread_count", "size_bytes", "role", "default_kind"), 0)
+    revisions = {"created": 1, "revision": revision, "contents_revision": revision, "next_uid": 1, "uid_validity": 1}
+    names = {"name": f"Folder {revision}", "name_key": f"folder {revision}"}
+    own = {"mailbox_id": mailbox_id, "id": IDS.new(), "parent_id": bytes(16), "deleted": int(deleted)}
+    return counters | revisions | names | own
+
+
+async def test_deleted_folders_are_forgotten_after_60_days_and_ids_of_purged_items_never(
+    database: Database, account_id: bytes
+) -> None:
+    number = await mailbox_with_changes(database, account_id, [90, 80, 70, 50])  # revisions 2, 4, 6 and 8
+    rows = [folder_row(number, revision, deleted=deleted) for revision in (2, 6, 7, 8) for deleted in (True, False)]
+
+    def work(transaction: Transaction) -> None:
+        transaction.connection.execute(insert(folder), rows)
+        transaction.connection.execute(insert(retired_id), {"mailbox_id": number, "item_id": IDS.new(), "revision": 2})
+
+    await database.write(work)
+    assert await Retention(database, CLOCK).forget_departures() == 3 + 2
+    left = await database.read(lambda connection: connection.execute(folder.select()).mappings().all())
+    assert {row["revision"] for row in left if row["deleted"]} == {7, 8}
+    assert {row["revision"] for row in left if not row["deleted"]} == {2, 6, 7, 8}
+    assert len(await database.read(lambda connection: connection.execute(retired_id.select()).all())) == 1
+
+
+async def test_what_is_forgotten_in_steps_is_told_of_before_the_first_is_gone(database: Database, account_id: bytes) -> None:
+    number = await mailbox_with_changes(database, account_id, [90, 80, 70, 50])
+
+    def work(transaction: Transaction) -> tuple[int, int]:
+        step = retention.forget_tombstones(transaction.connection, number, 6, 1)
+        return step, transaction.connection.execute(mailbox.select()).mappings().one()["oldest_revision"]
+
+    assert [await database.write(work) for _ in range(4)] == [(1, 6), (1, 6), (1, 6), (0, 6)]
+
+
+async def test_a_mailbox_whose_past_can_not_be_forgotten_does_not_hold_up_the_others(
+    database: Database, account_id: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = await mailbox_with_changes(database, account_id, [90])
+    await mailbox_with_changes(database, await new_account(database), [90, 80])
+    horizon = retention.horizon
+
+    def failing(connection: Connection, mailbox_id: int, before: int) -> int:
+        if mailbox_id == stuck:
+            raise Unavailable("DATABASE_BUSY", "somebody holds the mailbox")
+        return horizon(connection, mailbox_id, before)
+
+    monkeypatch.setattr(retention, "horizon", failing)
+    with pytest.raises(Unavailable):
+        await Retention(database, CLOCK).forget_departures()
+    assert await database.read(lambda connection: connection.execute(departure.select()).scalars().all()) == [stuck]
 
 
 async def test_the_ledger_forgets_what_is_beyond_its_horizon(database: Database, account_id: bytes) -> None:

@@ -130,11 +130,13 @@ class Box:
 
     async def import_(self, requests, context):
         async for request in requests:
-            self.asked.append(request)
-            response = content.ImportResponse(operation_id=request.operation_id, item_id=b"i" * 16)
-            if b"refuse me" in request.data:
-                response.ClearField("item_id")
-                response.error.CopyFrom(status_of(code_pb2.INVALID_ARGUMENT, "DOCUMENT_INVALID", "what is this?"))
+            self.asked += request.documents
+            response = content.ImportResponse()
+            for document in request.documents:
+                result = response.results.add(operation_id=document.operation_id, item_id=b"i" * 16)
+                if b"refuse me" in document.data:
+                    result.ClearField("item_id")
+                    result.error.CopyFrom(status_of(code_pb2.INVALID_ARGUMENT, "DOCUMENT_INVALID", "what is this?"))
             yield response
 
     async def document(self, request, context):

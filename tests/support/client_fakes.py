@@ -19,6 +19,7 @@ from rookery.v1 import (
     item_service_pb2,
     mailbox_pb2,
     search_service_pb2,
+    sync_service_pb2,
 )
 from rookery.v1.auth_service_pb2 import LoginResponse, RefreshResponse, Tokens
 from rookery_client import Client, RetryPolicy
@@ -30,7 +31,15 @@ Handler = Callable[[Any, Any], Any]
 
 _SERVICES = {
     name: module.DESCRIPTOR.services_by_name[name]
-    for module in (auth_service_pb2, content_service_pb2, folder_pb2, item_service_pb2, mailbox_pb2, search_service_pb2)
+    for module in (
+        auth_service_pb2,
+        content_service_pb2,
+        folder_pb2,
+        item_service_pb2,
+        mailbox_pb2,
+        search_service_pb2,
+        sync_service_pb2,
+    )
     for name in module.DESCRIPTOR.services_by_name
 }
 

@@ -50,7 +50,17 @@ class RecordingNotifier:
 
     def __init__(self) -> None:
         self.published: list[tuple[bytes, int]] = []
+        self.relayed: list[tuple[bytes, int]] = []
+        self.gaps = 0
 
     def publish(self, mailbox_uid: bytes, revision: int) -> None:
         """Keeps (mailbox uid, revision)."""
         self.published.append((mailbox_uid, revision))
+
+    def relay(self, mailbox_uid: bytes, revision: int) -> None:
+        """Keeps (mailbox uid, revision) of what another process committed."""
+        self.relayed.append((mailbox_uid, revision))
+
+    def relay_gap(self) -> None:
+        """Counts."""
+        self.gaps += 1

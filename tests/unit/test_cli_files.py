@@ -49,7 +49,7 @@ def test_import_recognises_files_by_content_and_reports_the_bad_ones(run, box, t
     assert (document["imported"], document["skipped"], document["failed"]) == (5, 0, 2)
     assert {failure["source"].rpartition("/")[2] for failure in document["failures"]} == {"c.eml", "junk.bin"}
     assert error.count("\n") == 2
-    requests = box.of(content.ImportRequest)
+    requests = box.of(content.ImportDocument)
     assert all(request.folder_id == PROJECTS and request.skip_existing and request.state.read for request in requests)
     assert b"Subject: 1\n\nFrom me\n" in [request.data for request in requests]
     assert sum(request.format == DocumentFormat.DOCUMENT_FORMAT_VCARD for request in requests) == 2
@@ -63,14 +63,14 @@ def test_import_keeps_the_marks_of_a_maildir(run, box, tmp_path):
     folder.add(message)
     status, out, _ = run("import", tmp_path / "Maildir")
     assert (status, out) == (0, b"1 imported, 0 skipped, 0 failed\n")
-    state = box.of(content.ImportRequest)[0].state
+    state = box.of(content.ImportDocument)[0].state
     assert state.read and state.follow_up.status == FlagStatus.FLAG_STATUS_FLAGGED
 
 
 def test_import_of_a_real_mailbox_sends_every_message_once(run, box):
     status, out, _ = run("import", corpus.mbox())
     assert (status, out) == (0, b"1,650 imported, 0 skipped, 0 failed\n")
-    assert len({request.operation_id for request in box.of(content.ImportRequest)}) == 1650
+    assert len({request.operation_id for request in box.of(content.ImportDocument)}) == 1650
 
 
 def test_import_into_a_missing_folder_names_mkdir(run, tmp_path):

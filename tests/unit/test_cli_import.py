@@ -17,7 +17,7 @@ FROM_LINE = b"From x@y Mon Jan  1 00:00:00 2024\n"
 
 
 def sent(box):
-    return [request.data for request in box.of(content.ImportRequest)]
+    return [request.data for request in box.of(content.ImportDocument)]
 
 
 @pytest.fixture

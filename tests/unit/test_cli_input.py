@@ -50,7 +50,7 @@ def test_the_name_of_a_file_need_not_be_text(run, box, tmp_path):
     file.write_bytes(b"From: a@example.org\nSubject: x\n\nhi")
     document = shown(run("import", file, "--json"))
     assert document["results"][0]["source"] == str(file)
-    assert len(box.of(content.ImportRequest)) == 1
+    assert len(box.of(content.ImportDocument)) == 1
     assert run("raw", ONE_TEXT, "--output", file)[0] == 0
     assert file.read_bytes() == box.documents[ONE]
     file.unlink()

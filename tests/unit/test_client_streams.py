@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import os
 
@@ -110,6 +112,34 @@ async def test_a_download_that_ends_short_is_never_taken_for_whole():
             await client.content.download_document(ITEM).read()
 
 
+async def test_compressed_pieces_may_be_several_frames_and_large():
+    parts = [os.urandom(1000) * 200, b"", os.urandom(300_000), bytes(70_000)]
+    data = b"".join(parts)
+    chunk = pb.ContentChunk(size_bytes=len(data), encoding=pb.CONTENT_ENCODING_ZSTD, data=b"".join(map(zstandard.compress, parts)))
+
+    async def document(request, context):
+        yield pb.DownloadDocumentResponse(info=pb.ContentInfo(total_bytes=len(data)), chunk=chunk)
+
+    async with client_of({"ContentService.DownloadDocument": document}) as client:
+        assert await client.content.download_document(ITEM).read() == data
+
+
+async def test_whoever_has_enough_stops_in_the_middle():
+    ended = asyncio.Event()
+
+    async def document(request, context):
+        context.add_done_callback(lambda _: ended.set())
+        for start in range(100):
+            info = pb.ContentInfo(total_bytes=100) if not start else None
+            yield pb.DownloadDocumentResponse(info=info, chunk=pb.ContentChunk(offset=start, size_bytes=1, data=b"x"))
+        await asyncio.Event().wait()
+
+    async with client_of({"ContentService.DownloadDocument": document}) as client:
+        async with contextlib.aclosing(aiter(client.content.download_document(ITEM))) as pieces:
+            assert [await anext(pieces) for _ in range(3)] == [b"x"] * 3
+        await asyncio.wait_for(ended.wait(), 10)
+
+
 @pytest.mark.parametrize(
     "chunk",
     [
@@ -117,6 +147,9 @@ async def test_a_download_that_ends_short_is_never_taken_for_whole():
         pb.ContentChunk(offset=2, size_bytes=4, data=b"four"),
         pb.ContentChunk(offset=0, size_bytes=4, data=b"nozs", encoding=pb.CONTENT_ENCODING_ZSTD),
         pb.ContentChunk(offset=0, size_bytes=4, data=zstandard.compress(b"0" * 1000), encoding=pb.CONTENT_ENCODING_ZSTD),
+        pb.ContentChunk(offset=0, size_bytes=4, data=zstandard.compress(b"fou"), encoding=pb.CONTENT_ENCODING_ZSTD),
+        pb.ContentChunk(offset=0, size_bytes=4, data=zstandard.compress(b"four") * 2, encoding=pb.CONTENT_ENCODING_ZSTD),
+        pb.ContentChunk(offset=0, size_bytes=4, data=zstandard.compress(b"four") + b"more", encoding=pb.CONTENT_ENCODING_ZSTD),
         pb.ContentChunk(offset=0, size_bytes=1 << 30, data=zstandard.compress(b"0"), encoding=pb.CONTENT_ENCODING_ZSTD),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rookery_core.formats import mime_charsets
+from rookery_core.formats import mime_addresses, mime_charsets
 from rookery_core.formats.mime_addresses import parse_addresses
 from rookery_core.formats.mime_dates import parse_date
 from rookery_core.formats.mime_fields import date_text
@@ -113,6 +113,17 @@ def test_dates_that_are_written_are_read_again(seconds: int) -> None:
 )
 def test_addresses_are_read(text: str, expected: list[tuple[str, str]]) -> None:
     assert [(person.name, person.address) for person in parse_addresses(text, 100)] == expected
+
+
+_PIECES = st.sampled_from(
+    ["Anna", "a@b.example", "<c@D.example>", '"Doe, J."', "=?utf-8?q?=2C_x?=", "'q'", " ", "\t", ",", ";", ":", "(c)", "<", "@"]
+)
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_lists_in_the_usual_form_are_read_as_any_other(text: str) -> None:
+    usual = mime_addresses._plain_list(text, 100)
+    assert usual is None or usual == list(mime_addresses._List(text).people())
 
 
 def test_message_ids_lose_brackets_blanks_and_comments() -> None:

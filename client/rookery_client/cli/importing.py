@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rookery.v1.content_service_pb2 import ImportRequest
+from rookery.v1.content_service_pb2 import ImportDocument
 from rookery.v1.item_pb2 import DocumentFormat
 from rookery_client.cli.folder_names import FOLDER, resolve
 from rookery_client.cli.import_sources import Found, documents, total_bytes
@@ -72,17 +72,17 @@ def import_(
     async def work(client: Client) -> None:
         folder_id = await _folder_id(client, folder) if folder is not None else b""
 
-        def requests() -> Iterator[tuple[_Source, ImportRequest]]:
+        def sources() -> Iterator[tuple[_Source, ImportDocument]]:
             for found in documents(files):
                 if found.problem is not None:
                     tally.fail(found.label, found.problem.reason, found.problem.message)
                 elif found.left_out:
                     tally.leave_out(found.left_out)
                 else:
-                    yield _Source(found.label, found.weight), _request(found, folder_id, skip_existing=skip_existing, read=read)
+                    yield _Source(found.label, found.weight), _document(found, folder_id, skip_existing=skip_existing, read=read)
 
         with bar("Importing", total_bytes(files)) as advance:
-            async for result in client.content.import_documents(requests()):
+            async for result in client.content.import_documents(sources()):
                 advance(result.key.weight)
                 if result.error is not None:
                     tally.fail(result.key.label, result.error.reason, result.error.message)
@@ -117,16 +117,16 @@ async def _folder_id(client: Client, name: str) -> bytes:
         raise NotFound(error.reason, f"{error.message} (`rookery mkdir` makes one)") from None
 
 
-def _request(found: Found, folder_id: bytes, *, skip_existing: bool, read: bool) -> ImportRequest:
-    request = ImportRequest(folder_id=folder_id, format=found.format, data=found.data, skip_existing=skip_existing)
+def _document(found: Found, folder_id: bytes, *, skip_existing: bool, read: bool) -> ImportDocument:
+    document = ImportDocument(folder_id=folder_id, format=found.format, data=found.data, skip_existing=skip_existing)
     if found.state is not None:
-        request.state.CopyFrom(found.state)
+        document.state.CopyFrom(found.state)
     if found.received is not None:
-        request.received.seconds = found.received
+        document.received.seconds = found.received
     if read or found.format != DocumentFormat.DOCUMENT_FORMAT_MESSAGE:
         # Unread is for mail: nobody has to read their own calendar and address book first.
-        request.state.read = True
-    return request
+        document.state.read = True
+    return document
 
 
 COMMANDS = (import_,)

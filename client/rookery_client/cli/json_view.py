@@ -37,7 +37,15 @@ _RISKY = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 def emit(document: dict[str, Any]) -> None:
     """Prints one JSON document. Characters that could trouble a terminal are escaped."""
-    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    _print(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def emit_line(document: dict[str, Any]) -> None:
+    """The same in one line, for one of many documents."""
+    _print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+def _print(text: str) -> None:
     click.echo(_RISKY.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode("utf-8", "backslashreplace"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import click
 
 from rookery_client.cli import (
     auth,
+    changes,
     completion,
+    conflicts,
     editing,
     exporting,
     folders,
@@ -20,6 +23,7 @@ from rookery_client.cli import (
     searching,
     showing,
     status,
+    syncing,
 )
 from rookery_client.cli.profiles import Profiles
 from rookery_client.cli.session import Session, config_folder
@@ -34,17 +38,41 @@ DONE, FAILED, USAGE = 0, 1, 2
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--profile", envvar="ROOKERY_PROFILE", default="default", show_default=True, help="Which sign-in to use.")
+@click.option("--offline", is_flag=True, envvar="ROOKERY_OFFLINE", help="Work on what was synced; changes wait for the next sync.")
+@click.option(
+    "--replica",
+    envvar="ROOKERY_REPLICA",
+    type=click.Path(dir_okay=False, path_type=pathlib.Path),
+    metavar="FILE",
+    help="What was synced, where it is not in the profile's usual place.",
+)
 @click.version_option(package_name="rookery", prog_name="rookery")
 @click.pass_context
-def rookery(context: click.Context, profile: str) -> None:
+def rookery(context: click.Context, profile: str, offline: bool, replica: pathlib.Path | None) -> None:
     """Mail, calendars, tasks and contacts on a Rookery server.
 
     Folders are named by role (inbox), by path (Projects/2026) or by id.
     """
-    context.obj = Session(profile, Profiles(config_folder()))
+    context.obj = Session(profile, Profiles(config_folder()), offline, replica)
 
 
-for _noun in (auth, folders, listing, showing, items, editing, importing, exporting, searching, status, completion):
+_NOUNS = (
+    auth,
+    folders,
+    listing,
+    showing,
+    items,
+    editing,
+    importing,
+    exporting,
+    searching,
+    status,
+    syncing,
+    changes,
+    conflicts,
+    completion,
+)
+for _noun in _NOUNS:
     for _command in _noun.COMMANDS:
         rookery.add_command(_command)
 

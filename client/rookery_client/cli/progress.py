@@ -45,6 +45,27 @@ def bar(title: str, total: float | None, *, hidden: bool = False) -> Iterator[Ad
         yield advance
 
 
+class Show(Protocol):
+    """Tells what is being done, and how much of how much is."""
+
+    def __call__(self, title: str, done: int = 0, total: int | None = None) -> None:
+        """Moves the bar; None: nobody knows how much there is."""
+        ...
+
+
+@contextmanager
+def stages(*, hidden: bool = False) -> Iterator[Show]:
+    """A bar for work in several stages, in which things are counted; gives a function to tell of each step."""
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
+    with _progress(columns, hidden=hidden) as progress:
+        task = progress.add_task("", total=None)
+
+        def show(title: str, done: int = 0, total: int | None = None) -> None:
+            progress.update(task, description=title, completed=done, total=total)
+
+        yield show
+
+
 @contextmanager
 def spinner(title: str) -> Iterator[None]:
     """A sign of life while the server works."""

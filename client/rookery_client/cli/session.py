@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import click
 
 from rookery_client import Client, Tokens
+from rookery_client.cli.replicas import opened
 from rookery_client.cli.terminal import clean
-from rookery_core.errors import Unauthenticated
+from rookery_client.replica.offline import OfflineClient
+from rookery_core.errors import Unauthenticated, Unavailable
+from rookery_core.rules.clock import SystemClock
+from rookery_core.rules.ids import RandomIds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,20 +33,41 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One run of a command: under which profile, and where profiles are kept."""
+    """One run of a command: under which profile, where profiles are kept, and whether the replica stands in for the server."""
 
     name: str
     profiles: Profiles
+    offline: bool = False
+    replica_file: pathlib.Path | None = None
+    """The replica's file, where it is not the profile's usual one."""
+
+    @property
+    def replica_path(self) -> pathlib.Path:
+        """Where the profile's replica is, or would be."""
+        return self.replica_file or config_folder() / "replicas" / f"{self.name}.replica"
 
     def run(self, work: Callable[[Client], Awaitable[Result]]) -> Result:
-        """Does `work` with a signed-in client. Unauthenticated if the profile is unknown or signed out."""
+        """Does `work` with a signed-in client; offline, with the replica in the server's place.
+
+        Unauthenticated if the profile is unknown or signed out; offline neither matters. FailedPrecondition ``REPLICA_MISSING``.
+        """
+        if self.offline:
+            return self._run_offline(work)
         profile = self.profiles.get(self.name)
         if profile.tokens is None:
             raise Unauthenticated("TOKEN_MISSING", f"nobody is signed in: {self.hint(profile)}")
-        return self.run_as(profile, work)
+        try:
+            return self.run_as(profile, work)
+        except Unavailable as error:
+            if not self.replica_path.exists():
+                raise
+            message = f"{error.message}. `rookery --offline …` works on what was synced"
+            raise Unavailable(error.reason, message, metadata=error.metadata) from error
 
     def run_as(self, profile: Profile, work: Callable[[Client], Awaitable[Result]]) -> Result:
-        """Does `work` with a client for `profile`; tokens that are renewed meanwhile are kept."""
+        """Does `work` with a client for `profile`; tokens that are renewed meanwhile are kept. Unavailable when offline."""
+        if self.offline:
+            raise Unavailable("SERVER_UNREACHABLE", f"this needs {profile.server}: leave out --offline")
 
         def keep(tokens: Tokens | None) -> None:
             self.profiles.save_tokens(self.name, profile.address, tokens)
@@ -60,6 +85,21 @@ class Session:
                 return await work(client)
 
         return asyncio.run(whole())
+
+    def _run_offline(self, work: Callable[[Client], Awaitable[Result]]) -> Result:
+        """Does `work` with the replica; tells on stderr what a person should know beside the answer. No connection is opened."""
+        clock = SystemClock()
+        with opened(self) as replica:
+            client = OfflineClient(replica, clock=clock, ids=RandomIds(clock))
+
+            async def whole() -> Result:
+                return await work(client)
+
+            try:
+                return asyncio.run(whole())
+            finally:
+                for note in client.notes:
+                    click.echo(clean(note), err=True)
 
     def hint(self, profile: Profile) -> str:
         """How to sign in again."""

@@ -47,7 +47,12 @@ def show(session: Session, item_id: str, as_json: bool) -> None:
     item = session.run(lambda client: client.items.get(wanted))
     if as_json:
         emit({"item": item_view(item)})
-        return
+    else:
+        print_item(item)
+
+
+def print_item(item: Item) -> None:
+    """Prints an item for people: its fields, its text, its attachments by number."""
     console = Console(highlight=False, soft_wrap=True)
     for name, value in _fields(item):
         if value:

@@ -12,6 +12,7 @@ from rookery_client.client.folders import Folders
 from rookery_client.client.items import Items
 from rookery_client.client.mailboxes import Mailboxes
 from rookery_client.client.searching import Searching
+from rookery_client.client.syncing import Syncing
 from rookery_client.connection import Connection, RetryPolicy, open_channel
 from rookery_client.connection.credentials import no_lock
 from rookery_core.rules.clock import SystemClock
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 class Client:
     """Calls a Rookery server; every call may be made from any task of the event loop that opened the client.
 
-    The calls stand in groups: ``auth``, ``mailboxes``, ``folders``, ``items``, ``content``, ``admin``; ``search`` is one by
-    itself. ``mailbox_id`` is the caller's own mailbox wherever it is left out. Ids are 16 bytes. A call that changes something
-    mints its operation id itself and keeps it while it tries again, so nothing happens twice.
+    The calls stand in groups: ``auth``, ``mailboxes``, ``folders``, ``items``, ``content``, ``sync``, ``admin``; ``search`` is
+    one by itself. ``mailbox_id`` is the caller's own mailbox wherever it is left out. Ids are 16 bytes. A call that changes
+    something mints its operation id itself and keeps it while it tries again, so nothing happens twice.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -44,6 +45,7 @@ class Client:
         self.folders = Folders(connection)
         self.items = Items(connection)
         self.content = Content(connection)
+        self.sync = Syncing(connection)
         self.admin = Admin(connection)
         self._searching = Searching(connection)
 

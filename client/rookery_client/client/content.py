@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
     from typing import BinaryIO
 
-    from rookery.v1.content_service_pb2 import ImportRequest
+    from rookery.v1.content_service_pb2 import ImportDocument
     from rookery_client.connection import Connection
 
 Key = TypeVar("Key")
@@ -27,14 +27,20 @@ class Content:
         self._stub = ContentServiceStub(connection.channel)
 
     async def upload(
-        self, source: bytes | BinaryIO, *, progress: Callable[[int], None] | None = None, mailbox_id: bytes = b""
+        self,
+        source: bytes | BinaryIO,
+        *,
+        progress: Callable[[int], None] | None = None,
+        upload_id: bytes = b"",
+        mailbox_id: bytes = b"",
     ) -> bytes:
         """Uploads bytes, or a file from its beginning (it must be seekable), and gives back the upload's id.
 
         The id may be used for an attachment or an import for 24 hours. Broken off, the upload goes on where the server's
-        durable bytes end. `progress` is told how many bytes have been sent.
+        durable bytes end; so does one whose `upload_id`, a UUIDv7, the caller minted and used before with the same bytes.
+        `progress` is told how many bytes have been sent.
         """
-        return await upload(self._connection, self._stub, source, mailbox_id, progress)
+        return await upload(self._connection, self._stub, source, mailbox_id, progress, upload_id)
 
     def download_attachment(self, item_id: bytes, attachment_id: int, *, mailbox_id: bytes = b"", offset: int = 0) -> Download:
         """An attachment's bytes, to be iterated over with ``async for``."""
@@ -46,13 +52,13 @@ class Content:
 
     def import_documents(
         self,
-        documents: Iterable[tuple[Key, ImportRequest]] | AsyncIterable[tuple[Key, ImportRequest]],
+        documents: Iterable[tuple[Key, ImportDocument]] | AsyncIterable[tuple[Key, ImportDocument]],
         *,
         mailbox_id: bytes = b"",
     ) -> AsyncIterator[Imported[Key]]:
         """Imports documents and gives their results as they become durable, in any order, each with the key it came with.
 
-        A request needs its ``format`` and ``data``; mailbox and operation id are filled in here. At most 200 documents are
+        A document needs its ``format`` and ``data``; mailbox and operation id are filled in here. At most 400 documents are
         under way at once, and `documents` is asked for more only as they are answered. Data of more than 4 MiB is uploaded
         first. A document that the server refuses is a result with its ``error``; a broken connection is made again, and what
         was not answered is sent again under the same operation ids. Raises when the server stays away.

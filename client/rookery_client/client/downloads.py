@@ -29,6 +29,9 @@ LARGEST_CHUNK = 16 * 1024 * 1024
 
 ENCODINGS = (pb.CONTENT_ENCODING_ZSTD,)
 
+_BRIEF = 64 * 1024
+"""Decoded bytes that are unpacked where they come: taking them to another thread and back would take as long."""
+
 
 class Download(ABC):
     """Bytes on their way: iterate over it once, or ``read()`` it whole.
@@ -66,12 +69,14 @@ class Download(ABC):
         while True:
             metadata = await attempts.metadata()
             call = self._open(metadata)
+            ahead = asyncio.ensure_future(self._next(call))
             try:
-                while (response := await self._next(call)) is not None:
+                while (response := await ahead) is not None:
+                    ahead = asyncio.ensure_future(self._next(call))  # on its way while this one is unpacked and used
                     if response.HasField("info"):
                         self._begin_stream(response.info)
                     if response.HasField("chunk"):
-                        piece = self._decoded(response.chunk)
+                        piece = await self._decoded(response.chunk)
                         self._position += len(piece)
                         attempts.progressed()
                         yield piece
@@ -82,6 +87,7 @@ class Download(ABC):
                 return
             finally:
                 call.cancel()
+                _forget(ahead)
 
     @abstractmethod
     def _open(self, metadata: tuple[tuple[str, str | bytes], ...]) -> Call:
@@ -105,23 +111,25 @@ class Download(ABC):
             raise Stale("STALE_ETAG", "the item changed while it was downloaded; start again")
         self.info = info
 
-    def _decoded(self, chunk: pb.ContentChunk) -> bytes:
+    async def _decoded(self, chunk: pb.ContentChunk) -> bytes:
         """The chunk's bytes, from the position on: after a break the first chunk may begin before it."""
-        data = chunk.data
+        data, size = chunk.data, chunk.size_bytes
         if chunk.encoding == pb.CONTENT_ENCODING_ZSTD:
-            data = self._decompressed(data, chunk.size_bytes)
+            if size > LARGEST_CHUNK:
+                raise DataLoss("CONTENT_DAMAGED", f"a piece of the download would have {size:,} bytes")
+            data = self._unpack(data, size) if size <= _BRIEF else await asyncio.to_thread(self._unpack, data, size)
         skip = self._position - chunk.offset
-        if len(data) != chunk.size_bytes or not 0 <= skip <= len(data):
+        if len(data) != size or not 0 <= skip <= len(data):
             raise DataLoss("CONTENT_DAMAGED", f"a piece at byte {chunk.offset} of the download does not fit")
         return data[skip:]
 
-    def _decompressed(self, data: bytes, size: int) -> bytes:
+    def _unpack(self, data: bytes, size: int) -> bytes:
+        """What the frames hold, but at most one byte more than there should be."""
         try:
-            if size <= LARGEST_CHUNK and zstandard.frame_content_size(data) in {-1, size}:
-                return self._decoder.decompress(data, max_output_size=size)
+            reader = self._decoder.stream_reader(data, read_across_frames=True)
+            return reader.read(size) + reader.read(1)
         except zstandard.ZstdError as error:
             raise DataLoss("CONTENT_DAMAGED", f"a piece of the download can not be unpacked: {error}") from error
-        raise DataLoss("CONTENT_DAMAGED", "a piece of the download is larger than it says")
 
     def _check_end(self) -> None:
         if self.info is None:
@@ -131,6 +139,12 @@ class Download(ABC):
         if self._position < self.info.total_bytes:
             message = f"{self._connection.server} stopped at byte {self._position} of {self.info.total_bytes}; try again"
             raise Unavailable("SERVER_UNREACHABLE", message)
+
+
+def _forget(ahead: asyncio.Task[Response | None]) -> None:
+    """Nobody waits for the message any more, and its error is nobody's."""
+    ahead.cancel()
+    ahead.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 class AttachmentDownload(Download):

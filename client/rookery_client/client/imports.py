@@ -1,12 +1,13 @@
-"""Imports: many documents in flight on one stream, which is opened again when it breaks."""
+"""Imports: many documents in flight on one stream, many in a message; the stream is opened again when it breaks."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import grpc.aio
 
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
 
     Stream = grpc.aio.StreamStreamCall[pb.ImportRequest, pb.ImportResponse]
 
-IN_FLIGHT = 200
+IN_FLIGHT = 400
+"""Documents under way at once."""
+
+BUNDLE_DOCUMENTS = 64
+BUNDLE_BYTES = 256 * 1024
+"""What a request is filled up to, with documents that are there already: none waits for another. A larger document goes alone."""
+
+TURN_SECONDS, PAUSE_SECONDS = 0.02, 0.002
+"""How long a source that blocks the event loop is read from at once, and how long the loop then has for sending what it gave."""
+
 LARGEST_INLINE = 4 * 1024 * 1024
-"""Bytes of a document that travel inside its ImportRequest; larger ones are uploaded first."""
+"""Bytes of a document that travel inside a request; larger ones are uploaded first."""
 
 Key = TypeVar("Key")
 
@@ -38,11 +48,19 @@ class Imported(Generic[Key]):
     error: RookeryError | None
 
 
+class _Entry(NamedTuple, Generic[Key]):
+    """A document that is under way."""
+
+    key: Key
+    document: pb.ImportDocument
+    size: int
+
+
 class Import(Generic[Key]):
     """One import, through any number of streams.
 
     Three parts run at once: the *feeder* takes documents from the source as far as the window allows; the *driver* keeps a
-    stream open, sends what is queued, and sends what was not answered again on the next stream; the caller takes results.
+    stream open, sends what waits, and sends what was not answered again on the next stream; the caller takes results.
     A document's place in the window is given back when its result is taken.
     """
 
@@ -51,13 +69,14 @@ class Import(Generic[Key]):
         self._stub = stub
         self._mailbox_id = mailbox_id
         self._window = asyncio.Semaphore(IN_FLIGHT)
-        self._queue: asyncio.Queue[tuple[Key, pb.ImportRequest] | None] = asyncio.Queue()
+        self._waiting: deque[_Entry[Key]] = deque()
         self._fed = False
-        self._unanswered: dict[bytes, tuple[Key, pb.ImportRequest]] = {}
+        self._news = asyncio.Event()
+        self._unanswered: dict[bytes, _Entry[Key]] = {}
         self._results: asyncio.Queue[Imported[Key] | None] = asyncio.Queue()
 
     async def run(
-        self, documents: Iterable[tuple[Key, pb.ImportRequest]] | AsyncIterable[tuple[Key, pb.ImportRequest]]
+        self, documents: Iterable[tuple[Key, pb.ImportDocument]] | AsyncIterable[tuple[Key, pb.ImportDocument]]
     ) -> AsyncIterator[Imported[Key]]:
         """Imports `documents`; gives the results as they come."""
         feeder = asyncio.create_task(self._feed(documents))
@@ -73,27 +92,33 @@ class Import(Generic[Key]):
             driver.cancel()
             await asyncio.gather(feeder, driver, return_exceptions=True)
 
-    async def _feed(self, documents: Iterable[tuple[Key, pb.ImportRequest]] | AsyncIterable[tuple[Key, pb.ImportRequest]]) -> None:
+    async def _feed(
+        self, documents: Iterable[tuple[Key, pb.ImportDocument]] | AsyncIterable[tuple[Key, pb.ImportDocument]]
+    ) -> None:
         try:
-            async for key, document in _each(documents):
+            async for key, given in _each(documents):
                 await self._window.acquire()
-                request = pb.ImportRequest()
-                request.CopyFrom(document)
-                request.mailbox_id = self._mailbox_id
-                request.operation_id = self._connection.ids.new()
+                document = pb.ImportDocument()
+                document.CopyFrom(given)
+                document.operation_id = self._connection.ids.new()
                 try:
-                    await self._shrink(request)
+                    size = await self._shrink(document)
                 except RookeryError as error:
                     self._results.put_nowait(Imported(key, b"", existed=False, error=error))
                 else:
-                    self._queue.put_nowait((key, request))
+                    self._waiting.append(_Entry(key, document, size))
+                    self._news.set()
         finally:
-            self._queue.put_nowait(None)
+            self._fed = True
+            self._news.set()
 
-    async def _shrink(self, request: pb.ImportRequest) -> None:
-        """Uploads what is too large for one message."""
-        if len(request.data) > LARGEST_INLINE:
-            request.upload_id = await upload(self._connection, self._stub, request.data, self._mailbox_id)
+    async def _shrink(self, document: pb.ImportDocument) -> int:
+        """Uploads what is too large for a request; gives the bytes that are in it then."""
+        data = document.data
+        if len(data) <= LARGEST_INLINE:
+            return len(data)
+        document.upload_id = await upload(self._connection, self._stub, data, self._mailbox_id)
+        return 0
 
     async def _drive(self) -> None:
         attempts = self._connection.attempts()
@@ -118,44 +143,63 @@ class Import(Generic[Key]):
 
     async def _write(self, call: Stream) -> None:
         """Sends what earlier streams left unanswered, then what comes. A broken stream is for the reading side to report."""
+        self._waiting.extendleft(reversed(self._unanswered.values()))
+        self._unanswered.clear()
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            for _key, request in list(self._unanswered.values()):
-                await call.write(request)
-            while not self._fed:
-                entry = await self._queue.get()
-                if entry is None:
-                    self._fed = True
+            while self._waiting or not self._fed:
+                if self._waiting:
+                    await call.write(self._bundle())
                 else:
-                    self._unanswered[entry[1].operation_id] = entry
-                    await call.write(entry[1])
+                    self._news.clear()
+                    await self._news.wait()
             await call.done_writing()
 
+    def _bundle(self) -> pb.ImportRequest:
+        """A request with the first documents that wait, which count as unanswered now."""
+        size, request = 0, pb.ImportRequest(mailbox_id=self._mailbox_id)
+        while self._waiting and len(request.documents) < BUNDLE_DOCUMENTS:
+            size += self._waiting[0].size
+            if request.documents and size > BUNDLE_BYTES:
+                break
+            entry = self._waiting.popleft()
+            self._unanswered[entry.document.operation_id] = entry
+            request.documents.append(entry.document)
+        return request
+
     async def _answered(self, call: Stream, ending: Ending) -> bool:
-        """Takes one answer; True at the end of everything. Raises if the stream ended too early."""
+        """Takes one response; True at the end of everything. Raises if the stream ended too early."""
         try:
             response = await call.read()
         except grpc.aio.AioRpcError as error:
             raise await ending.error() from error
         if not isinstance(response, pb.ImportResponse):
-            if self._fed and not self._unanswered:
+            if self._fed and not self._waiting and not self._unanswered:
                 return True
             raise Unavailable("SERVER_UNREACHABLE", f"{self._connection.server} ended the import too early; try again")
-        refusal = error_of_status(response.error) if response.HasField("error") else None
-        if isinstance(refusal, Unavailable):
-            # Not this document's fault: it is sent again, with the others that have no answer, when the server can.
-            raise refusal
-        entry = self._unanswered.pop(response.operation_id, None)
-        if entry is not None:
-            self._results.put_nowait(Imported(entry[0], response.item_id, response.existed, refusal))
+        passing: Unavailable | None = None
+        for result in response.results:
+            refusal = error_of_status(result.error) if result.HasField("error") else None
+            if isinstance(refusal, Unavailable):
+                passing = refusal
+            elif (entry := self._unanswered.pop(result.operation_id, None)) is not None:
+                self._results.put_nowait(Imported(entry.key, result.item_id, result.existed, refusal))
+        if passing is not None:
+            # Not those documents' fault: they are sent again, with the others that have no answer, when the server can.
+            raise passing
         return False
 
 
 async def _each(
-    documents: Iterable[tuple[Key, pb.ImportRequest]] | AsyncIterable[tuple[Key, pb.ImportRequest]],
-) -> AsyncIterator[tuple[Key, pb.ImportRequest]]:
+    documents: Iterable[tuple[Key, pb.ImportDocument]] | AsyncIterable[tuple[Key, pb.ImportDocument]],
+) -> AsyncIterator[tuple[Key, pb.ImportDocument]]:
     if isinstance(documents, AsyncIterable):
         async for document in documents:
             yield document
     else:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         for document in documents:
             yield document
+            if loop.time() - begun > TURN_SECONDS:
+                await asyncio.sleep(PAUSE_SECONDS)
+                begun = loop.time()

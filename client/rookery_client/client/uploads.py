@@ -30,14 +30,15 @@ async def upload(
     source: bytes | BinaryIO,
     mailbox_id: bytes,
     progress: Callable[[int], None] | None = None,
+    upload_id: bytes = b"",
 ) -> bytes:
     """Uploads all of `source` and gives back the upload's id; see ``Content.upload``."""
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     total = stream.seek(0, os.SEEK_END)
-    upload_id = connection.ids.new()
+    known, upload_id = bool(upload_id), upload_id or connection.ids.new()
     sending = _Sending(connection, stub, stream, mailbox_id, upload_id, total, progress or (lambda _sent: None))
     attempts = connection.attempts()
-    offset = 0
+    offset = await sending.durable() if known else 0
     while True:
         try:
             response = await sending.send(offset, await attempts.metadata())

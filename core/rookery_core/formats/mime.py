@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rookery.v1.item_pb2 import ITEM_KIND_MESSAGE, Body, ItemContent, ItemSummary
+from rookery.v1.item_pb2 import ITEM_KIND_MESSAGE, ItemContent, ItemSummary
 from rookery_core.formats import mime_envelope
 from rookery_core.formats.mime_classes import classify
 from rookery_core.formats.mime_compose import compose
@@ -50,20 +50,9 @@ def parse(raw: bytes) -> ParsedMessage:
     defects += found.defects
     kind = classify(source, root)
 
-    message = mime_envelope.message_summary(header, charset, defects)
-    message.has_calendar = kind.has_calendar
-    message.is_report = kind.is_report
-    recipients = mime_envelope.recipients(header, charset, defects)
-    details = mime_envelope.message_content(header, charset, defects)
-    sent = mime_envelope.sent_at(header, defects)
-    details.defects.extend(list(dict.fromkeys(defects))[:DEFECTS_LIMIT])
-
-    content = ItemContent(
-        body=Body(text=found.text, html=found.html, truncated=found.truncated),
-        recipients=recipients,
-        attachments=found.attachments,
-        message=details,
-    )
+    # The records are filled in place: made apart and put together, each text would be copied twice.
+    content = ItemContent(attachments=found.attachments)
+    content.body.text, content.body.html, content.body.truncated = found.text, found.html, found.truncated
     summary = ItemSummary(
         kind=ITEM_KIND_MESSAGE,
         message_class=kind.message_class,
@@ -71,8 +60,14 @@ def parse(raw: bytes) -> ParsedMessage:
         size_bytes=len(raw),
         importance=mime_envelope.importance(header),
         sensitivity=mime_envelope.sensitivity(header),
-        message=message,
     )
+    mime_envelope.fill_message_summary(summary.message, header, charset, defects)
+    summary.message.has_calendar = kind.has_calendar
+    summary.message.is_report = kind.is_report
+    mime_envelope.add_recipients(content, header, charset, defects)
+    mime_envelope.fill_message_content(content.message, header, charset, defects)
+    sent = mime_envelope.sent_at(header, defects)
+    content.message.defects.extend(list(dict.fromkeys(defects))[:DEFECTS_LIMIT])
     records.derive(summary, content)
     if sent is not None:
         summary.sent.seconds = sent

@@ -32,11 +32,24 @@ def parse_addresses(text: str, limit: int) -> list[Person]:
         return [_person(simple[1] if simple[1] is not None else simple[2], simple[3])]
     if _BARE.fullmatch(text):
         return [_person("", text)]
+    if (plain := _plain_list(text, limit)) is not None:
+        return plain
     people: list[Person] = []
     for person in _List(text).people():
         people.append(person)
         if len(people) >= limit:
             break
+    return people
+
+
+def _plain_list(text: str, limit: int) -> list[Person] | None:
+    """The people of a list in which all have the usual form, or None. Nearly every list is one, and takes half as long so."""
+    people: list[Person] = []
+    for piece in text.split(",", limit)[:limit]:
+        simple = _SIMPLE.fullmatch(piece.strip())
+        if simple is None:
+            return None
+        people.append(_person(simple[1] if simple[1] is not None else simple[2], simple[3]))
     return people
 
 

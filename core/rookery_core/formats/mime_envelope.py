@@ -18,9 +18,9 @@ from rookery.v1.item_pb2 import (
     SENSITIVITY_PRIVATE,
     SENSITIVITY_UNSPECIFIED,
     Importance,
+    ItemContent,
     MessageContent,
     MessageSummary,
-    Recipient,
     RecipientType,
     Sensitivity,
 )
@@ -46,14 +46,12 @@ _RECIPIENT_FIELDS: tuple[tuple[str, RecipientType.ValueType], ...] = (
 )
 
 
-def message_summary(header: HeaderBlock, charset: str, defects: list[str]) -> MessageSummary:
+def fill_message_summary(summary: MessageSummary, header: HeaderBlock, charset: str, defects: list[str]) -> None:
     """Authors, sender, Message-ID and list of a message; ``charset`` is what raw bytes are taken for that are no UTF-8."""
     ids = message_ids(text_of(header.first("message-id")), bare=True)
     listed = text_of(header.first("list-id"), charset)
-    summary = MessageSummary(
-        message_id=ids[0] if ids else "",
-        list_id=(message_ids(listed) or [listed.strip("<> ")])[0][:1000] if listed else "",
-    )
+    summary.message_id = ids[0] if ids else ""
+    summary.list_id = (message_ids(listed) or [listed.strip("<> ")])[0][:1000] if listed else ""
     if not ids:
         defects.append("no Message-ID")
     authors = _people(header, "from", charset, 1)
@@ -65,24 +63,25 @@ def message_summary(header: HeaderBlock, charset: str, defects: list[str]) -> Me
         defects.append("no author")
     if authors and senders and senders[0].address != authors[0].address:
         summary.sender.CopyFrom(senders[0])
-    return summary
 
 
-def recipients(header: HeaderBlock, charset: str, defects: list[str]) -> list[Recipient]:
+def add_recipients(content: ItemContent, header: HeaderBlock, charset: str, defects: list[str]) -> None:
     """The recipients in the order To, Cc, Bcc, Reply-To, at most 10,000."""
-    found: list[Recipient] = []
+    room = limits.RECIPIENTS
+    add = content.recipients.add
     for name, kind in _RECIPIENT_FIELDS:
-        people = _people(header, name, charset, limits.RECIPIENTS + 1 - len(found)) if name in header.index else []
-        found += [Recipient(type=kind, person=person) for person in people]
-    if len(found) > limits.RECIPIENTS:
-        defects.append("more than 10,000 recipients; the rest stays unread")
-        del found[limits.RECIPIENTS :]
-    return found
+        people = _people(header, name, charset, room + 1) if name in header.index else []
+        for person in people[:room]:
+            add(type=kind, person=person)
+        if len(people) > room:
+            defects.append("more than 10,000 recipients; the rest stays unread")
+            return
+        room -= len(people)
 
 
-def message_content(header: HeaderBlock, charset: str, defects: list[str]) -> MessageContent:
+def fill_message_content(content: MessageContent, header: HeaderBlock, charset: str, defects: list[str]) -> None:
     """All fields, what the message answers, and whether a receipt is asked for."""
-    content = MessageContent(has_original=True)
+    content.has_original = True
     replied = message_ids(text_of(header.first("in-reply-to")))
     if replied:
         content.in_reply_to = replied[0]
@@ -94,7 +93,6 @@ def message_content(header: HeaderBlock, charset: str, defects: list[str]) -> Me
     asked = header.first("disposition-notification-to") or header.first("x-confirm-reading-to")
     content.read_receipt_requested = bool(asked.strip())
     _add_headers(content, header, charset, defects)
-    return content
 
 
 def _add_headers(content: MessageContent, header: HeaderBlock, charset: str, defects: list[str]) -> None:

@@ -32,6 +32,7 @@ _KNOWN: Final = {
 _BASE64_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64_ALPHABET))
 _LINE_ENDS: Final = b"\r\n"
+_PADDINGS: Final = (b"", b"=", b"==")
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -63,11 +64,11 @@ def decoded_size(encoded: bytes, encoding: str) -> int:
     if encoding == IDENTITY:
         return len(encoded)
     if encoding == BASE64:
-        digits = encoded.translate(None, _LINE_ENDS)
-        body = digits.rstrip(b"=")
-        padding = len(digits) - len(body)
-        if len(digits) % 4 == 0 and padding <= 2 and not body.translate(None, _BASE64_ALPHABET):
-            return len(digits) // 4 * 3 - padding
+        others = encoded.translate(None, _BASE64_ALPHABET)
+        padding = others.translate(None, _LINE_ENDS)
+        digits = len(encoded) - len(others) + len(padding)
+        if digits % 4 == 0 and padding in _PADDINGS and encoded[-8:].rstrip(_LINE_ENDS).endswith(padding):
+            return digits // 4 * 3 - len(padding)
     return len(decode_part(encoded, encoding))
 
 

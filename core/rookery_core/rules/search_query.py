@@ -130,6 +130,14 @@ def parse(text: str) -> Query:
     return reader.query(bool(text.strip()))
 
 
+def together(query: Query, restriction: Restriction | None) -> Restriction | None:
+    """What the query and a restriction beside it ask of the items themselves; None if that is nothing."""
+    conditions = [*query.conditions, *([] if restriction is None else [restriction])]
+    combined = Restriction()
+    getattr(combined, "and").operands.extend(conditions)
+    return combined if conditions else None
+
+
 def holds(query: Query, document: Document) -> bool:
     """Whether the document holds the words that are asked for, and none that must not be there."""
     return all(_holds_words(wanted, document) != wanted.negated for wanted in query.words)

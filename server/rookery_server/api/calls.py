@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from rookery_core.errors import InvalidArgument, RookeryError, Unauthenticated
+from rookery_core.errors import InvalidArgument, RookeryError, Unauthenticated, Unavailable
 from rookery_core.rules.enums import require_known_enums
 from rookery_core.rules.ids import text_of
 from rookery_server.api import errors
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 DEADLINE_SECONDS = 60.0
 """What a unary call gets whose client set no deadline."""
+
+WRITE_SECONDS = 30.0
+"""How long a device may leave a message of a lasting stream untaken."""
+_ABANDON_SECONDS = 1.0
+LASTING = frozenset({"rookery.v1.SyncService/Pull", "rookery.v1.SyncService/Watch"})
+"""The streams that have no end of their own: who does not take what they bring is not waited for."""
 
 _log = structlog.get_logger("rookery.calls")
 
@@ -71,9 +77,10 @@ class Calls:
     the service looks at each message.
     """
 
-    def __init__(self, authenticator: Authenticator, ids: Ids) -> None:
+    def __init__(self, authenticator: Authenticator, ids: Ids, *, write_seconds: float = WRITE_SECONDS) -> None:
         self._authenticator = authenticator
         self._ids = ids
+        self._write_seconds = write_seconds
 
     def unary_unary(self, name: str, method: Any, request_type: type[Message], *, public: bool) -> Behaviour:
         """The behaviour of a call with one request and one answer."""
@@ -105,7 +112,8 @@ class Calls:
         async def behave(raw: bytes, context: Context) -> bytes | None:
             async def body(call: Call, record: _Record) -> None:
                 record.received = len(raw)
-                await self._send(method(_decode_known(request_type, raw), call), call, context, record)
+                limit = self._write_seconds if name in LASTING else None
+                await self._send(method(_decode_known(request_type, raw), call), call, context, record, limit)
 
             return await self._guard(name, context, body, public=public)
 
@@ -116,7 +124,7 @@ class Calls:
 
         async def behave(raws: AsyncIterator[bytes], context: Context) -> bytes | None:
             async def body(call: Call, record: _Record) -> None:
-                await self._send(method(self._requests(request_type, raws, call, record), call), call, context, record)
+                await self._send(method(self._requests(request_type, raws, call, record), call), call, context, record, None)
 
             return await self._guard(name, context, body, public=public)
 
@@ -139,7 +147,8 @@ class Calls:
             return await _within(limit, body(call, record))
         except RookeryError as error:
             record.status, record.error = type(error).__name__, error
-            await errors.refuse(context, error, request_id)
+            refusal = errors.refuse(context, error, request_id)
+            await (_abandon(refusal) if error.reason == "SLOW_CONSUMER" else refusal)
         except _LimitReachedError:
             record.status = "DeadlineExceeded"
             await errors.expire(context, limit or 0.0, request_id)
@@ -169,11 +178,18 @@ class Calls:
             record.received += len(raw)
             yield _decode(request_type, raw)
 
-    async def _send(self, responses: Any, call: Call, context: Context, record: _Record) -> None:
+    async def _send(self, responses: Any, call: Call, context: Context, record: _Record, limit: float | None) -> None:
+        """Sends the answers; Unavailable ``SLOW_CONSUMER`` if one is not taken within ``limit`` seconds."""
         async with aclosing(responses):
             async for response in responses:
                 await self._authenticator.confirm(call.caller)
-                await context.write(_encode(response, record))
+                try:
+                    async with asyncio.timeout(limit):
+                        await context.write(_encode(response, record))
+                except TimeoutError:
+                    message = f"the stream was not read for {limit:.0f} seconds: begin it again"
+                    raise Unavailable("SLOW_CONSUMER", message) from None
+                del response  # the next one may be long in coming
 
 
 class _LimitReachedError(Exception):
@@ -188,6 +204,15 @@ async def _within(seconds: float, work: Awaitable[bytes | None]) -> bytes | None
         if limit.expired():
             raise _LimitReachedError from None
         raise
+
+
+async def _abandon(refusal: Awaitable[None]) -> None:
+    """Ends the call of a client that reads nothing: the refusal waits behind what was not read, and is not waited for long."""
+    try:
+        async with asyncio.timeout(_ABANDON_SECONDS):
+            await refusal
+    except TimeoutError:
+        raise asyncio.CancelledError from None  # with this gRPC drops the call, and what it still holds for it
 
 
 def _credentials(context: Context) -> tuple[str, str | None]:

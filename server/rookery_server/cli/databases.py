@@ -87,7 +87,11 @@ def restore(source: pathlib.Path | None, config_file: pathlib.Path | None, **fla
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings):
         count = _restore_file(source, file) if file and source else asyncio.run(_begin_epoch(settings.database_url))
-    click.echo(f"Restored: {count:,} mailboxes have a new epoch, devices will compare with what they hold.")
+    click.echo(f"Restored: {count:,} mailboxes have a new epoch.")
+    click.echo(
+        "At their next sync devices compare what they hold with the server. What was deleted before the backup they drop; what was"
+    )
+    click.echo("made or changed after it they send again or offer to. Mail that no device had seen yet is lost.")
 
 
 def _restore_file(source: pathlib.Path, file: pathlib.Path) -> int:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 PASSWORDS = {ANNA: "anna likes herons", BEN: "ben likes otters"}
 
+_TOGETHER = 50
+"""Documents in a request: all of the demonstration's are small."""
+
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -91,17 +94,22 @@ class _Mailbox:
 
     async def import_all(self, person: Person, now: datetime) -> int:
         """Imports the person's documents but those that are there; gives how many."""
-        requests = [await self._message(one) for one in mail.messages(now) if one.owner is person]
-        requests.extend(self._documents(person, now))
+        documents = [await self._message(one) for one in mail.messages(now) if one.owner is person]
+        documents.extend(self._documents(person, now))
+        requests = [
+            content_service_pb2.ImportRequest(documents=documents[first : first + _TOGETHER])
+            for first in range(0, len(documents), _TOGETHER)
+        ]
         imported = 0
         async for response in self._content.Import(iter(requests), metadata=self._metadata):
-            if response.HasField("error"):
-                raise RuntimeError(f"the demonstration's own document was refused: {response.error.message}")
-            imported += not response.existed
+            for result in response.results:
+                if result.HasField("error"):
+                    raise RuntimeError(f"the demonstration's own document was refused: {result.error.message}")
+                imported += not result.existed
         return imported
 
-    async def _message(self, one: mail.Mail) -> content_service_pb2.ImportRequest:
-        request = content_service_pb2.ImportRequest(
+    async def _message(self, one: mail.Mail) -> content_service_pb2.ImportDocument:
+        request = content_service_pb2.ImportDocument(
             operation_id=self._ids.new(),
             folder_id=await self._folder(one.folder),
             format=item_pb2.DOCUMENT_FORMAT_MESSAGE,
@@ -116,7 +124,7 @@ class _Mailbox:
             request.state.follow_up.request = one.flag
         return request
 
-    def _documents(self, person: Person, now: datetime) -> Iterator[content_service_pb2.ImportRequest]:
+    def _documents(self, person: Person, now: datetime) -> Iterator[content_service_pb2.ImportDocument]:
         for entry in calendars.entries(now):
             if entry.owner is person:
                 yield self._document(item_pb2.DOCUMENT_FORMAT_ICALENDAR, entry.data, entry.categories)
@@ -126,8 +134,8 @@ class _Mailbox:
 
     def _document(
         self, kind: item_pb2.DocumentFormat.ValueType, data: bytes, categories: tuple[str, ...]
-    ) -> content_service_pb2.ImportRequest:
-        request = content_service_pb2.ImportRequest(operation_id=self._ids.new(), format=kind, data=data, skip_existing=True)
+    ) -> content_service_pb2.ImportDocument:
+        request = content_service_pb2.ImportDocument(operation_id=self._ids.new(), format=kind, data=data, skip_existing=True)
         request.state.read = True
         request.state.categories.extend(categories)
         return request

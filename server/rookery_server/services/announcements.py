@@ -1,4 +1,4 @@
-"""What was committed, told to whoever in this process wants to know: the store's notifier."""
+"""What was committed, here or by another process, told to whoever in this process wants to know: the store's notifier."""
 
 from __future__ import annotations
 
@@ -18,12 +18,31 @@ class Announcements:
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
+        self._far: tuple[tuple[Listener, Callable[[], None]], ...] = ()
 
     def listen(self, listener: Listener) -> None:
-        """From now on ``listener(mailbox_uid, revision)`` is called after each commit."""
+        """From now on ``listener(mailbox_uid, revision)`` is called after each commit of this process."""
         self._listeners = (*self._listeners, listener)
+
+    def listen_everywhere(self, listener: Listener, after_gap: Callable[[], None]) -> None:
+        """``listen``, but after each commit of any process on the database.
+
+        ``after_gap()`` is called, in a thread of the store too, when commits of other processes may have gone unheard.
+        """
+        self.listen(listener)
+        self._far = (*self._far, (listener, after_gap))
 
     def publish(self, mailbox_uid: bytes, revision: int) -> None:
         """See ``store.database.Notifier``."""
         for listener in self._listeners:
             listener(mailbox_uid, revision)
+
+    def relay(self, mailbox_uid: bytes, revision: int) -> None:
+        """See ``store.database.Notifier``."""
+        for listener, _ in self._far:
+            listener(mailbox_uid, revision)
+
+    def relay_gap(self) -> None:
+        """See ``store.database.Notifier``."""
+        for _, after_gap in self._far:
+            after_gap()

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
     from rookery_server.services.caller import Caller
     from rookery_server.store.database import Transaction
+    from rookery_server.store.folders import FolderRow
     from rookery_server.store.mailboxes import MailboxRow
 
 
 class MailboxChange:
     """Collects what an operation does to a mailbox: its revision, its counters, its line in the log.
 
-    The mailbox is locked while this exists. An operation that takes no revision leaves no trace. An import runs several
-    operations in one transaction: each calls ``begin`` and gets a revision of its own.
+    The mailbox is locked while this exists. An operation that takes no revision leaves no trace. Imports and Push run several
+    operations in one transaction: each calls ``begin`` and gets a revision of its own. One that is refused after it has begun is
+    taken back, while whoever runs it rolls back its savepoint.
     """
 
     def __init__(self, transaction: Transaction, mailbox: MailboxRow, caller: Caller, now: int) -> None:
@@ -34,12 +36,23 @@ class MailboxChange:
         self._name = ""
         self._operation_id = b""
         self._log: list[dict[str, object]] = []
-        self._folders: defaultdict[bytes, folders.Counts] = defaultdict(folders.Counts)
+        self._settled: defaultdict[bytes, folders.Counts] = defaultdict(folders.Counts)  # of operations before the running one
+        self._folders: defaultdict[bytes, folders.Counts] = defaultdict(folders.Counts)  # of the running one
         self._folder_count = 0
+        self._before = (self._last, 0, 0)  # revision, lines of the log and folders, as the running operation found them
 
     def begin(self, name: str, operation_id: bytes) -> None:
         """Begins the next operation; ``name`` is for the log, e.g. "item.create"."""
+        self._settle()
         self._taken, self._name, self._operation_id = None, name, operation_id
+        self._before = (self._last, len(self._log), self._folder_count)
+
+    def take_back(self) -> None:
+        """Forgets all that the running operation has counted and logged; its revision goes to the next."""
+        self._last, lines, self._folder_count = self._before
+        del self._log[lines:]
+        self._folders.clear()
+        self._taken = None
 
     @property
     def current_revision(self) -> int:
@@ -49,20 +62,23 @@ class MailboxChange:
     @property
     def revision(self) -> int:
         """The operation's own revision: the mailbox's next, taken at the first use."""
-        if self._taken is None:
-            self._last += 1
-            self._taken = self._last
-            self._log.append(
-                {
-                    "mailbox_id": self.mailbox.id,
-                    "revision": self._last,
-                    "at": self.now,
-                    "actor_id": self.caller.account_id,
-                    "device_id": self.caller.session_id,
-                    "operation": self._name,
-                    "operation_id": self._operation_id,
-                }
-            )
+        return self.next_revision() if self._taken is None else self._taken
+
+    def next_revision(self) -> int:
+        """A revision that nothing else of the operation bears, for one more version of an item; its own from now on."""
+        self._last += 1
+        self._taken = self._last
+        self._log.append(
+            {
+                "mailbox_id": self.mailbox.id,
+                "revision": self._last,
+                "at": self.now,
+                "actor_id": self.caller.account_id,
+                "device_id": self.caller.session_id,
+                "operation": self._name,
+                "operation_id": self._operation_id,
+            }
+        )
         return self._taken
 
     def count(self, folder_id: bytes, *, items: int = 0, unread: int = 0, size: int = 0, held: int = 0) -> None:
@@ -77,6 +93,23 @@ class MailboxChange:
         counts.held += held
         counts.revision = self.revision
 
+    def counted(self, row: FolderRow) -> FolderRow:
+        """A folder's row with what this transaction has counted so far: the table has that only after ``finish``."""
+        for each in (self._settled.get(row.id), self._folders.get(row.id)):
+            if each is not None:
+                row = row._replace(
+                    item_count=row.item_count + each.items,
+                    unread_count=row.unread_count + each.unread,
+                    size_bytes=row.size_bytes + each.size,
+                    contents_revision=each.revision,
+                )
+        return row
+
+    @property
+    def folder_count(self) -> int:
+        """How many folders the mailbox has by now."""
+        return self.mailbox.folder_count + self._folder_count
+
     def count_folders(self, difference: int) -> None:
         """So many folders more, or fewer."""
         self._folder_count += difference
@@ -84,7 +117,7 @@ class MailboxChange:
     def require_room(self, size: int) -> None:
         """ResourceExhausted ``QUOTA_EXCEEDED`` unless so many bytes more fit into the mailbox."""
         quota = self.mailbox.quota_bytes
-        used = self.mailbox.used_bytes + sum(counts.held for counts in self._folders.values())
+        used = self.mailbox.used_bytes + sum(counts.held for counts in (*self._settled.values(), *self._folders.values()))
         if quota and used + size > quota:
             raise ResourceExhausted(
                 "QUOTA_EXCEEDED",
@@ -96,15 +129,27 @@ class MailboxChange:
         """Writes clock, counters and log, and sees that those who wait hear of it after the commit."""
         if not self._log:
             return
-        for folder_id, counts in sorted(self._folders.items()):
+        self._settle()
+        for folder_id, counts in sorted(self._settled.items()):
             folders.add_counts(self.connection, self.mailbox.id, folder_id, counts)
         mailboxes.advance(
             self.connection,
             self.mailbox.id,
             self._last,
-            items=sum(counts.items for counts in self._folders.values()),
-            size=sum(counts.held for counts in self._folders.values()),
+            items=sum(counts.items for counts in self._settled.values()),
+            size=sum(counts.held for counts in self._settled.values()),
             folders=self._folder_count,
         )
         ledger.log_changes(self.connection, self._log)
         self.transaction.announce(self.mailbox.uid, self._last)
+
+    def _settle(self) -> None:
+        """Adds what the running operation has counted to what those before it have."""
+        for folder_id, running in self._folders.items():
+            counts = self._settled[folder_id]
+            counts.items += running.items
+            counts.unread += running.unread
+            counts.size += running.size
+            counts.held += running.held
+            counts.revision = running.revision
+        self._folders.clear()

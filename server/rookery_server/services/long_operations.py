@@ -7,16 +7,17 @@ what the job says, never what a later call says: another request under the same 
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from rookery_core.errors import FailedPrecondition, RookeryError
+from rookery_core.errors import RookeryError
 from rookery_server.services import access
 from rookery_server.services.caller import Caller
 from rookery_server.services.change import MailboxChange
-from rookery_server.services.operations import check_operation_id, replay, request_hash
+from rookery_server.services.operations import check_operation_id, replay, request_hash, require_same_request
 from rookery_server.store import jobs, ledger
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class LongOperation:
     """Does at most ``STEP_ROWS`` rows; gives how many of them the answer counts. None: what is left, ``respond`` does."""
     respond: Callable[[MailboxChange, Any, int], Message]
     """The response, given how many rows the steps counted in all. Does the last ``STEP_ROWS`` rows itself."""
+    mailbox_of: Callable[[Any], bytes] = operator.attrgetter("mailbox_id")
+    """The mailbox that a request is for; empty is the caller's own."""
 
 
 class LongOperations:
@@ -69,7 +72,7 @@ class LongOperations:
         """
         check_operation_id(request.operation_id, self._clock.micros())
         try:
-            return await self._carry_out(caller, operation, request)
+            return await self.carry_out(caller, operation, request)
         except RookeryError as error:
             if not error.definitive:
                 raise
@@ -90,14 +93,15 @@ class LongOperations:
         operation = self._kinds[row.kind]
         caller = Caller(row.account_id, row.session_id, administrator=False, peer="job")
         try:
-            await self._carry_out(caller, operation, operation.request_type.FromString(row.arguments))
+            await self.carry_out(caller, operation, operation.request_type.FromString(row.arguments))
         except RookeryError as error:
             if not error.definitive:
                 raise
             _log.warning("job given up", kind=row.kind, operation=row.id.hex(), reason=error.reason)
             await self._database.write(lambda transaction: jobs.finish(transaction.connection, row.account_id, row.id))
 
-    async def _carry_out(self, caller: Caller, operation: LongOperation, request: Any) -> bytes:
+    async def carry_out(self, caller: Caller, operation: LongOperation, request: Any) -> bytes:
+        """``run``, for a request whose operation id was checked, by somebody who sees to refusals: the ledger keeps none."""
         answered = None
         while answered is None:
             answered = await self._database.write(lambda transaction: self._advance(transaction, caller, operation, request))
@@ -106,7 +110,7 @@ class LongOperations:
     def _advance(self, transaction: Transaction, caller: Caller, operation: LongOperation, request: Any) -> bytes | None:
         """One transaction's share: the job is begun, or goes a step further, or is finished, and then this gives the answer."""
         connection = transaction.connection
-        mailbox = access.open_mailbox(connection, caller, request.mailbox_id, lock=True)
+        mailbox = access.open_mailbox(connection, caller, operation.mailbox_of(request), lock=True)
         change = MailboxChange(transaction, mailbox, caller, self._clock.micros())
         change.begin(operation.name, request.operation_id)
         row = jobs.find(connection, caller.account_id, request.operation_id)
@@ -137,13 +141,6 @@ def begin_job(connection: Connection, caller: Caller, kind: str, request: Any, n
     """Writes the job that ``request``, which has an operation_id, asks for."""
     row = {"account_id": caller.account_id, "id": request.operation_id, "session_id": caller.session_id, "created": now}
     jobs.begin(connection, {**row, "kind": kind, "arguments": _arguments(request)})
-
-
-def require_same_request(row: JobRow, kind: str, request: Message) -> None:
-    """FailedPrecondition ``OPERATION_REUSED`` unless this very request began the job."""
-    if (row.kind, row.arguments) != (kind, _arguments(request)):
-        message = "this operation id belongs to another request, which is not finished: mint a new one for a new request"
-        raise FailedPrecondition("OPERATION_REUSED", message)
 
 
 def finish_job(connection: Connection, row: JobRow, wanted_hash: bytes, result: bytes, now: int) -> None:

@@ -17,7 +17,7 @@ from rookery_core.errors import FailedPrecondition, InvalidArgument, RookeryErro
 from rookery_core.rules import ids
 from rookery_server.services import access
 from rookery_server.services.change import MailboxChange
-from rookery_server.store import ledger
+from rookery_server.store import jobs, ledger
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rookery_core.rules.clock import Clock
     from rookery_server.services.caller import Caller
     from rookery_server.store.database import Database, Transaction
+    from rookery_server.store.jobs import JobRow
 
 HORIZON_DAYS = 60
 """How long the ledger remembers; an operation id older than that is refused."""
@@ -55,6 +56,13 @@ def check_operation_id(operation_id: bytes, now: int) -> None:
         )
     if age < -_DAY:
         raise InvalidArgument("ID_INVALID", "the operation id is more than a day ahead of the server's clock", field="operation_id")
+
+
+def require_same_request(row: JobRow, kind: str, request: Message) -> None:
+    """FailedPrecondition ``OPERATION_REUSED`` unless this very request began the job."""
+    if (row.kind, row.arguments) != (kind, request.SerializeToString(deterministic=True)):
+        message = "this operation id belongs to another request, which is not finished: mint a new one for a new request"
+        raise FailedPrecondition("OPERATION_REUSED", message)
 
 
 def replay(entry: ledger.Entry, wanted_hash: bytes) -> bytes:
@@ -111,7 +119,7 @@ class Operations:
             change.finish()
             return response
 
-        return await self._once(caller, operation_id, request_hash(name, request), open_first, run)
+        return await self._once(caller, operation_id, name, request, open_first, run)
 
     async def on_server(self, caller: Caller, operation_id: bytes, name: str, request: Message, work: ServerWork) -> bytes:
         """Runs ``work`` on what belongs to no mailbox: accounts, domains, sessions. Gives the encoded response."""
@@ -123,18 +131,20 @@ class Operations:
             del opened
             return work(transaction)
 
-        return await self._once(caller, operation_id, request_hash(name, request), open_first, run)
+        return await self._once(caller, operation_id, name, request, open_first, run)
 
     async def _once(
         self,
         caller: Caller,
         operation_id: bytes,
-        wanted_hash: bytes,
+        name: str,
+        request: Message,
         open_first: Callable[[Transaction], Opened],
         run: Callable[[Transaction, Opened], Message],
     ) -> bytes:
         now = self._clock.micros()
         check_operation_id(operation_id, now)
+        wanted_hash = request_hash(name, request)
 
         def record(connection: Connection, *, result: bytes | None = None, refusal: bytes | None = None) -> None:
             entry = {"account_id": caller.account_id, "id": operation_id, "request_hash": wanted_hash, "created": now}
@@ -144,6 +154,8 @@ class Operations:
             opened = open_first(transaction)  # the lock comes first: two repeats at once must not both find nothing
             if entry := ledger.find(transaction.connection, caller.account_id, operation_id):
                 return replay(entry, wanted_hash)
+            if job := jobs.find(transaction.connection, caller.account_id, operation_id):
+                require_same_request(job, name, request)
             result = run(transaction, opened).SerializeToString()
             record(transaction.connection, result=result)
             return result

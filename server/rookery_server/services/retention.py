@@ -1,10 +1,11 @@
-"""Forgets what nobody asks for any more: old operations, old departures."""
+"""Forgets what nobody asks for any more: old operations, old tombstones."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rookery_server.services.failures import Failures
 from rookery_server.services.operations import HORIZON_DAYS
 from rookery_server.store import ledger, retention
 
@@ -19,7 +20,7 @@ _MICROS = HORIZON_DAYS * 86_400 * 1_000_000
 
 
 class Retention:
-    """Keeps the ledger and the departures for 60 days each."""
+    """Keeps the ledger and the tombstones of items and folders for 60 days each. Ids of purged items stay retired for ever."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -40,13 +41,18 @@ class Retention:
         return done
 
     async def forget_departures(self) -> int:
-        """Forgets departures older than the horizon, in all mailboxes; gives how many."""
+        """Forgets departures and deleted folders older than the horizon, in all mailboxes; gives how many.
+
+        Cursors from before expire. A mailbox that fails does not hold up the others; its failure is raised after them.
+        """
         before = self._clock.micros() - _MICROS
         done, last = 0, 0
+        failures = Failures("forget tombstones")
         while batch := await self._database.read(partial(retention.mailboxes_after, mailbox_id=last, limit=100)):
             for mailbox_id in batch:
-                done += await self._forget_in(mailbox_id, before)
+                done += await failures.attempt(self._forget_in(mailbox_id, before), mailbox_id) or 0
             last = batch[-1]
+        failures.raise_first()
         return done
 
     async def _forget_in(self, mailbox_id: int, before: int) -> int:
@@ -55,7 +61,7 @@ class Retention:
             return 0
 
         def forget(transaction: Transaction) -> int:
-            return retention.forget_departures(transaction.connection, mailbox_id, revision, _STEP)
+            return retention.forget_tombstones(transaction.connection, mailbox_id, revision, _STEP)
 
         done = 0
         for _ in range(_STEPS):

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 REVISIONS_AHEAD = 1_000_000
-"""How far a restored mailbox's clock is moved on: beyond every revision handed out between the backup and its loss."""
+"""How far a restored mailbox's clock is moved on at least: beyond every revision handed out between the backup and its loss.
+
+And never below the milliseconds since 1970: where one backup is restored twice, the second life of a mailbox must not hand out the
+first one's revisions again, or a device would take different things for equal.
+"""
 
 _NOBODY = bytes(16)
 _BESIDE = ("-wal", "-shm", "-journal")
@@ -77,16 +81,26 @@ def put_in_place(copied: pathlib.Path, database: pathlib.Path, kept: pathlib.Pat
 
 
 def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int) -> int:
-    """Gives every mailbox a new epoch and moves its clock far ahead, so that devices compare before they trust; gives how many."""
-    rows = connection.execute(select(mailbox.c.id, mailbox.c.revision).with_for_update()).all()
+    """Gives every mailbox a new epoch and moves its clock far ahead, so that devices compare before they trust; gives how many.
+
+    Kept with the mailbox: its revision in the backup, and the time of the latest change that the backup has. What a device has from
+    after them was lost. ``now`` in microseconds.
+    """
+    rows = connection.execute(select(mailbox.c.id, mailbox.c.revision).order_by(mailbox.c.id).with_for_update()).all()
     for row in rows:
-        revision = row.revision + REVISIONS_AHEAD
-        connection.execute(
-            update(mailbox).where(mailbox.c.id == row.id).values(epoch=new_id(), revision=revision, oldest_revision=revision)
-        )
+        revision = max(row.revision + REVISIONS_AHEAD, now // 1000)
+        values = {"epoch": new_id(), "revision": revision, "oldest_revision": revision}
+        backup = {"backup_revision": row.revision, "backup_time": _latest_change(connection, row.id)}
+        connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(values | backup))
         line = {"mailbox_id": row.id, "revision": revision, "at": now, "operation": "server.restore"}
         connection.execute(insert(change), {**line, "actor_id": _NOBODY, "device_id": _NOBODY, "operation_id": _NOBODY})
     return len(rows)
+
+
+def _latest_change(connection: Connection, mailbox_id: int) -> int:
+    """The time of a mailbox's latest change in microseconds; 0 if it never changed."""
+    times = select(change.c.at).where(change.c.mailbox_id == mailbox_id).order_by(change.c.revision.desc()).limit(1)
+    return connection.execute(times).scalar() or 0
 
 
 def _take_in_log(database: pathlib.Path) -> bool:

@@ -59,7 +59,8 @@ class SqliteDatabase:
 def open_database(url: str, *, notifier: Notifier, readers: int = 4, writers: int = 8) -> Database:
     """Opens the database at ``url``, "sqlite:////path/rookery.db" or "postgresql://…", migrated already (``migrate.upgrade``).
 
-    ``readers`` and ``writers`` are threads (SQLite has one writer always). Nothing is connected before it is needed, but
+    ``readers`` and ``writers`` are threads (SQLite has one writer always). Nothing is connected before it is needed, but for the
+    connection that hears what other processes commit to PostgreSQL, which is opened behind the scenes and kept open.
     ``Unavailable`` ``DATABASE_BUSY`` is raised for a SQLite file that does not exist.
     """
     parsed = make_url(url)

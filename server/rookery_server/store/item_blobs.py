@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import and_, bindparam, delete, exists, insert, select
 
 from rookery_server.store import items
 from rookery_server.store.bulk import insert_rows
-from rookery_server.store.tables import blob, item, item_blob
+from rookery_server.store.tables import blob, conflict, item, item_blob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
@@ -88,6 +88,12 @@ _held = (
     )
     .order_by(blob.c.sha256, blob.c.id)
 )
+_kept = exists().where(
+    conflict.c.mailbox_id == item_blob.c.mailbox_id,
+    conflict.c.item_id == item_blob.c.item_id,
+    conflict.c.content_revision == item_blob.c.content_revision,
+)
+_forget = delete(item_blob).where(_of_content, ~_kept)
 _same = [column for column in item_blob.c if column.name not in {"item_id", "content_revision"}]
 _copy = insert(item_blob).from_select(
     [*(column.name for column in _same), "item_id", "content_revision"],
@@ -146,11 +152,6 @@ def row(mailbox_id: int, item_id: bytes, content_revision: int, held: PartRow) -
     return {"mailbox_id": mailbox_id, "item_id": item_id, "content_revision": content_revision, **columns}
 
 
-def forget(connection: Connection, mailbox_id: int, item_ids: Iterable[bytes]) -> None:
-    """Lets go of everything that the items hold, at most 500: the sweep removes what nothing else holds."""
-    connection.execute(delete(item_blob).where(item_blob.c.mailbox_id == mailbox_id, item_blob.c.item_id.in_(list(item_ids))))
-
-
 def forget_version(connection: Connection, mailbox_id: int, item_id: bytes, content_revision: int) -> None:
-    """Lets go of what one version of an item's content holds."""
-    connection.execute(delete(item_blob).where(_of_content), {"mailbox": mailbox_id, "item": item_id, "revision": content_revision})
+    """Lets go of what one version of an item's content holds, unless a conflict names that version."""
+    connection.execute(_forget, {"mailbox": mailbox_id, "item": item_id, "revision": content_revision})

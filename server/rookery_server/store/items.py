@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, insert, literal_column, select, tuple_, update
 
+from rookery_server.store import item_versions
 from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import (
     conflict,
@@ -30,6 +31,10 @@ RECOVERABLE = 2
 MOVED = 1
 MADE_RECOVERABLE = 2
 PURGED = 3
+RESTORED = 4
+
+NOWHERE = bytes(16)
+"""Where an item is that is recoverable: in no folder. It departs from there too, when it is restored or purged."""
 
 
 class PackedRow(NamedTuple):
@@ -56,6 +61,7 @@ class PlaceRow(NamedTuple):
     content: int
     size_bytes: int
     is_read: bool
+    created: int
 
 
 class MarkRow(NamedTuple):
@@ -233,12 +239,6 @@ def in_folder(connection: Connection, mailbox_id: int, folder_id: bytes, *, life
     return list(connection.execute(statement).scalars())
 
 
-def recoverable_before(connection: Connection, before: int, limit: int) -> list[tuple[int, bytes]]:
-    """Mailbox numbers and ids of up to ``limit`` items that were made recoverable before a time (microseconds)."""
-    statement = select(item.c.mailbox_id, item.c.id).where(_is_recoverable, item.c.deleted_at < before).limit(limit)
-    return [(row.mailbox_id, row.id) for row in connection.execute(statement)]
-
-
 def add(connection: Connection, rows: list[dict[str, Any]], categories: list[dict[str, Any]]) -> None:
     """Inserts items with their categories, in bulk."""
     insert_rows(connection, item, rows)
@@ -278,10 +278,7 @@ def replace_content(connection: Connection, mailbox_id: int, item_id: bytes, rev
             item_content.c.revision.not_in(kept),
         )
     )
-    connection.execute(
-        insert(item_content),
-        {"mailbox_id": mailbox_id, "item_id": item_id, "revision": revision, "codec": codec, "content": content_},
-    )
+    item_versions.add(connection, mailbox_id, item_id, revision, codec, content_)
 
 
 def replace_categories(connection: Connection, mailbox_id: int, categories: Mapping[bytes, Iterable[str]]) -> None:
@@ -295,15 +292,19 @@ def replace_categories(connection: Connection, mailbox_id: int, categories: Mapp
 
 
 def note_departures(connection: Connection, mailbox_id: int, revision: int, reason: int, gone: Iterable[PlaceRow]) -> None:
-    """Notes that items left their folders at a revision; only the latest departure from a folder is kept."""
+    """Notes that items left where they were at a revision; only the latest departure from a folder is kept.
+
+    A recoverable item was in no folder, whichever it would be restored to: it departs from ``NOWHERE``.
+    """
     rows = [
         {
             "mailbox_id": mailbox_id,
             "item_id": row.id,
-            "folder_id": row.folder_id,
+            "folder_id": row.folder_id if row.life == LIVE else NOWHERE,
             "revision": revision,
             "uid": row.uid,
             "reason": reason,
+            "created": row.created,
         }
         for row in gone
     ]
@@ -317,24 +318,15 @@ def note_departures(connection: Connection, mailbox_id: int, revision: int, reas
     connection.execute(insert(departure), rows)
 
 
-def stamp(connection: Connection, mailbox_id: int, item_id: bytes, units: Iterable[str], values: dict[str, Any]) -> None:
-    """Sets the stamps (edited, device_id, revision) of merge units."""
-    wanted = list(units)
-    connection.execute(
-        delete(item_stamp).where(
-            item_stamp.c.mailbox_id == mailbox_id, item_stamp.c.item_id == item_id, item_stamp.c.unit.in_(wanted)
-        )
-    )
-    connection.execute(
-        insert(item_stamp), [{"mailbox_id": mailbox_id, "item_id": item_id, "unit": unit, **values} for unit in wanted]
-    )
+def purge(connection: Connection, mailbox_id: int, revision: int, item_ids: list[bytes], *, with_conflicts: bool) -> None:
+    """Removes items for ever, with what their contents hold, but for their ids. Search documents are their own module's business.
 
-
-def purge(connection: Connection, mailbox_id: int, revision: int, item_ids: list[bytes]) -> None:
-    """Removes items for ever, but for their ids. Blobs and search documents are their own modules' business."""
-    for table in (item_category, item_stamp, item_content, conflict, reader_state):
+    Versions that lost in a conflict stay unless they go ``with_conflicts``.
+    """
+    for table in (item_category, item_stamp, reader_state, *([conflict] if with_conflicts else [])):
         _delete_of(connection, table, mailbox_id, item_ids)
     connection.execute(delete(item).where(item.c.mailbox_id == mailbox_id, item.c.id.in_(item_ids)))
+    item_versions.sweep(connection, mailbox_id, item_ids)
     connection.execute(
         insert(retired_id), [{"mailbox_id": mailbox_id, "item_id": item_id, "revision": revision} for item_id in item_ids]
     )

@@ -25,6 +25,8 @@ class MailboxRow(NamedTuple):
     used_bytes: int
     item_count: int
     folder_count: int
+    backup_revision: int
+    backup_time: int
 
 
 _columns = select(*(mailbox.c[name] for name in MailboxRow._fields))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import psycopg
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rookery_core.errors import ResourceExhausted, RookeryError, Unavailable
 from rookery_server.store.calls import Threads
+from rookery_server.store.postgresql_notices import Notices
 from rookery_server.store.units import Transaction, tell
 
 if TYPE_CHECKING:
@@ -33,16 +35,24 @@ LIMITS = {
 }
 """Settings of each session, so that nothing waits for ever and an abandoned transaction frees its locks."""
 
+_NOTICES = {
+    "application_name": "rookery-notices",
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""Of the connection that mostly listens: a server that vanished without a word is missed within a minute."""
+
 _CONFLICTS = {"40001", "40P01"}  # serialization failure, deadlock: run again
 _ENDING = {"57P01", "57P02", "57P03", "57P05", "25P03"}  # the server or the session was shut down
 
 
 def open_engine(url: URL, pool_size: int, **options: Any) -> Engine:
     """An engine whose sessions are limited by ``LIMITS``. ``url`` is any postgresql URL; psycopg 3 is the driver."""
-    settings = " ".join(f"-c {name}={value}" for name, value in LIMITS.items())
-    given = url.query.get("options", "")
     engine = create_engine(
-        url.set(drivername="postgresql+psycopg").update_query_dict({"options": f"{settings} {given}".strip()}),
+        _limited(url),
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,  # errors are logged, people's mail is not
@@ -52,6 +62,18 @@ def open_engine(url: URL, pool_size: int, **options: Any) -> Engine:
     return engine
 
 
+def _limited(url: URL) -> URL:
+    settings = " ".join(f"-c {name}={value}" for name, value in LIMITS.items())
+    given = url.query.get("options", "")
+    return url.set(drivername="postgresql+psycopg").update_query_dict({"options": f"{settings} {given}".strip()})
+
+
+def _connect_for_notices(url: URL) -> psycopg.Connection[Any]:
+    own = _limited(url).update_query_dict({name: value for name, value in _NOTICES.items() if name not in url.query})
+    positional, named = own.get_dialect()().create_connect_args(own)
+    return psycopg.connect(*positional, **named, autocommit=True)
+
+
 def _require_durable_commits(connection: psycopg.Connection[Any], _record: object) -> None:
     """Acknowledged means durable: a server set to asynchronous commits is overruled; stronger settings stay."""
     connection.execute("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
@@ -59,7 +81,10 @@ def _require_durable_commits(connection: psycopg.Connection[Any], _record: objec
 
 
 class PostgresqlDatabase:
-    """``Database`` on PostgreSQL. Reads are REPEATABLE READ and read only, writes READ COMMITTED."""
+    """``Database`` on PostgreSQL. Reads are REPEATABLE READ and read only, writes READ COMMITTED.
+
+    What is committed here is told to the other processes on this database, and what they commit to the notifier here.
+    """
 
     def __init__(self, url: URL, *, notifier: Notifier, readers: int, writers: int) -> None:
         self._notifier = notifier
@@ -68,6 +93,7 @@ class PostgresqlDatabase:
         self._write_engine = open_engine(url, writers, isolation_level="READ COMMITTED")
         self._readers: Threads[Connection] = Threads("rookery-reader", readers, lambda: (self._read, _nothing))
         self._writers: Threads[Transaction] = Threads("rookery-writer", writers, lambda: (self._write, _nothing))
+        self._notices = Notices(partial(_connect_for_notices, url), notifier)
 
     @property
     def dialect(self) -> Literal["sqlite", "postgresql"]:
@@ -95,6 +121,7 @@ class PostgresqlDatabase:
         self._readers.refuse()
         self._writers.refuse()
         await asyncio.gather(asyncio.to_thread(self._readers.join), asyncio.to_thread(self._writers.join))
+        await asyncio.to_thread(self._notices.close)
         self._read_engine.dispose()
         self._write_engine.dispose()
 
@@ -113,6 +140,7 @@ class PostgresqlDatabase:
 
         result, announced = _persistently(once)
         tell(self._notifier, announced)
+        self._notices.announce(announced)
         return result
 
 

@@ -1,16 +1,20 @@
-"""What may be forgotten: departures that no device asks for any more, items that nobody restores any more."""
+"""What may be forgotten: tombstones that no device asks for any more, items that nobody restores any more."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, func, literal_column, select, tuple_, update
 
 from rookery_server.store.items import RECOVERABLE
-from rookery_server.store.tables import change, departure, item, mailbox
+from rookery_server.store.tables import change, departure, folder, item, mailbox
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
+
+_is_tombstone = folder.c.deleted == 1
 
 
 def mailboxes_after(connection: Connection, mailbox_id: int, limit: int) -> list[int]:
@@ -23,6 +27,15 @@ def uids(connection: Connection, numbers: list[int]) -> dict[int, bytes]:
     """The uids of mailboxes, by number."""
     rows = connection.execute(select(mailbox.c.id, mailbox.c.uid).where(mailbox.c.id.in_(numbers)))
     return {int(row.id): row.uid for row in rows}
+
+
+def due(connection: Connection, before: int, limit: int, *, but: Collection[int] = ()) -> list[tuple[int, bytes]]:
+    """Mailbox numbers and ids of up to ``limit`` items made recoverable before a time (microseconds), not in mailboxes ``but``."""
+    # The number itself, not a parameter: only so does SQLite use the index of recoverable items.
+    recoverable = item.c.life == literal_column(str(RECOVERABLE))
+    statement = select(item.c.mailbox_id, item.c.id).where(recoverable, item.c.deleted_at < before)
+    rows = connection.execute(statement.where(item.c.mailbox_id.not_in(but)).limit(limit))
+    return [(row.mailbox_id, row.id) for row in rows]
 
 
 def still_due(connection: Connection, mailbox_id: int, item_ids: list[bytes], before: int) -> list[bytes]:
@@ -53,17 +66,21 @@ def horizon(connection: Connection, mailbox_id: int, before: int) -> int:
     return int(known)
 
 
-def forget_departures(connection: Connection, mailbox_id: int, revision: int, limit: int) -> int:
-    """Deletes up to ``limit`` departures up to a revision; gives how many.
+def forget_tombstones(connection: Connection, mailbox_id: int, revision: int, limit: int) -> int:
+    """Deletes up to ``limit`` departures and tombstones of folders up to a revision; gives how many.
 
-    The mailbox's ``oldest_revision`` moves on first: a cursor from before it is told that it has expired.
+    The mailbox's ``oldest_revision`` moves on first: from this transaction on, a cursor from before it is told that it has
+    expired, so that no device is shown a past of which a part is gone.
     """
     connection.execute(
         update(mailbox).where(mailbox.c.id == mailbox_id, mailbox.c.oldest_revision < revision).values(oldest_revision=revision)
     )
-    key = [*departure.primary_key.columns]
-    old = select(*key).where(departure.c.mailbox_id == mailbox_id, departure.c.revision <= revision).limit(limit)
-    return connection.execute(delete(departure).where(tuple_(*key).in_(old))).rowcount
+    done = 0
+    for table, which in ((departure, departure.c.revision <= revision), (folder, _is_tombstone & (folder.c.revision <= revision))):
+        key = [*table.primary_key.columns]
+        old = select(*key).where(table.c.mailbox_id == mailbox_id, which).limit(limit - done)
+        done += connection.execute(delete(table).where(tuple_(*key).in_(old))).rowcount
+    return done
 
 
 def _next(connection: Connection, mailbox_id: int, revision: int) -> tuple[int, int]:

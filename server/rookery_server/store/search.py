@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from sqlalchemy import bindparam, delete, select, update
 
+from rookery_core.rules.search_numbers import HASH_BITS, MAX_MILLIS, NUMBERS, number_at
 from rookery_server.store import search_postgresql, search_sqlite
 from rookery_server.store.items import LIVE, PACKED_COLUMNS, PackedRow
-from rookery_server.store.search_terms import HASH_BITS, MAX_MILLIS, number_at
 from rookery_server.store.tables import item, mailbox, search_document, search_progress
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from rookery_core.rules.search_query import Document, Query
-
-NUMBERS = (1 << 63) - 1
-"""Above every document's number."""
 
 _PLACES = 21
 """Numbers that a document may have within its millisecond, foreseeable by nobody who does not know the number of the mailbox. With

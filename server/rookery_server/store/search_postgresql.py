@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from rookery_core.rules.search_numbers import micros_after, micros_from, number_at
 from rookery_core.rules.search_query import Field
-from rookery_server.store.search_terms import mailbox_prefix, micros_after, micros_from, number_at
+from rookery_server.store.search_terms import mailbox_prefix
 from rookery_server.store.tables import FOREVER, NO_TIME, item, search_document, search_progress
 
 if TYPE_CHECKING:

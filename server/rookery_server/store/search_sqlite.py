@@ -1,8 +1,7 @@
-"""Postings in FTS5, contentless: the table holds words and no text.
+"""Postings in FTS5, contentless: the table holds words and no text (``search_fts5``).
 
-The tokenizer ``ascii`` splits at ASCII punctuation only and changes no other character, so terms come through as they are. FTS5
-gives hits in the order of their numbers, either way, without sorting. It can not take a document out without its text; a document
-that is gone keeps its postings, out of sight, until ``compact`` has built the table anew beside the old one.
+FTS5 gives hits in the order of their numbers, either way, without sorting. It can not take a document out without its text; a
+document that is gone keeps its postings, out of sight, until ``compact`` has built the table anew beside the old one.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
-from rookery_core.rules.search_query import Document, Field
+from rookery_core.rules import search_fts5
+from rookery_core.rules.search_query import Document
 from rookery_server.store.search_terms import mailbox_prefix
 from rookery_server.store.tables import search_document, search_progress
 
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from rookery_core.rules.search_query import Query, Words
-
-CREATE_POSTINGS = (
-    "CREATE VIRTUAL TABLE {name} USING fts5(subject, sender, recipients, attachments, body, "
-    "content='', tokenize=\"ascii tokenchars '_'\")"
-)
-"""The table as the migration makes it; its columns are those of ``Document``."""
+    from rookery_core.rules.search_query import Query
 
 _STALE_ALLOWED = 1000
 _EMPTY = Document((), (), (), (), ())
@@ -64,7 +58,7 @@ def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, 
         insert(search_document),
         [{"number": number, "mailbox_id": mailbox_id, "item_id": item_id} for number, item_id, _ in documents],
     )
-    rows = [{"number": number, **_texts(mailbox_id, document)} for number, _, document in documents]
+    rows = [{"number": number, **search_fts5.texts(mailbox_prefix(mailbox_id), document)} for number, _, document in documents]
     connection.execute(_add, rows)
     if connection.execute(_compacting).first():
         # What is beyond the place that compaction has come to is met when it gets there.
@@ -79,7 +73,7 @@ def find(
 ) -> list[tuple[int, bytes]]:
     """See ``search.find``."""
     given = {"mailbox": mailbox_id, "at_least": at_least, "below": below, "limit": limit}
-    rows = connection.execute(_find, {**given, "expression": _expression(mailbox_id, query.words)})
+    rows = connection.execute(_find, {**given, "expression": search_fts5.expression(mailbox_prefix(mailbox_id), query.words)})
     return [(row.number, row.item_id) for row in rows]
 
 
@@ -97,7 +91,7 @@ def begin_compaction(connection: Connection) -> None:
     From here to the end every new document is written to both tables, so nothing becomes stale unseen: the count begins anew.
     """
     if connection.execute(_compacting).first() is None:
-        connection.execute(text(CREATE_POSTINGS.format(name="search_postings_next")))
+        connection.execute(text(f"CREATE VIRTUAL TABLE search_postings_next USING fts5({search_fts5.OPTIONS})"))
         connection.execute(update(search_progress).values(stale=0))
 
 
@@ -129,7 +123,7 @@ def compact(connection: Connection, listed: Sequence[tuple[int, int, Document]])
     if listed[0][0] <= done or present - {number for number, _, _ in listed}:
         return
     rows = [
-        {"number": number, **_texts(mailbox_id, document if number in present else _EMPTY)}
+        {"number": number, **search_fts5.texts(mailbox_prefix(mailbox_id), document if number in present else _EMPTY)}
         for number, mailbox_id, document in listed
     ]
     connection.execute(_add_next, rows)
@@ -142,26 +136,3 @@ def finish_compaction(connection: Connection) -> bool:
     connection.execute(text("DROP TABLE search_postings"))
     connection.execute(text("ALTER TABLE search_postings_next RENAME TO search_postings"))
     return True
-
-
-def _texts(mailbox_id: int, document: Document) -> dict[str, str]:
-    prefix = mailbox_prefix(mailbox_id)
-    joined = (prefix + f" {prefix}".join(terms) if terms else "" for terms in document)
-    texts = dict(zip(Document._fields, joined, strict=True))
-    texts["attachments"] += f" {prefix}"  # the mark that every document of the mailbox has
-    return texts
-
-
-def _expression(mailbox_id: int, wanted: Sequence[Words]) -> str:
-    """The query in FTS5's language. Terms hold letters, digits and marks only, so nothing in it needs escaping."""
-    prefix = mailbox_prefix(mailbox_id)
-    positive = [_phrase(prefix, words) for words in wanted if not words.negated]
-    negative = [_phrase(prefix, words) for words in wanted if words.negated]
-    expression = " AND ".join(positive) if positive else f'"{prefix}"'
-    return f"({expression}) NOT ({' OR '.join(negative)})" if negative else expression
-
-
-def _phrase(prefix: str, words: Words) -> str:
-    column = "" if words.field is None else f"{Document._fields[Field(words.field)]} : "
-    phrase = " ".join(f"{prefix}{term}" for term in words.terms)
-    return f'({column}"{phrase}"{" *" if words.prefix else ""})'

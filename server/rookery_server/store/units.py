@@ -25,6 +25,14 @@ class Notifier(Protocol):
         """
         ...
 
+    def relay(self, mailbox_uid: bytes, revision: int) -> None:
+        """``publish`` for what another process on the same database has committed. Only on PostgreSQL are there others."""
+        ...
+
+    def relay_gap(self) -> None:
+        """Other processes may have committed what nobody heard of here: whoever waits for a mailbox has to look at it again."""
+        ...
+
 
 class Transaction:
     """Handed to the work of ``Database.write``: the connection, and what is to be told once the work is durable."""

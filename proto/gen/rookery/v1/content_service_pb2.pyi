@@ -470,12 +470,11 @@ class ReadContentResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
-class ImportRequest(message.Message):
+class ImportDocument(message.Message):
     """A document to import: one message, one iCalendar object (the components of one UID, with their zones), one vCard."""
 
     DESCRIPTOR: descriptor.Descriptor
 
-    MAILBOX_ID_FIELD_NUMBER: builtins.int
     OPERATION_ID_FIELD_NUMBER: builtins.int
     FOLDER_ID_FIELD_NUMBER: builtins.int
     FORMAT_FIELD_NUMBER: builtins.int
@@ -485,8 +484,6 @@ class ImportRequest(message.Message):
     RECEIVED_FIELD_NUMBER: builtins.int
     ITEM_ID_FIELD_NUMBER: builtins.int
     SKIP_EXISTING_FIELD_NUMBER: builtins.int
-    mailbox_id: builtins.bytes
-    """The mailbox; empty is the caller's own."""
     operation_id: builtins.bytes
     """Makes the import of this document idempotent: a UUIDv7, 16 bytes."""
     folder_id: builtins.bytes
@@ -514,7 +511,6 @@ class ImportRequest(message.Message):
     def __init__(
         self,
         *,
-        mailbox_id: builtins.bytes = ...,
         operation_id: builtins.bytes = ...,
         folder_id: builtins.bytes = ...,
         format: item_pb2.DocumentFormat.ValueType = ...,
@@ -527,15 +523,43 @@ class ImportRequest(message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["data", b"data", "document", b"document", "received", b"received", "state", b"state", "upload_id", b"upload_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["data", b"data", "document", b"document", "folder_id", b"folder_id", "format", b"format", "item_id", b"item_id", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "received", b"received", "skip_existing", b"skip_existing", "state", b"state", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["data", b"data", "document", b"document", "folder_id", b"folder_id", "format", b"format", "item_id", b"item_id", "operation_id", b"operation_id", "received", b"received", "skip_existing", b"skip_existing", "state", b"state", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_document: _TypeAlias = typing.Literal["data", "upload_id"]  # noqa: Y015
     _WhichOneofArgType_document: _TypeAlias = typing.Literal["document", b"document"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_document) -> _WhichOneofReturnType_document | None: ...
 
 @typing.final
-class ImportResponse(message.Message):
-    """The answer to one imported document."""
+class ImportRequest(message.Message):
+    """Documents to import into one mailbox. A document that can not be imported fails alone, in its result."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    DOCUMENTS_FIELD_NUMBER: builtins.int
+    mailbox_id: builtins.bytes
+    """The mailbox; empty is the caller's own."""
+    @builtins.property
+    def documents(self) -> containers.RepeatedCompositeFieldContainer[ImportDocument]:
+        """1 to 500 documents; several of them with at most 4 MiB of data together. INVALID_ARGUMENT, which ends the stream, beyond that.
+        Many small documents in one request are much faster than each in its own.
+        """
+
+    def __init__(
+        self,
+        *,
+        mailbox_id: builtins.bytes = ...,
+        documents: abc.Iterable[ImportDocument] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["documents", b"documents", "mailbox_id", b"mailbox_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ImportResult(message.Message):
+    """What became of one document."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -551,7 +575,7 @@ class ImportResponse(message.Message):
     existed: builtins.bool
     """True if skip_existing found it there."""
     revision: builtins.int
-    """The mailbox's revision after the import."""
+    """The mailbox's revision after the import of this document."""
     @builtins.property
     def error(self) -> status_pb2.Status:
         """Set if this document failed: the others are not touched by it."""
@@ -572,42 +596,70 @@ class ImportResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class ImportResponse(message.Message):
+    """Documents that have become durable or failed since the response before. Each document of the stream is in one response, whatever
+    request it came in.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def results(self) -> containers.RepeatedCompositeFieldContainer[ImportResult]:
+        """The results, at least one."""
+
+    def __init__(
+        self,
+        *,
+        results: abc.Iterable[ImportResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class ImportItemRequest(message.Message):
     """One document to import."""
 
     DESCRIPTOR: descriptor.Descriptor
 
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
     DOCUMENT_FIELD_NUMBER: builtins.int
+    mailbox_id: builtins.bytes
+    """The mailbox; empty is the caller's own."""
     @builtins.property
-    def document(self) -> ImportRequest:
+    def document(self) -> ImportDocument:
         """The document."""
 
     def __init__(
         self,
         *,
-        document: ImportRequest | None = ...,
+        mailbox_id: builtins.bytes = ...,
+        document: ImportDocument | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["document", b"document"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["document", b"document"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["document", b"document", "mailbox_id", b"mailbox_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
 class ImportItemResponse(message.Message):
-    """The answer; a failure is the call's status instead."""
+    """What became of it; a failure is the call's status instead."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     RESULT_FIELD_NUMBER: builtins.int
     @builtins.property
-    def result(self) -> ImportResponse:
-        """The answer."""
+    def result(self) -> ImportResult:
+        """The result."""
 
     def __init__(
         self,
         *,
-        result: ImportResponse | None = ...,
+        result: ImportResult | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...

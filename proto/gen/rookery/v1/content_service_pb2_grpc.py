@@ -124,14 +124,14 @@ class ContentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Import(self, request_iterator, context):
-        """Imports documents, many in flight, answered as they become durable, in any order.
+        """Imports documents, many in flight and many in a message, answered as they become durable, in any order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportItem(self, request, context):
-        """The unary twin of Import.
+        """The unary twin of Import: one document a call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

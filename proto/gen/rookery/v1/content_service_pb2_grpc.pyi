@@ -46,9 +46,9 @@ class ContentServiceStub:
     ReadContent: _grpc.UnaryUnaryMultiCallable[_content_service_pb2.ReadContentRequest, _content_service_pb2.ReadContentResponse]
     """The unary twin of both downloads: one piece a call."""
     Import: _grpc.StreamStreamMultiCallable[_content_service_pb2.ImportRequest, _content_service_pb2.ImportResponse]
-    """Imports documents, many in flight, answered as they become durable, in any order."""
+    """Imports documents, many in flight and many in a message, answered as they become durable, in any order."""
     ImportItem: _grpc.UnaryUnaryMultiCallable[_content_service_pb2.ImportItemRequest, _content_service_pb2.ImportItemResponse]
-    """The unary twin of Import."""
+    """The unary twin of Import: one document a call."""
 
 @_typing.type_check_only
 class ContentServiceAsyncStub(ContentServiceStub):
@@ -68,9 +68,9 @@ class ContentServiceAsyncStub(ContentServiceStub):
     ReadContent: _aio.UnaryUnaryMultiCallable[_content_service_pb2.ReadContentRequest, _content_service_pb2.ReadContentResponse]  # type: ignore[assignment]
     """The unary twin of both downloads: one piece a call."""
     Import: _aio.StreamStreamMultiCallable[_content_service_pb2.ImportRequest, _content_service_pb2.ImportResponse]  # type: ignore[assignment]
-    """Imports documents, many in flight, answered as they become durable, in any order."""
+    """Imports documents, many in flight and many in a message, answered as they become durable, in any order."""
     ImportItem: _aio.UnaryUnaryMultiCallable[_content_service_pb2.ImportItemRequest, _content_service_pb2.ImportItemResponse]  # type: ignore[assignment]
-    """The unary twin of Import."""
+    """The unary twin of Import: one document a call."""
 
 class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Moves bytes. Each stream has a unary twin for clients that can not stream; both do the same."""
@@ -129,7 +129,7 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_content_service_pb2.ImportRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_content_service_pb2.ImportResponse], _abc.AsyncIterator[_content_service_pb2.ImportResponse]]:
-        """Imports documents, many in flight, answered as they become durable, in any order."""
+        """Imports documents, many in flight and many in a message, answered as they become durable, in any order."""
 
     @_abc_1.abstractmethod
     def ImportItem(
@@ -137,6 +137,6 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _content_service_pb2.ImportItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_content_service_pb2.ImportItemResponse, _abc.Awaitable[_content_service_pb2.ImportItemResponse]]:
-        """The unary twin of Import."""
+        """The unary twin of Import: one document a call."""
 
 def add_ContentServiceServicer_to_server(servicer: ContentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,6 +10,7 @@ from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from rookery.v1 import item_pb2 as item_pb2
+from rookery.v1 import property_pb2 as property_pb2
 from rookery.v1 import restriction_pb2 as restriction_pb2
 import builtins as builtins
 import sys
@@ -423,6 +424,7 @@ class UpdateItemRequest(message.Message):
     ITEM_FIELD_NUMBER: builtins.int
     UPDATE_MASK_FIELD_NUMBER: builtins.int
     ETAG_FIELD_NUMBER: builtins.int
+    LIST_EDITS_FIELD_NUMBER: builtins.int
     mailbox_id: builtins.bytes
     """The mailbox; empty is the caller's own."""
     operation_id: builtins.bytes
@@ -442,6 +444,10 @@ class UpdateItemRequest(message.Message):
         named by its id, a new one by its upload_id.
         """
 
+    @builtins.property
+    def list_edits(self) -> ListEdits:
+        """Changes of lists, entry by entry, beside those of the mask, which then does not name these lists."""
+
     def __init__(
         self,
         *,
@@ -450,10 +456,65 @@ class UpdateItemRequest(message.Message):
         item: item_pb2.Item | None = ...,
         update_mask: field_mask_pb2.FieldMask | None = ...,
         etag: builtins.int = ...,
+        list_edits: ListEdits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item", "update_mask", b"update_mask"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item", "list_edits", b"list_edits", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "item", b"item", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "update_mask", b"update_mask"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["etag", b"etag", "item", b"item", "list_edits", b"list_edits", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListEdits(message.Message):
+    """Changes of an item's lists that leave alone what others did to them meanwhile. What is there already is not added twice; removing
+    what is not there is a success.
+    """
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ADD_RECIPIENTS_FIELD_NUMBER: builtins.int
+    REMOVE_RECIPIENTS_FIELD_NUMBER: builtins.int
+    ADD_ATTACHMENTS_FIELD_NUMBER: builtins.int
+    REMOVE_ATTACHMENT_IDS_FIELD_NUMBER: builtins.int
+    SET_PROPERTIES_FIELD_NUMBER: builtins.int
+    REMOVE_PROPERTIES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def add_recipients(self) -> containers.RepeatedCompositeFieldContainer[item_pb2.Recipient]:
+        """Recipients to add at the end; one with the same type and address is replaced."""
+
+    @builtins.property
+    def remove_recipients(self) -> containers.RepeatedCompositeFieldContainer[item_pb2.Recipient]:
+        """Recipients to take off, by type and address."""
+
+    @builtins.property
+    def add_attachments(self) -> containers.RepeatedCompositeFieldContainer[item_pb2.Attachment]:
+        """Attachments to add, each with its upload_id."""
+
+    @builtins.property
+    def remove_attachment_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Attachments to take off."""
+
+    @builtins.property
+    def set_properties(self) -> containers.RepeatedCompositeFieldContainer[property_pb2.Property]:
+        """Extended properties to set."""
+
+    @builtins.property
+    def remove_properties(self) -> containers.RepeatedCompositeFieldContainer[property_pb2.PropertyKey]:
+        """Extended properties to take off."""
+
+    def __init__(
+        self,
+        *,
+        add_recipients: abc.Iterable[item_pb2.Recipient] | None = ...,
+        remove_recipients: abc.Iterable[item_pb2.Recipient] | None = ...,
+        add_attachments: abc.Iterable[item_pb2.Attachment] | None = ...,
+        remove_attachment_ids: abc.Iterable[builtins.int] | None = ...,
+        set_properties: abc.Iterable[property_pb2.Property] | None = ...,
+        remove_properties: abc.Iterable[property_pb2.PropertyKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["add_attachments", b"add_attachments", "add_recipients", b"add_recipients", "remove_attachment_ids", b"remove_attachment_ids", "remove_properties", b"remove_properties", "remove_recipients", b"remove_recipients", "set_properties", b"set_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

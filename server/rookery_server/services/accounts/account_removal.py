@@ -13,8 +13,8 @@ from rookery.v1 import admin_service_pb2 as messages
 from rookery_core.errors import FailedPrecondition, RookeryError
 from rookery_core.rules.ids import require_id
 from rookery_server.services.accounts.accounts import require_administrator, require_locked
-from rookery_server.services.long_operations import begin_job, finish_job, go_on_with_each, refusing, require_same_request
-from rookery_server.services.operations import check_operation_id, replay, request_hash
+from rookery_server.services.long_operations import begin_job, finish_job, go_on_with_each, refusing
+from rookery_server.services.operations import check_operation_id, replay, request_hash, require_same_request
 from rookery_server.store import account_removal, accounts, jobs, ledger, sessions
 
 if TYPE_CHECKING:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections import deque
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rookery_server.store import blobs
 from rookery_server.store.blob_chunks import CHUNK_BYTES, Chunk, damaged, decode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from sqlalchemy import Connection
 
     from rookery_server.store.database import Database
+
+T = TypeVar("T")
 
 PAGE_CHUNKS = 4
 """Chunks in a page: 1 MiB."""
@@ -37,20 +41,54 @@ def page(connection: Connection, blob_id: bytes, begin: int, end: int) -> list[C
 
 async def pages(database: Database, blob_id: bytes, begin: int, end: int) -> AsyncGenerator[list[Chunk], None]:
     """The pages from ``begin`` up to ``end``; while one is used, the next is read already."""
-    ahead: asyncio.Task[list[Chunk]] | None = None
+    async with aclosing(made_pages(database, blob_id, begin, end, _as_stored, at_once=1)) as found:
+        async for chunks in found:
+            yield chunks
+
+
+async def made_pages(
+    database: Database, blob_id: bytes, begin: int, end: int, make: Callable[[list[Chunk]], T], *, at_once: int
+) -> AsyncGenerator[T, None]:
+    """What ``make`` makes of each page from ``begin`` up to ``end``, in the thread that reads it.
+
+    Up to ``at_once`` pages come from one read: going to the reader's thread and back costs as much as a page does. While the last
+    of them is used, the next are read already, so one more than ``at_once`` are in memory.
+    """
+
+    def read(start: int) -> Coroutine[Any, Any, tuple[list[T], int]]:
+        return database.read(lambda connection: _made(connection, blob_id, start, end, make, at_once))
+
+    ready: deque[T] = deque()
+    ahead: asyncio.Task[tuple[list[T], int]] | None = None
     try:
-        while begin < end:
-            current = await (ahead or _read(database, blob_id, begin, end))
-            begin = current[-1].offset + current[-1].size
-            ahead = asyncio.ensure_future(_read(database, blob_id, begin, end)) if begin < end else None
-            yield current
+        while ready or ahead is not None or begin < end:
+            if ahead is None and begin < end and len(ready) <= 1:
+                ahead = asyncio.ensure_future(read(begin))
+            if ready:
+                yield ready.popleft()
+            elif ahead is not None:
+                made, begin = await ahead
+                ahead = None
+                ready.extend(made)
     finally:
         if ahead is not None:
             ahead.cancel()
 
 
-async def _read(database: Database, blob_id: bytes, begin: int, end: int) -> list[Chunk]:
-    return await database.read(lambda connection: page(connection, blob_id, begin, end))
+def _made(
+    connection: Connection, blob_id: bytes, begin: int, end: int, make: Callable[[list[Chunk]], T], at_once: int
+) -> tuple[list[T], int]:
+    """What is made of some pages, and where the next one begins. The chunks of each are given up before the next is read."""
+    made: list[T] = []
+    while begin < end and len(made) < at_once:
+        chunks = page(connection, blob_id, begin, end)
+        begin = chunks[-1].offset + chunks[-1].size
+        made.append(make(chunks))
+    return made, begin
+
+
+def _as_stored(chunks: list[Chunk]) -> list[Chunk]:
+    return chunks
 
 
 def cut(chunk: Chunk, begin: int, end: int) -> bytes:

@@ -5,35 +5,42 @@ from __future__ import annotations
 import asyncio
 import binascii
 import bisect
+import itertools
 from collections import OrderedDict
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from rookery.v1.content_service_pb2 import CONTENT_ENCODING_IDENTITY, CONTENT_ENCODING_ZSTD
-from rookery_core.formats import mime
+from rookery_core.formats import mime, rendering
 from rookery_server.services.content import blob_reading
-from rookery_server.services.importing import documents
 from rookery_server.store.blob_chunks import damaged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 
     from rookery.v1.item_pb2 import Attachment, Item
     from rookery_server.store.blob_chunks import Chunk
     from rookery_server.store.database import Database
     from rookery_server.store.item_blobs import PartRow
 
+T = TypeVar("T")
+
 PIECE_BYTES = 1 << 20
 """The most that one piece holds, decoded."""
 
 _DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BLANKS = b"\r\n\t "
+_PAGES_AT_ONCE = 4
+"""Pages of stored bytes that one read brings."""
 _PLACES_OF = 256
 """Parts whose places are remembered."""
 
 
 class Piece(NamedTuple):
-    """A piece of a download: the fields of ``rookery.v1.ContentChunk``, with the data still in the parts that it came in."""
+    """A piece of a download: the fields of ``rookery.v1.ContentChunk``, with the data still in the parts that it came in.
+
+    Zstandard is a frame each part.
+    """
 
     offset: int
     size: int
@@ -49,8 +56,11 @@ class Source(Protocol):
         """How many there are."""
         ...
 
-    def pieces(self, begin: int, end: int, accepted: Collection[int]) -> AsyncIterator[Piece]:
-        """The bytes from ``begin`` up to ``end`` (both within them), in order, in encodings that are accepted."""
+    def pieces(self, begin: int, end: int, accepted: Collection[int], form: Callable[[Piece], T]) -> AsyncIterator[T]:
+        """The bytes from ``begin`` up to ``end`` (both within them), in order, in encodings that are accepted.
+
+        Each piece is brought into the form that the caller wants, in a reader's thread where it comes from the store.
+        """
         ...
 
 
@@ -65,11 +75,11 @@ class MadeBytes:
         """See ``Source``."""
         return len(self._data)
 
-    async def pieces(self, begin: int, end: int, _accepted: Collection[int]) -> AsyncIterator[Piece]:
+    async def pieces(self, begin: int, end: int, _accepted: Collection[int], form: Callable[[Piece], T]) -> AsyncIterator[T]:
         """See ``Source``."""
         for start in range(begin, end, PIECE_BYTES):
             data = self._data[start : min(start + PIECE_BYTES, end)]
-            yield Piece(start, len(data), CONTENT_ENCODING_IDENTITY, (data,))
+            yield form(Piece(start, len(data), CONTENT_ENCODING_IDENTITY, (data,)))
 
 
 class StoredBytes:
@@ -88,37 +98,42 @@ class StoredBytes:
         """See ``Source``."""
         return len(self._prefix) + self._part.length
 
-    async def pieces(self, begin: int, end: int, accepted: Collection[int]) -> AsyncIterator[Piece]:
+    async def pieces(self, begin: int, end: int, accepted: Collection[int], form: Callable[[Piece], T]) -> AsyncIterator[T]:
         """See ``Source``."""
         head = self._prefix[begin:end]
         if head:
-            yield Piece(begin, len(head), CONTENT_ENCODING_IDENTITY, (head,))
+            yield form(Piece(begin, len(head), CONTENT_ENCODING_IDENTITY, (head,)))
         shift = self._part.offset - len(self._prefix)  # from a place in the content to its place in the blob
         first, last = max(begin, len(self._prefix)) + shift, end + shift
         compressed = CONTENT_ENCODING_ZSTD in accepted
-        async for page in blob_reading.pages(self._database, self._part.blob_id, first, last):
-            for piece in _joined(page, first, last, compressed=compressed):
-                yield piece._replace(offset=piece.offset - shift)
+
+        def make(page: Sequence[Chunk]) -> list[T]:
+            pieces = _joined(page, first, last, compressed=compressed)
+            return [form(piece._replace(offset=piece.offset - shift)) for piece in pieces]
+
+        reading = blob_reading.made_pages(self._database, self._part.blob_id, first, last, make, at_once=_PAGES_AT_ONCE)
+        async with aclosing(reading) as pages:
+            async for page in pages:
+                for made in page:
+                    yield made
 
 
 def _joined(page: Sequence[Chunk], first: int, last: int, *, compressed: bool) -> Iterator[Piece]:
-    """A page as pieces, with their places in the blob."""
-    run: list[bytes] = []
-    begin = at = 0
-    for chunk in page:
-        if compressed and chunk.codec == CONTENT_ENCODING_ZSTD and first <= chunk.offset and chunk.offset + chunk.size <= last:
-            if run:
-                yield Piece(begin, at - begin, CONTENT_ENCODING_IDENTITY, run)
-                run = []
-            yield Piece(chunk.offset, chunk.size, CONTENT_ENCODING_ZSTD, (chunk.data,))
-            continue
-        data = blob_reading.cut(chunk, first, last)
-        if not run:
-            begin = at = max(chunk.offset, first)
-        run.append(data)
-        at += len(data)
-    if run:
-        yield Piece(begin, at - begin, CONTENT_ENCODING_IDENTITY, run)
+    """A page as pieces, with their places in the blob: neighbours that travel in the same way are one."""
+
+    def encoding_of(chunk: Chunk) -> int:
+        whole = first <= chunk.offset and chunk.offset + chunk.size <= last
+        as_stored = compressed and whole and chunk.codec == CONTENT_ENCODING_ZSTD
+        return CONTENT_ENCODING_ZSTD if as_stored else CONTENT_ENCODING_IDENTITY
+
+    for encoding, chunks in itertools.groupby(page, encoding_of):
+        run = list(chunks)
+        begin, end = max(run[0].offset, first), min(run[-1].offset + run[-1].size, last)
+        if encoding == CONTENT_ENCODING_IDENTITY:
+            data = [blob_reading.cut(chunk, first, last) for chunk in run]
+        else:
+            data = [chunk.data for chunk in run]
+        yield Piece(begin, end - begin, encoding, data)
 
 
 class Place(NamedTuple):
@@ -178,7 +193,7 @@ class Base64Bytes:
         """See ``Source``."""
         return self._part.size_bytes
 
-    async def pieces(self, begin: int, end: int, accepted: Collection[int]) -> AsyncIterator[Piece]:
+    async def pieces(self, begin: int, end: int, accepted: Collection[int], form: Callable[[Piece], T]) -> AsyncIterator[T]:
         """See ``Source``."""
         first, last = self._part.offset, self._part.offset + self._part.length
         place = self._places.before(self._part, begin)
@@ -195,14 +210,14 @@ class Base64Bytes:
                 self._places.note(self._part, place)
                 data = data[max(begin - start, 0) : max(end - start, 0)]
                 if data:
-                    yield Piece(begin, len(data), CONTENT_ENCODING_IDENTITY, (data,))
+                    yield form(Piece(begin, len(data), CONTENT_ENCODING_IDENTITY, (data,)))
                     begin += len(data)
         if begin < end:
             whole = MadeBytes(await _decoded_whole(self._database, self._part))
             if whole.size != self.size:
                 raise damaged()
-            async for piece in whole.pieces(begin, end, accepted):
-                yield piece
+            async for made in whole.pieces(begin, end, accepted, form):
+                yield made
 
 
 def _decode_page(page: Sequence[Chunk], first: int, last: int, pending: bytes) -> tuple[bytes, bytes] | None:
@@ -235,12 +250,17 @@ async def open_part(database: Database, part: PartRow, places: Places) -> Source
 async def open_rendered(database: Database, item: Item, parts: Sequence[PartRow], places: Places) -> Source:
     """The document of an item that has no original; ``parts`` hold the bytes of its attachments."""
     attachments: list[tuple[Attachment, bytes]] = []
-    if documents.needs_attachments(item.summary.kind):
+    if rendering.needs_attachments(item.summary.kind):
         held = {part.part: part for part in parts}
         present = [attachment for attachment in item.content.attachments if attachment.id in held]
         attachments = [(attachment, await _whole(await open_part(database, held[attachment.id], places))) for attachment in present]
-    return MadeBytes(await asyncio.to_thread(documents.render, item, attachments))
+    return MadeBytes(await asyncio.to_thread(rendering.render, item, attachments))
 
 
 async def _whole(source: Source) -> bytes:
-    return b"".join([data async for piece in source.pieces(0, source.size, ()) for data in piece.data])
+    return b"".join([data async for data in source.pieces(0, source.size, (), joined)])
+
+
+def joined(piece: Piece) -> bytes:
+    """The bytes of an identity-encoded piece."""
+    return b"".join(piece.data)

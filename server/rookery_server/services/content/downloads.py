@@ -20,9 +20,9 @@ from rookery.v1.content_service_pb2 import (
     ReadContentResponse,
 )
 from rookery_core.errors import InvalidArgument, NotFound, OutOfRange
+from rookery_core.formats import rendering
 from rookery_server.services import access
-from rookery_server.services.content.content_sources import PIECE_BYTES, Places, open_part, open_rendered
-from rookery_server.services.importing import documents
+from rookery_server.services.content.content_sources import PIECE_BYTES, Places, joined, open_part, open_rendered
 from rookery_server.services.items import item_packing
 from rookery_server.services.items.item_reading import require_item
 from rookery_server.store import item_blobs, items
@@ -96,7 +96,7 @@ class DownloadService:
         info, source = await self._open(caller, _Wanted(request.mailbox_id, request.item_id, request.attachment_id), request.offset)
         response = ReadContentResponse(info=info)
         end = min(request.offset + limit, source.size)
-        data = b"".join([part async for piece in source.pieces(request.offset, end, ()) for part in piece.data])
+        data = b"".join([part async for part in source.pieces(request.offset, end, (), joined)])
         if data:
             response.chunk.CopyFrom(
                 ContentChunk(offset=request.offset, size_bytes=len(data), encoding=CONTENT_ENCODING_IDENTITY, data=data)
@@ -104,13 +104,13 @@ class DownloadService:
         return response
 
     async def _stream(self, caller: Caller, wanted: _Wanted, offset: int, accepted: Collection[int]) -> AsyncIterator[bytes]:
-        first, source = await self._open(caller, wanted, offset)
-        info: ContentInfo | None = first
-        async for piece in source.pieces(offset, source.size, accepted):
-            yield encode_response(info, piece)
-            info = None
-        if info is not None:
-            yield encode_response(info, None)
+        info, source = await self._open(caller, wanted, offset)
+        start = DownloadDocumentResponse(info=info).SerializeToString()
+        async for response in source.pieces(offset, source.size, accepted, encode_response):
+            yield start + response if start else response
+            start = b""
+        if start:
+            yield start
 
     async def _open(self, caller: Caller, wanted: _Wanted, offset: int) -> tuple[ContentInfo, Source]:
         found = await self._database.read(lambda connection: _find(connection, caller, wanted))
@@ -129,22 +129,19 @@ class DownloadService:
         return found.info, source
 
 
-def encode_response(info: ContentInfo | None, piece: Piece | None) -> bytes:
-    """A DownloadAttachmentResponse or DownloadDocumentResponse (they look alike), encoded with one copy of the data.
+def encode_response(piece: Piece) -> bytes:
+    """A DownloadAttachmentResponse or DownloadDocumentResponse (they look alike) with a chunk, encoded with one copy of the data.
 
     A message on the wire is its fields one after another, so the data, which is ContentChunk's last field, follows what the
     message class encodes of the others.
     """
-    start = DownloadDocumentResponse(info=info).SerializeToString() if info is not None else b""
-    if piece is None:
-        return start
     size = sum(map(len, piece.data))
     head = ContentChunk(
         offset=piece.offset, size_bytes=piece.size, encoding=ContentEncoding.ValueType(piece.encoding)
     ).SerializeToString()
     data_head = _DATA_TAG + _varint(size)
     chunk_head = _CHUNK_TAG + _varint(len(head) + len(data_head) + size)
-    return b"".join([start, chunk_head, head, data_head, *piece.data])
+    return b"".join([chunk_head, head, data_head, *piece.data])
 
 
 def _varint(number: int) -> bytes:
@@ -163,14 +160,14 @@ def _find(connection: Connection, caller: Caller, wanted: _Wanted) -> _Found:
     stored = item_blobs.part(connection, mailbox.id, row.id, row.content, wanted.attachment_id)
     if stored is not None and not wanted.attachment_id:
         item = item_packing.unpack(row)
-        info.name, info.media_type = documents.file_name(item.summary), documents.media_type(item.summary.kind)
+        info.name, info.media_type = rendering.file_name(item.summary), rendering.media_type(item.summary.kind)
         return _Found(info, item, stored)
     content = item_packing.decompress(items.content(connection, mailbox.id, row.id, row.content))
     item = item_packing.unpack(row, content)
     if not wanted.attachment_id:
-        info.name, info.media_type = documents.file_name(item.summary), documents.media_type(item.summary.kind)
+        info.name, info.media_type = rendering.file_name(item.summary), rendering.media_type(item.summary.kind)
         return _Found(info, item, None, item_blobs.parts(connection, mailbox.id, row.id, row.content))
-    attachment = documents.attachment_of(item.content, wanted.attachment_id)
+    attachment = rendering.attachment_of(item.content, wanted.attachment_id)
     if attachment is None or stored is None:
         raise _no_attachment(wanted.attachment_id)
     info.name, info.media_type = attachment.name, attachment.media_type

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rookery.v1 import folder_pb2
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from rookery_server.services.change import MailboxChange
     from rookery_server.services.long_operations import LongOperations
     from rookery_server.store.folders import FolderRow
+    from rookery_server.store.items import PlaceRow
+
+Remove = Callable[["MailboxChange", Sequence["PlaceRow"]], None]
+"""Removes items from their folders."""
 
 
 class FolderRemoval:
@@ -24,21 +29,21 @@ class FolderRemoval:
 
     def __init__(self, long_operations: LongOperations) -> None:
         self._long_operations = long_operations
-        for operation in (_DELETE, _EMPTY):
+        for operation in (DELETE, EMPTY):
             long_operations.register(operation)
 
     async def delete_folder(self, caller: Caller, request: folder_pb2.DeleteFolderRequest) -> bytes:
         """Deletes a folder with all below it; its items become recoverable. The encoded DeleteFolderResponse."""
         require_id(request.folder_id, "folder_id")
-        return await self._long_operations.run(caller, _DELETE, request)
+        return await self._long_operations.run(caller, DELETE, request)
 
     async def empty_folder(self, caller: Caller, request: folder_pb2.EmptyFolderRequest) -> bytes:
         """Deletes all items in a folder. The encoded EmptyFolderResponse."""
         require_id(request.folder_id, "folder_id")
-        return await self._long_operations.run(caller, _EMPTY, request)
+        return await self._long_operations.run(caller, EMPTY, request)
 
 
-def _step(change: MailboxChange, filled: list[FolderRow], doomed: list[FolderRow], *, permanent: bool) -> int | None:
+def _step(change: MailboxChange, filled: list[FolderRow], doomed: list[FolderRow], remove: Remove) -> int | None:
     """Removes items first, then folders from the end of ``doomed``; gives how many items. None: one step's folders are left."""
     item_ids: list[bytes] = []
     for row in filled:
@@ -46,11 +51,7 @@ def _step(change: MailboxChange, filled: list[FolderRow], doomed: list[FolderRow
             limit = STEP_ROWS - len(item_ids)
             item_ids += items.in_folder(change.connection, change.mailbox.id, row.id, life=items.LIVE, limit=limit)
     if item_ids:
-        rows = list(items.places(change.connection, change.mailbox.id, item_ids).values())
-        if permanent:
-            purge(change, rows)
-        else:
-            make_recoverable(change, rows)
+        remove(change, list(items.places(change.connection, change.mailbox.id, item_ids).values()))
         return len(item_ids)
     if len(doomed) <= STEP_ROWS:
         return None
@@ -84,7 +85,7 @@ def _doomed(change: MailboxChange, request: folder_pb2.DeleteFolderRequest) -> l
 
 def _step_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest) -> int | None:
     rows = _doomed(change, request)
-    return _step(change, rows, rows, permanent=False)
+    return _step(change, rows, rows, make_recoverable)
 
 
 def _respond_delete(change: MailboxChange, request: folder_pb2.DeleteFolderRequest, done: int) -> folder_pb2.DeleteFolderResponse:
@@ -104,9 +105,14 @@ def _emptied(change: MailboxChange, request: folder_pb2.EmptyFolderRequest) -> l
     return [] if top is None else [top]
 
 
-def _step_empty(change: MailboxChange, request: folder_pb2.EmptyFolderRequest) -> int | None:
+def step_empty(change: MailboxChange, request: folder_pb2.EmptyFolderRequest, remove: Remove) -> int | None:
+    """A step of an emptying, which removes the items in its own way."""
     rows = _emptied(change, request)
-    return _step(change, rows, _unneeded(rows), permanent=request.permanent)
+    return _step(change, rows, _unneeded(rows), remove)
+
+
+def _step_empty(change: MailboxChange, request: folder_pb2.EmptyFolderRequest) -> int | None:
+    return step_empty(change, request, purge if request.permanent else make_recoverable)
 
 
 def _respond_empty(change: MailboxChange, request: folder_pb2.EmptyFolderRequest, done: int) -> folder_pb2.EmptyFolderResponse:
@@ -123,5 +129,5 @@ def _unneeded(rows: list[FolderRow]) -> list[FolderRow]:
     return [row for row in rows[1:] if row.id not in kept]
 
 
-_DELETE = LongOperation("folder.delete", folder_pb2.DeleteFolderRequest, _check_delete, _step_delete, _respond_delete)
-_EMPTY = LongOperation("folder.empty", folder_pb2.EmptyFolderRequest, _check_empty, _step_empty, _respond_empty)
+DELETE = LongOperation("folder.delete", folder_pb2.DeleteFolderRequest, _check_delete, _step_delete, _respond_delete)
+EMPTY = LongOperation("folder.empty", folder_pb2.EmptyFolderRequest, _check_empty, _step_empty, _respond_empty)

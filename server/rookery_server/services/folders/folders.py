@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rookery.v1 import folder_pb2, item_pb2
 from rookery_core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from rookery_core.rules import names
+from rookery_core.rules import folder_tree, names
 from rookery_core.rules.ids import require_id, require_minted
 from rookery_server.services import access
 from rookery_server.store import folders
 from rookery_server.store.folders import TOP, FolderRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sqlalchemy import Connection
 
     from rookery_core.rules.ids import Ids
@@ -124,20 +123,6 @@ def to_message(row: FolderRow) -> folder_pb2.Folder:
     )
 
 
-def in_tree_order(rows: Iterable[FolderRow]) -> list[FolderRow]:
-    """Role folders first, in the order of their roles, each followed by what is below it; then the others by name."""
-    below: dict[bytes, list[FolderRow]] = {}
-    for row in sorted(rows, key=lambda row: (row.role == 0, row.role, row.name_key)):
-        below.setdefault(row.parent_id, []).append(row)
-    ordered: list[FolderRow] = []
-    waiting = list(reversed(below.get(TOP, [])))
-    while waiting:
-        row = waiting.pop()
-        ordered.append(row)
-        waiting.extend(reversed(below.get(row.id, [])))
-    return ordered
-
-
 class FolderService:
     """Carries out the calls of ``rookery.v1.FolderService`` but those that empty or delete (see ``folder_removal``)."""
 
@@ -167,62 +152,106 @@ class FolderService:
 
         def work(connection: Connection) -> folder_pb2.ListFoldersResponse:
             mailbox = access.open_mailbox(connection, caller, request.mailbox_id)
-            rows = in_tree_order(folders.list_all(connection, mailbox.id))
+            rows = folder_tree.in_order(folders.list_all(connection, mailbox.id))
             return folder_pb2.ListFoldersResponse(folders=map(to_message, rows), revision=mailbox.revision)
 
         return await self._database.read(work)
 
     async def create_folder(self, caller: Caller, request: folder_pb2.CreateFolderRequest) -> bytes:
         """Creates a folder; the encoded CreateFolderResponse."""
-        wanted = request.folder
-        name = names.folder_name(wanted.name)
-        minted = require_minted(wanted.id, "folder.id") if wanted.id else self._ids.new()
+        planned = plan_create(request, self._ids)
 
         def work(change: MailboxChange) -> folder_pb2.CreateFolderResponse:
-            parent_id = _parent(change.connection, change.mailbox.id, wanted.parent_id)
-            if wanted.id and folders.is_known(change.connection, change.mailbox.id, minted):
-                raise AlreadyExists("ID_TAKEN", "a folder has this id already", field="folder.id")
-            if change.mailbox.folder_count >= MOST_FOLDERS:
-                raise FailedPrecondition("LIMIT_EXCEEDED", f"a mailbox has at most {MOST_FOLDERS:,} folders")
-            _require_depth(len(folders.path(change.connection, change.mailbox.id, parent_id)) + 1)
-            _require_free(change.connection, change.mailbox.id, parent_id, name)
-            kind = wanted.default_kind or item_pb2.ITEM_KIND_MESSAGE
-            row = new_row(minted, parent_id, name, default_kind=kind, revision=change.revision, now=change.now)
-            folders.add(change.connection, change.mailbox.id, [row])
-            change.count_folders(1)
-            return folder_pb2.CreateFolderResponse(folder=to_message(row), revision=change.revision)
+            parent_id = _parent(change.connection, change.mailbox.id, request.folder.parent_id)
+            return planned.carry_out(change, parent_id, planned.name)
 
         return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "folder.create", request, work)
 
     async def update_folder(self, caller: Caller, request: folder_pb2.UpdateFolderRequest) -> bytes:
         """Renames or moves a folder, as one change; the encoded UpdateFolderResponse."""
-        paths = set(request.update_mask.paths)
-        if not paths or not paths <= {"name", "parent_id"}:
-            raise InvalidArgument(
-                "FIELD_NOT_WRITABLE", "an update of a folder names “name”, “parent_id” or both", field="update_mask"
-            )
-        new_name = names.folder_name(request.folder.name) if "name" in paths else None
+        planned = plan_update(request)
 
         def work(change: MailboxChange) -> folder_pb2.UpdateFolderResponse:
             row = require(change.connection, change.mailbox.id, request.folder.id, "folder.id")
-            name = new_name if new_name is not None else row.name
             parent_id = row.parent_id
-            if "parent_id" in paths:
+            if planned.moves:
                 parent_id = _parent(change.connection, change.mailbox.id, request.folder.parent_id)
-            if (name, parent_id) == (row.name, row.parent_id):
-                return folder_pb2.UpdateFolderResponse(folder=to_message(row), revision=change.current_revision)
-            if row.role:
-                raise FailedPrecondition("FOLDER_PROTECTED", f"“{row.name}” is a role folder: it keeps its name and its place")
-            if parent_id != row.parent_id:
-                _require_movable(change.connection, change.mailbox.id, row, parent_id)
-            if names.key(name) != row.name_key or parent_id != row.parent_id:
-                _require_free(change.connection, change.mailbox.id, parent_id, name)
-            new = row._replace(name=name, name_key=names.key(name), parent_id=parent_id, revision=change.revision)
-            changed = ("name", "name_key", "parent_id", "revision")
-            folders.change(change.connection, change.mailbox.id, row.id, {column: getattr(new, column) for column in changed})
-            return folder_pb2.UpdateFolderResponse(folder=to_message(new), revision=change.revision)
+            return planned.carry_out(change, row, parent_id, row.name if planned.name is None else planned.name)
 
         return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "folder.update", request, work)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFolder:
+    """A folder whose form is right; where it is to be, and under which name, is for the transaction to say."""
+
+    folder_id: bytes
+    minted: bool
+    """The client has given the id, which may be taken."""
+    name: str
+    kind: int
+
+    def carry_out(self, change: MailboxChange, parent_id: bytes, name: str) -> folder_pb2.CreateFolderResponse:
+        """Creates the folder below a live one, or ``TOP``.
+
+        AlreadyExists ``ID_TAKEN``, ``FOLDER_NAME_TAKEN``; FailedPrecondition ``LIMIT_EXCEEDED``.
+        """
+        connection, mailbox_id = change.connection, change.mailbox.id
+        if self.minted and folders.is_known(connection, mailbox_id, self.folder_id):
+            raise AlreadyExists("ID_TAKEN", "a folder has this id already", field="folder.id")
+        if change.folder_count >= MOST_FOLDERS:
+            raise FailedPrecondition("LIMIT_EXCEEDED", f"a mailbox has at most {MOST_FOLDERS:,} folders")
+        _require_depth(len(folders.path(connection, mailbox_id, parent_id)) + 1)
+        _require_free(connection, mailbox_id, parent_id, name)
+        row = new_row(self.folder_id, parent_id, name, default_kind=self.kind, revision=change.revision, now=change.now)
+        folders.add(connection, mailbox_id, [row])
+        change.count_folders(1)
+        return folder_pb2.CreateFolderResponse(folder=to_message(row), revision=change.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFolderUpdate:
+    """A renaming or a move whose form is right."""
+
+    name: str | None
+    """The new name; None leaves it."""
+    moves: bool
+    """There may be a new parent."""
+
+    def carry_out(self, change: MailboxChange, row: FolderRow, parent_id: bytes, name: str) -> folder_pb2.UpdateFolderResponse:
+        """Gives a folder this name and this parent, a live one or ``TOP``.
+
+        FailedPrecondition ``FOLDER_PROTECTED``, ``FOLDER_CYCLE``, ``LIMIT_EXCEEDED``; AlreadyExists ``FOLDER_NAME_TAKEN``.
+        """
+        connection, mailbox_id = change.connection, change.mailbox.id
+        if (name, parent_id) == (row.name, row.parent_id):
+            return folder_pb2.UpdateFolderResponse(folder=to_message(change.counted(row)), revision=change.current_revision)
+        if row.role:
+            raise FailedPrecondition("FOLDER_PROTECTED", f"“{row.name}” is a role folder: it keeps its name and its place")
+        if parent_id != row.parent_id:
+            _require_movable(connection, mailbox_id, row, parent_id)
+        if names.key(name) != row.name_key or parent_id != row.parent_id:
+            _require_free(connection, mailbox_id, parent_id, name)
+        new = row._replace(name=name, name_key=names.key(name), parent_id=parent_id, revision=change.revision)
+        changed = ("name", "name_key", "parent_id", "revision")
+        folders.change(connection, mailbox_id, row.id, {column: getattr(new, column) for column in changed})
+        return folder_pb2.UpdateFolderResponse(folder=to_message(change.counted(new)), revision=change.revision)
+
+
+def plan_create(request: folder_pb2.CreateFolderRequest, ids: Ids) -> PlannedFolder:
+    """Checks a request to create a folder."""
+    wanted = request.folder
+    folder_id = require_minted(wanted.id, "folder.id") if wanted.id else ids.new()
+    kind = wanted.default_kind or item_pb2.ITEM_KIND_MESSAGE
+    return PlannedFolder(folder_id, bool(wanted.id), names.folder_name(wanted.name), kind)
+
+
+def plan_update(request: folder_pb2.UpdateFolderRequest) -> PlannedFolderUpdate:
+    """Checks a request to rename or move a folder."""
+    paths = set(request.update_mask.paths)
+    if not paths or not paths <= {"name", "parent_id"}:
+        raise InvalidArgument("FIELD_NOT_WRITABLE", "an update of a folder names “name”, “parent_id” or both", field="update_mask")
+    return PlannedFolderUpdate(names.folder_name(request.folder.name) if "name" in paths else None, "parent_id" in paths)
 
 
 def _parent(connection: Connection, mailbox_id: int, parent_id: bytes) -> bytes:

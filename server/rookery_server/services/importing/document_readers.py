@@ -16,11 +16,11 @@ import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from rookery.v1.content_service_pb2 import ImportDocument
 from rookery_core.errors import RookeryError
-from rookery_server.services.importing import documents
+from rookery_server.services.importing import documents, import_checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,38 +32,41 @@ BULK_DOCUMENTS = 8
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A document to be read, with everything that reading it needs from outside."""
+class Task(NamedTuple):
+    """A document to be read. Task and answer travel between processes: bytes and tuples do so at little cost."""
 
-    format: int
-    raw: bytes
-    marks: documents.Marks
+    head: bytes
+    """The encoded ``ImportDocument`` without its data."""
+    raw: bytes | None
+    """Its bytes, wherever they came from; None if it has none at all."""
     item_id: bytes
     blob_id: bytes
-    now: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A document that was read, or why it can not be."""
 
     sha256: bytes
+    """Of its bytes."""
     document: documents.PreparedDocument | None
     error: RookeryError | None
 
 
-def read_all(tasks: Sequence[Task]) -> list[Answer]:
-    """Reads documents, one after the other. What a worker runs."""
-    return [_read(task) for task in tasks]
+def read_all(tasks: Sequence[Task], limit: int, now: int) -> list[Answer]:
+    """Checks and reads documents, one after the other. What a worker runs.
+
+    ``limit`` is the most bytes of a document, ``now`` the time in microseconds.
+    """
+    return [_read(task, limit, now) for task in tasks]
 
 
-def _read(task: Task) -> Answer:
-    sha256 = hashlib.sha256(task.raw).digest()
+def _read(task: Task, limit: int, now: int) -> Answer:
+    raw = task.raw or b""
+    sha256 = hashlib.sha256(raw).digest()
+    head = ImportDocument.FromString(task.head)
     try:
-        document = documents.read(
-            task.format, task.raw, task.marks, item_id=task.item_id, sha256=sha256, now=task.now, blob_id=task.blob_id
-        )
+        marks = import_checks.check(head, task.raw, limit=limit, now=now)
+        document = documents.read(head.format, raw, marks, item_id=task.item_id, sha256=sha256, now=now, blob_id=task.blob_id)
     except RookeryError as error:
         return Answer(sha256, None, error)
     return Answer(sha256, document, None)
@@ -77,15 +80,15 @@ class DocumentReaders:
         self._pool: ProcessPoolExecutor | None = None
         self._ready: Future[int] | None = None
 
-    async def read(self, tasks: Sequence[Task]) -> list[Answer]:
-        """The answers, in the order of the tasks."""
+    async def read(self, tasks: Sequence[Task], limit: int, now: int) -> list[Answer]:
+        """What ``read_all`` gives."""
         if len(tasks) >= BULK_DOCUMENTS and self._warm():
             try:
-                return await asyncio.wrap_future(self._submit(tasks))
+                return await asyncio.wrap_future(self._submit(tasks, limit, now))
             except BrokenProcessPool:
                 _log.exception("the workers that read documents ended; new ones are started")
                 self._pool = self._ready = None
-        return await asyncio.to_thread(read_all, tasks)
+        return await asyncio.to_thread(read_all, tasks, limit, now)
 
     def close(self) -> None:
         """Ends the workers."""
@@ -93,10 +96,10 @@ class DocumentReaders:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _submit(self, tasks: Sequence[Task]) -> Future[list[Answer]]:
+    def _submit(self, tasks: Sequence[Task], limit: int, now: int) -> Future[list[Answer]]:
         if self._pool is None:
             raise BrokenProcessPool("there are no workers")
-        return self._pool.submit(read_all, tasks)
+        return self._pool.submit(read_all, tasks, limit, now)
 
     def _warm(self) -> bool:
         """Whether the workers are there; the first call has them started, which takes about a second."""

@@ -11,21 +11,20 @@ import asyncio
 import hashlib
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from rookery.v1.content_service_pb2 import ImportRequest
-from rookery_core.errors import InvalidArgument, RookeryError
+from rookery.v1.content_service_pb2 import ImportDocument
+from rookery_core.errors import RookeryError
 from rookery_server.services.content.blobs import BlobStore
 from rookery_server.services.importing.document_readers import Task
 from rookery_server.services.importing.import_commit import Member, Outcome, Refusal, commit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
     from rookery_server.services.caller import Caller
-    from rookery_server.services.importing import documents
     from rookery_server.services.importing.document_readers import Answer, DocumentReaders
     from rookery_server.store.database import Database
 
@@ -36,58 +35,84 @@ BATCHES_AT_ONCE = 2
 _LaneKey = tuple["Caller", bytes]
 
 
-@dataclass(slots=True)
-class Waiting:
-    """A document that waits for its turn."""
+class Asked(NamedTuple):
+    """A document that is to be imported."""
 
-    request: ImportRequest
-    raw: bytes
-    marks: documents.Marks
-    refusal: Refusal | None
+    head: ImportDocument
+    """The document without its data."""
+    encoded: bytes
+    """The head, encoded: the same bytes for the same head."""
+    raw: bytes | None
+    """The document's bytes, wherever they came from; None if it has none at all."""
+    refusal: Refusal | None = None
+    """Why there are no bytes, where they could not be fetched."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the document."""
+        return len(self.raw or b"")
+
+
+def carried(document: ImportDocument) -> Asked:
+    """A document that comes with its data, or with nothing."""
+    stripped = ImportDocument()
+    stripped.CopyFrom(document)
+    stripped.ClearField("data")
+    return uploaded(stripped, document.data if document.HasField("data") else None)
+
+
+def uploaded(head: ImportDocument, raw: bytes | None, refusal: Refusal | None = None) -> Asked:
+    """A document whose bytes come from elsewhere, or the reason why they can not be had.
+
+    The head is decoded anew: a message that came with others keeps all of these in memory.
+    """
+    encoded = head.SerializeToString(deterministic=True)
+    return Asked(ImportDocument.FromString(encoded), encoded, raw, refusal)
+
+
+class _Waiting(NamedTuple):
+    asked: Asked
     future: asyncio.Future[Outcome]
 
 
 @dataclass(slots=True)
 class _Lane:
-    waiting: deque[Waiting] = field(default_factory=deque)
+    waiting: deque[_Waiting] = field(default_factory=deque)
     running: int = 0
 
 
 class ImportBatches:
     """Gathers documents and imports them. Belongs to one event loop."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, readers: DocumentReaders) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, readers: DocumentReaders, *, max_message_bytes: int) -> None:
         self._database = database
         self._readers = readers
         self._clock = clock
         self._ids = ids
+        self._limit = max_message_bytes
         self._blobs = BlobStore(database, clock)
         self._lanes: dict[_LaneKey, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def submit(
-        self,
-        caller: Caller,
-        request: ImportRequest,
-        raw: bytes,
-        marks: documents.Marks,
-        refusal: Refusal | None = None,
-    ) -> asyncio.Future[Outcome]:
-        """Queues a document; ``raw`` are its bytes, wherever they came from; ``refusal`` is why there are none.
+    def submit(self, caller: Caller, mailbox_uid: bytes, documents: Iterable[Asked]) -> list[asyncio.Future[Outcome]]:
+        """Queues documents for one mailbox.
 
-        The future gives its outcome once that is durable. It raises what happened to the whole batch (no such mailbox, the
-        database's own errors), never another document's error.
+        Each future gives its document's outcome once that is durable. It raises what happened to the whole batch (no such
+        mailbox, the database's own errors), never another document's error.
         """
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        key = (caller, request.mailbox_id)
+        loop = asyncio.get_running_loop()
+        key = (caller, mailbox_uid)
         lane = self._lanes.setdefault(key, _Lane())
-        lane.waiting.append(Waiting(request, raw, marks, refusal, future))
-        if lane.running < BATCHES_AT_ONCE:
+        futures: list[asyncio.Future[Outcome]] = []
+        for asked in documents:
+            futures.append(loop.create_future())
+            lane.waiting.append(_Waiting(asked, futures[-1]))
+        while lane.running < BATCHES_AT_ONCE:
             lane.running += 1
-            task = asyncio.get_running_loop().create_task(self._serve(key, lane))
+            task = loop.create_task(self._serve(key, lane))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return future
+        return futures
 
     async def _serve(self, key: _LaneKey, lane: _Lane) -> None:
         caller, mailbox_uid = key
@@ -99,10 +124,10 @@ class ImportBatches:
             if not lane.running and not lane.waiting:
                 self._lanes.pop(key, None)
 
-    async def _import(self, caller: Caller, mailbox_uid: bytes, batch: list[Waiting]) -> None:
+    async def _import(self, caller: Caller, mailbox_uid: bytes, batch: list[_Waiting]) -> None:
         now = self._clock.micros()
         try:
-            members = await self._read(batch, now)
+            members = await self._read(batch, mailbox_uid, now)
             await self._blobs.stage([member.document.blob for member in members if member.document and member.document.blob])
             outcomes = await self._database.write(lambda transaction: commit(transaction, caller, mailbox_uid, members, now))
         except RookeryError as error:
@@ -122,47 +147,42 @@ class ImportBatches:
                 if not waiting.future.done():
                     waiting.future.set_result(outcome)
 
-    async def _read(self, batch: Sequence[Waiting], now: int) -> list[Member]:
-        item_ids = [waiting.request.item_id or self._ids.new() for waiting in batch]
-        readable = [index for index, waiting in enumerate(batch) if waiting.refusal is None]
-        tasks = [
-            Task(batch[index].request.format, batch[index].raw, batch[index].marks, item_ids[index], self._ids.new(), now)
-            for index in readable
+    async def _read(self, batch: Sequence[_Waiting], mailbox_uid: bytes, now: int) -> list[Member]:
+        tasks = [Task(asked.encoded, asked.raw, asked.head.item_id or self._ids.new(), self._ids.new()) for asked, _ in batch]
+        readable = [task for task, (asked, _) in zip(tasks, batch, strict=True) if asked.refusal is None]
+        answers = iter(await self._readers.read(readable, self._limit, now))
+        return [
+            _member(asked, task, mailbox_uid, next(answers) if asked.refusal is None else None)
+            for task, (asked, _) in zip(tasks, batch, strict=True)
         ]
-        answers = dict(zip(readable, await self._readers.read(tasks), strict=True))
-        return [_member(waiting, item_ids[index], answers.get(index)) for index, waiting in enumerate(batch)]
 
 
-def _member(waiting: Waiting, item_id: bytes, answer: Answer | None) -> Member:
-    sha256 = answer.sha256 if answer is not None else hashlib.sha256(waiting.raw).digest()
-    member = Member(waiting.request, item_id, _request_hash(waiting.request, sha256), sha256, refusal=waiting.refusal)
-    if answer is not None:
-        member.document = answer.document
-        if error := answer.error:
-            member.refusal = Refusal(error, definitive=error.definitive and not isinstance(error, InvalidArgument))
-    return member
+def _member(asked: Asked, task: Task, mailbox_uid: bytes, answer: Answer | None) -> Member:
+    sha256 = answer.sha256 if answer is not None else b""
+    refusal = asked.refusal
+    if answer is not None and answer.error is not None:
+        refusal = Refusal(answer.error, definitive=False)
+    request_hash = _request_hash(mailbox_uid, asked.encoded, b"" if asked.head.HasField("upload_id") else sha256)
+    return Member(asked.head, task.item_id, request_hash, sha256, answer.document if answer is not None else None, refusal)
 
 
-def _take(waiting: deque[Waiting]) -> list[Waiting]:
-    batch = [waiting.popleft()]
-    size = len(batch[0].raw)
-    while waiting and len(batch) < BATCH_DOCUMENTS and size + len(waiting[0].raw) <= BATCH_BYTES:
+def _take(waiting: deque[_Waiting]) -> list[_Waiting]:
+    batch: list[_Waiting] = []
+    size = 0
+    while waiting and len(batch) < BATCH_DOCUMENTS:
+        size += waiting[0].asked.size
+        if batch and size > BATCH_BYTES:
+            break
         batch.append(waiting.popleft())
-        size += len(batch[-1].raw)
     return batch
 
 
-def _request_hash(request: ImportRequest, sha256: bytes) -> bytes:
-    """What tells a repeat from another request, without encoding the document again. An upload stands for its bytes."""
-    head = ImportRequest()
-    head.CopyFrom(request)
-    if head.HasField("data"):
-        head.ClearField("data")
-        return hashlib.sha256(b"item.import\0" + head.SerializeToString(deterministic=True) + sha256).digest()
-    return hashlib.sha256(b"item.import\0" + head.SerializeToString(deterministic=True)).digest()
+def _request_hash(mailbox_uid: bytes, head: bytes, sha256: bytes) -> bytes:
+    """What tells a repeat from another request, without looking at the document again. An upload stands for its bytes."""
+    return hashlib.sha256(b"item.import\0%d\0%b%b%b" % (len(mailbox_uid), mailbox_uid, head, sha256)).digest()
 
 
-def _fail(batch: Sequence[Waiting], error: Exception) -> None:
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
     for waiting in batch:
         if not waiting.future.done():
             waiting.future.set_exception(error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rookery.v1 import content_service_pb2, item_pb2
-from rookery.v1.content_service_pb2 import ImportResponse
+from rookery.v1 import item_pb2
+from rookery.v1.content_service_pb2 import ImportResult
 from rookery_core.errors import AlreadyExists, InvalidArgument, RookeryError
 from rookery_server.services import access, operations
 from rookery_server.services.change import MailboxChange
@@ -19,6 +19,7 @@ from rookery_server.store import item_blobs, items, ledger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rookery.v1.content_service_pb2 import ImportDocument
     from rookery_server.services.caller import Caller
     from rookery_server.services.importing.documents import PreparedDocument
     from rookery_server.store.database import Transaction
@@ -37,7 +38,8 @@ class Refusal:
 class Member:
     """A document of a batch. Either ``document`` or ``refusal`` is set."""
 
-    request: content_service_pb2.ImportRequest
+    head: ImportDocument
+    """The document as it was asked for, without its data."""
     item_id: bytes
     """Minted by the client, or by the server before the transaction."""
     request_hash: bytes
@@ -51,7 +53,7 @@ class Member:
 class Outcome:
     """What became of a document."""
 
-    response: ImportResponse
+    result: ImportResult
     """Without ``error``: that is for whoever sends it."""
     error: RookeryError | None = None
 
@@ -72,9 +74,9 @@ class _Batch:
         self._change = change
         self._connection = change.connection
         self._mailbox_id = change.mailbox.id
-        operation_ids = [member.request.operation_id for member in members]
+        operation_ids = [member.head.operation_id for member in members]
         self._known = ledger.find_many(self._connection, change.caller.account_id, operation_ids)
-        minted = [member.item_id for member in members if member.request.item_id]
+        minted = [member.item_id for member in members if member.head.item_id]
         self._taken, self._retired = items.known(self._connection, self._mailbox_id, minted) if minted else (set(), set())
         self._folders: dict[tuple[bytes, int], bytes] = {}
         self._there = self._look_for_existing(members)
@@ -84,21 +86,21 @@ class _Batch:
 
     def take(self, member: Member) -> Outcome:
         """Decides what becomes of one document."""
-        operation_id = member.request.operation_id
+        operation_id = member.head.operation_id
         if member.refusal is not None and not member.refusal.definitive:
             return self._refused(member, member.refusal.error)
         entry = self._known.get(operation_id) or self._entries.get(operation_id)
         if entry is not None:
             return self._replayed(member, entry)
         try:
-            response = self._import(member)
+            result = self._import(member)
         except RookeryError as error:
             if error.definitive and not isinstance(error, InvalidArgument):
                 refusal = operations.encode_refusal(error)
                 self._entries[operation_id] = ledger.Entry(member.request_hash, refusal, None)
             return self._refused(member, error)
-        self._entries[operation_id] = ledger.Entry(member.request_hash, None, response.SerializeToString())
-        return Outcome(response)
+        self._entries[operation_id] = ledger.Entry(member.request_hash, None, result.SerializeToString())
+        return Outcome(result)
 
     def write(self) -> None:
         """Writes what was decided."""
@@ -117,36 +119,36 @@ class _Batch:
 
     def _replayed(self, member: Member, entry: ledger.Entry) -> Outcome:
         try:
-            return Outcome(ImportResponse.FromString(operations.replay(entry, member.request_hash)))
+            return Outcome(ImportResult.FromString(operations.replay(entry, member.request_hash)))
         except RookeryError as error:
             return self._refused(member, error)
 
     def _refused(self, member: Member, error: RookeryError) -> Outcome:
-        response = ImportResponse(operation_id=member.request.operation_id, revision=self._change.current_revision)
-        return Outcome(response, error)
+        result = ImportResult(operation_id=member.head.operation_id, revision=self._change.current_revision)
+        return Outcome(result, error)
 
-    def _import(self, member: Member) -> ImportResponse:
-        request, document = member.request, member.document
+    def _import(self, member: Member) -> ImportResult:
+        head, document = member.head, member.document
         if member.refusal is not None:
             raise member.refusal.error
         if document is None:
             raise ValueError("a document that is not refused was read")
-        folder_id = self._folder(request.folder_id, document.kind)
-        response = ImportResponse(operation_id=request.operation_id, item_id=member.item_id)
+        folder_id = self._folder(head.folder_id, document.kind)
+        result = ImportResult(operation_id=head.operation_id, item_id=member.item_id)
         key = (folder_id, _identity(member, document))
-        if request.skip_existing and key in self._there:
-            response.item_id, response.existed, response.revision = self._there[key], True, self._change.current_revision
-            return response
+        if head.skip_existing and key in self._there:
+            result.item_id, result.existed, result.revision = self._there[key], True, self._change.current_revision
+            return result
         self._require_free(member)
         size = document.item.columns["size_bytes"]
         self._change.require_room(self._size + size)
         self._size += size
-        self._change.begin("item.import", request.operation_id)
-        response.revision = self._change.revision
-        self._new.append((member, NewItem(member.item_id, folder_id, response.revision, document.item)))
+        self._change.begin("item.import", head.operation_id)
+        result.revision = self._change.revision
+        self._new.append((member, NewItem(member.item_id, folder_id, result.revision, document.item)))
         self._taken.add(member.item_id)
         self._there.setdefault(key, member.item_id)
-        return response
+        return result
 
     def _folder(self, folder_id: bytes, kind: int) -> bytes:
         key = (folder_id, 0 if folder_id else kind)
@@ -168,9 +170,9 @@ class _Batch:
         """Live items with the same bytes or UID, by folder, for those documents that ask for it."""
         wanted: dict[bytes, list[bytes | str]] = {}
         for member in members:
-            if member.request.skip_existing and member.document is not None:
+            if member.head.skip_existing and member.document is not None:
                 try:
-                    folder_id = self._folder(member.request.folder_id, member.document.kind)
+                    folder_id = self._folder(member.head.folder_id, member.document.kind)
                 except RookeryError:
                     continue  # it is refused for that when its turn comes
                 wanted.setdefault(folder_id, []).append(_identity(member, member.document))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound
 from rookery_core.rules.ids import require_id
@@ -42,9 +42,23 @@ def link(change: MailboxChange, content: ItemContent, held: Sequence[PartRow]) -
     return rows
 
 
-def relink(change: MailboxChange, before: ItemContent, after: ItemContent, held: Sequence[PartRow]) -> list[dict[str, Any]]:
+class Brought(NamedTuple):
+    """An attachment of another version of the item, under a new id."""
+
+    attachment: Attachment
+    part: PartRow
+    """Its bytes, under the new id too."""
+
+
+def relink(
+    change: MailboxChange,
+    before: ItemContent,
+    after: ItemContent,
+    held: Sequence[PartRow],
+    brought: Sequence[Brought] = (),
+) -> list[dict[str, Any]]:
     """``link`` for an update: attachments kept by id keep what the server knows of them."""
-    known = {attachment.id: attachment for attachment in before.attachments}
+    known = {attachment.id: attachment for attachment in (*before.attachments, *(each.attachment for each in brought))}
     seen: set[int] = set()
     for index, attachment in enumerate(after.attachments):
         field = f"item.content.attachments[{index}].id"
@@ -58,7 +72,7 @@ def relink(change: MailboxChange, before: ItemContent, after: ItemContent, held:
         seen.add(attachment.id)
         attachment.size_bytes, attachment.is_message, attachment.sha256 = kept.size_bytes, kept.is_message, kept.sha256
     after.next_attachment_id = max([before.next_attachment_id, *(number + 1 for number in known)], default=1)
-    return link(change, after, held)
+    return link(change, after, [*held, *(each.part for each in brought)])
 
 
 def _uploaded(change: MailboxChange, attachment: Attachment, field: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from rookery_server.services.items.item_reading import require_ids
 from rookery_server.store import items
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rookery_server.services.caller import Caller
     from rookery_server.services.change import MailboxChange
     from rookery_server.services.operations import Operations
@@ -26,26 +28,32 @@ class ItemMarks:
 
     async def set_item_state(self, caller: Caller, request: item_service_pb2.SetItemStateRequest) -> bytes:
         """Marks items, in one revision; those that are so already get none. The encoded SetItemStateResponse."""
-        _require_some_change(request)
-        wanted = require_ids(request.item_ids)
-        validation.validate_follow_up(request.follow_up, "follow_up")
-        added = names.categories(list(request.add_categories), "add_categories")
-        removed = {names.key(name) for name in request.remove_categories}
-
-        def work(change: MailboxChange) -> item_service_pb2.SetItemStateResponse:
-            found = items.marks(change.connection, change.mailbox.id, wanted)
-            live = {item_id: row for item_id, row in found.items() if row.life == items.LIVE}
-            states = {item_id: _marked(row.state, request, added, removed) for item_id, row in live.items()}
-            changed = {item_id: state for item_id, state in states.items() if state is not None}
-            if changed:
-                _write(change, {item_id: live[item_id] for item_id in changed}, changed)
-            return item_service_pb2.SetItemStateResponse(
-                changed=len(changed),
-                missing_ids=[item_id for item_id in wanted if item_id not in live],
-                revision=change.current_revision,
-            )
-
+        work = plan(request)
         return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.set_state", request, work)
+
+
+def plan(request: item_service_pb2.SetItemStateRequest) -> Callable[[MailboxChange], item_service_pb2.SetItemStateResponse]:
+    """Checks a request to mark items; gives the work."""
+    _require_some_change(request)
+    wanted = require_ids(request.item_ids)
+    validation.validate_follow_up(request.follow_up, "follow_up")
+    added = names.categories(list(request.add_categories), "add_categories")
+    removed = {names.key(name) for name in request.remove_categories}
+
+    def work(change: MailboxChange) -> item_service_pb2.SetItemStateResponse:
+        found = items.marks(change.connection, change.mailbox.id, wanted)
+        live = {item_id: row for item_id, row in found.items() if row.life == items.LIVE}
+        states = {item_id: _marked(row.state, request, added, removed) for item_id, row in live.items()}
+        changed = {item_id: state for item_id, state in states.items() if state is not None}
+        if changed:
+            _write(change, {item_id: live[item_id] for item_id in changed}, changed)
+        return item_service_pb2.SetItemStateResponse(
+            changed=len(changed),
+            missing_ids=[item_id for item_id in wanted if item_id not in live],
+            revision=change.current_revision,
+        )
+
+    return work
 
 
 def _require_some_change(request: item_service_pb2.SetItemStateRequest) -> None:

@@ -17,7 +17,7 @@ from rookery_server.store import blobs, item_blobs, item_contents, items
 from rookery_server.store.folders import take_uids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rookery_core.rules.ids import Ids
     from rookery_server.services.caller import Caller
@@ -55,48 +55,68 @@ class ItemPlaces:
 
     async def move_items(self, caller: Caller, request: item_service_pb2.MoveItemsRequest) -> bytes:
         """Moves items, in one revision; those that are there already get none. The encoded MoveItemsResponse."""
-        wanted = require_ids(request.item_ids)
+        move_into = plan_move(request)
 
         def work(change: MailboxChange) -> item_service_pb2.MoveItemsResponse:
-            target = folders.require(change.connection, change.mailbox.id, request.folder_id)
-            found = items.places(change.connection, change.mailbox.id, wanted)
-            live = [found[item_id] for item_id in wanted if item_id in found and found[item_id].life == items.LIVE]
-            leaving = [row for row in live if row.folder_id != target.id]
-            if leaving:
-                move(change, leaving, target.id)
-            present = {row.id for row in live}
-            return item_service_pb2.MoveItemsResponse(
-                moved=len(leaving),
-                missing_ids=[item_id for item_id in wanted if item_id not in present],
-                revision=change.current_revision,
-            )
+            return move_into(change, folders.require(change.connection, change.mailbox.id, request.folder_id).id)
 
         return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.move", request, work)
 
     async def copy_items(self, caller: Caller, request: item_service_pb2.CopyItemsRequest) -> bytes:
         """Copies items, in one revision; blobs are shared, not copied. The encoded CopyItemsResponse."""
-        wanted = require_ids(request.item_ids)
-        _require_fitting(request.new_ids, request.item_ids)
-        minted = [require_minted(item_id, "new_ids") for item_id in request.new_ids] or [self._ids.new() for _ in wanted]
-        if len(set(minted)) != len(minted):
-            raise InvalidArgument("FIELD_INVALID", "new_ids holds an id twice", field="new_ids")
-        copy_of = dict(zip(wanted, minted, strict=True))
+        copy_into = plan_copy(request, self._ids)
 
         def work(change: MailboxChange) -> item_service_pb2.CopyItemsResponse:
-            target = folders.require(change.connection, change.mailbox.id, request.folder_id)
-            sources = {row["id"]: row for row in items.columns(change.connection, change.mailbox.id, wanted)}
-            live = [item_id for item_id in wanted if item_id in sources and sources[item_id]["life"] == items.LIVE]
-            if live:
-                item_writer.require_free_ids(change, [copy_of[item_id] for item_id in live])
-                change.require_room(sum(sources[item_id]["size_bytes"] for item_id in live))
-                _copy(change, [sources[item_id] for item_id in live], copy_of, target.id)
-            return item_service_pb2.CopyItemsResponse(
-                copies=[item_service_pb2.CopyItemsResponse.Copy(source_id=item_id, item_id=copy_of[item_id]) for item_id in live],
-                missing_ids=[item_id for item_id in wanted if item_id not in set(live)],
-                revision=change.current_revision,
-            )
+            return copy_into(change, folders.require(change.connection, change.mailbox.id, request.folder_id).id)
 
         return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.copy", request, work)
+
+
+def plan_move(request: item_service_pb2.MoveItemsRequest) -> Callable[[MailboxChange, bytes], item_service_pb2.MoveItemsResponse]:
+    """Checks a request to move items; gives the work, which is told the live folder that they go to."""
+    wanted = require_ids(request.item_ids)
+
+    def work(change: MailboxChange, folder_id: bytes) -> item_service_pb2.MoveItemsResponse:
+        found = items.places(change.connection, change.mailbox.id, wanted)
+        live = [found[item_id] for item_id in wanted if item_id in found and found[item_id].life == items.LIVE]
+        leaving = [row for row in live if row.folder_id != folder_id]
+        if leaving:
+            move(change, leaving, folder_id)
+        present = {row.id for row in live}
+        return item_service_pb2.MoveItemsResponse(
+            moved=len(leaving),
+            missing_ids=[item_id for item_id in wanted if item_id not in present],
+            revision=change.current_revision,
+        )
+
+    return work
+
+
+def plan_copy(
+    request: item_service_pb2.CopyItemsRequest, ids: Ids
+) -> Callable[[MailboxChange, bytes], item_service_pb2.CopyItemsResponse]:
+    """Checks a request to copy items; gives the work, which is told the live folder that the copies go to."""
+    wanted = require_ids(request.item_ids)
+    _require_fitting(request.new_ids, request.item_ids)
+    minted = [require_minted(item_id, "new_ids") for item_id in request.new_ids] or [ids.new() for _ in wanted]
+    if len(set(minted)) != len(minted):
+        raise InvalidArgument("FIELD_INVALID", "new_ids holds an id twice", field="new_ids")
+    copy_of = dict(zip(wanted, minted, strict=True))
+
+    def work(change: MailboxChange, folder_id: bytes) -> item_service_pb2.CopyItemsResponse:
+        sources = {row["id"]: row for row in items.columns(change.connection, change.mailbox.id, wanted)}
+        live = [item_id for item_id in wanted if item_id in sources and sources[item_id]["life"] == items.LIVE]
+        if live:
+            item_writer.require_free_ids(change, [copy_of[item_id] for item_id in live])
+            change.require_room(sum(sources[item_id]["size_bytes"] for item_id in live))
+            _copy(change, [sources[item_id] for item_id in live], copy_of, folder_id)
+        return item_service_pb2.CopyItemsResponse(
+            copies=[item_service_pb2.CopyItemsResponse.Copy(source_id=item_id, item_id=copy_of[item_id]) for item_id in live],
+            missing_ids=[item_id for item_id in wanted if item_id not in set(live)],
+            revision=change.current_revision,
+        )
+
+    return work
 
 
 def _require_fitting(new_ids: Sequence[bytes], item_ids: Sequence[bytes]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rookery_server.services.caller import NO_ID, Caller
 from rookery_server.services.change import MailboxChange
+from rookery_server.services.failures import Failures
 from rookery_server.services.items.item_removal import purge
 from rookery_server.store import items, mailboxes, retention
 
@@ -35,15 +36,25 @@ class RecoverablePurge:
         self._retention = retention_seconds * 1_000_000
 
     async def purge(self) -> int:
-        """Purges what is due, 20,000 items at most; gives how many."""
+        """Purges what is due, 20,000 items at most; gives how many.
+
+        A mailbox that fails does not hold up the others, however much is due there; its failure is raised after them.
+        """
         done = 0
+        failures = Failures("purge recoverable items")
+        failed: set[int] = set()
         for _ in range(_STEPS):
             before = self._clock.micros() - self._retention
-            due = await self._database.read(partial(_due, before=before))
-            for mailbox_uid, item_ids in due.items():
-                done += await self._purge(mailbox_uid, item_ids, before)
+            due = await self._database.read(partial(_due, before=before, but=frozenset(failed)))
+            for (number, mailbox_uid), item_ids in due.items():
+                purged = await failures.attempt(self._purge(mailbox_uid, item_ids, before), number)
+                if purged is None:
+                    failed.add(number)
+                else:
+                    done += purged
             if not due:
                 break
+        failures.raise_first()
         return done
 
     async def _purge(self, mailbox_uid: bytes, item_ids: list[bytes], before: int) -> int:
@@ -66,10 +77,10 @@ class RecoverablePurge:
         return await self._database.write(work)
 
 
-def _due(connection: Connection, before: int) -> dict[bytes, list[bytes]]:
-    """The items whose time is over, some of them, by mailbox uid."""
+def _due(connection: Connection, before: int, but: frozenset[int]) -> dict[tuple[int, bytes], list[bytes]]:
+    """The items whose time is over, some of them, by mailbox (number and uid)."""
     found: dict[int, list[bytes]] = defaultdict(list)
-    for number, item_id in items.recoverable_before(connection, before, _STEP):
+    for number, item_id in retention.due(connection, before, _STEP, but=but):
         found[number].append(item_id)
     uids = retention.uids(connection, list(found))
-    return {uids[number]: item_ids for number, item_ids in found.items() if number in uids}
+    return {(number, uids[number]): item_ids for number, item_ids in found.items() if number in uids}

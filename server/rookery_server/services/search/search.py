@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.internal.v1.packed_pb2 import PackedSearchResponse
-from rookery.v1.restriction_pb2 import Restriction
 from rookery.v1.search_service_pb2 import SearchRequest
 from rookery_core.rules import restrictions, search_query
+from rookery_core.rules.search_numbers import NUMBERS
 from rookery_server.services import access
 from rookery_server.services.items import item_reading
 from rookery_server.services.search.search_page import Found, Page
-from rookery_server.store import search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from rookery_core.rules.clock import Clock
-    from rookery_core.rules.search_query import Query
     from rookery_server.services.caller import Caller
     from rookery_server.services.page_tokens import PageTokens
     from rookery_server.services.search.indexer import Indexer
@@ -50,11 +48,14 @@ class SearchService:
         """
         began = self._clock.micros()
         query = search_query.parse(request.query)
-        restriction = _together(request, query)
+        own = request.restriction if request.HasField("restriction") else None
+        if own is not None:
+            restrictions.validate(own)
+        restriction = search_query.together(query, own)
         wanted = item_reading.page_size(request.page_size)
         digest = self._page_tokens.digest(caller, request.mailbox_id, _without_page(request))
         token = self._page_tokens.decode(request.page_token, digest)
-        page = Page(request, query, restriction, wanted, search.NUMBERS if token is None else token.number)
+        page = Page(request, query, restriction, wanted, NUMBERS if token is None else token.number)
 
         def waits(until: int) -> Callable[[], bool]:
             return lambda: self._clock.micros() - began < until
@@ -79,14 +80,3 @@ def _without_page(request: SearchRequest) -> SearchRequest:
     query.ClearField("page_token")
     query.ClearField("page_size")
     return query
-
-
-def _together(request: SearchRequest, query: Query) -> Restriction | None:
-    """What the request and its query ask of the items themselves."""
-    conditions = list(query.conditions)
-    if request.HasField("restriction"):
-        restrictions.validate(request.restriction)
-        conditions.append(request.restriction)
-    together = Restriction()
-    getattr(together, "and").operands.extend(conditions)
-    return together if conditions else None

@@ -6,12 +6,12 @@ import heapq
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from rookery_core.rules import search_query
+from rookery_core.rules import folder_tree, search_query
+from rookery_core.rules.search_numbers import number_at
 from rookery_server.services.items import item_reading
 from rookery_server.services.items.item_matching import Matcher
-from rookery_server.services.search import indexer, search_folders
-from rookery_server.store import restriction_sql, search
-from rookery_server.store.search_terms import number_at
+from rookery_server.services.search import indexer
+from rookery_server.store import folders, restriction_sql, search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ class Page:
 
     def find(self, connection: Connection, mailbox_id: int, revision: int, more: Callable[[], bool]) -> Found:
         """The page; ``more()`` says whether there is time to look through what is not indexed up to the mailbox's revision."""
-        folder_ids = search_folders.chosen(connection, mailbox_id, self._request.folder_ids, self._query.folders)
+        folder_ids = folder_tree.searched(folders.list_all(connection, mailbox_id), self._request.folder_ids, self._query.folders)
         unindexed = self._look_through(connection, mailbox_id, revision, more)
         indexed = (hit for hit in self._indexed(connection, mailbox_id) if hit[1] not in unindexed.ids)
         hits = islice(heapq.merge(indexed, unindexed.hits, key=lambda hit: -hit[0]), HIT_BUDGET)

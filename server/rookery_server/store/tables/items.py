@@ -109,10 +109,11 @@ departure = Table(
     metadata,
     Column("mailbox_id", BigInteger, primary_key=True),
     Column("item_id", Id, primary_key=True),
-    Column("folder_id", Id, primary_key=True),
+    Column("folder_id", Id, primary_key=True),  # 16 zero bytes: the item was recoverable, in no folder
     Column("revision", BigInteger, nullable=False),  # the latest at which the item left the folder
     Column("uid", BigInteger, nullable=False),  # the uid it had there
-    Column("reason", SmallInteger, nullable=False),  # 1 moved, 2 made recoverable, 3 purged
+    Column("reason", SmallInteger, nullable=False),  # 1 moved, 2 made recoverable, 3 purged, 4 restored
+    Column("created", BigInteger, nullable=False, server_default=text("0")),  # the item's: of later ones a device needs no word
     Index("ix_departure_revision", "mailbox_id", "revision"),
 )
 
@@ -134,6 +135,7 @@ conflict = Table(
     Column("units", Text, nullable=False),  # the merge units that lost, joined by commas
     Column("revision", BigInteger, nullable=False),
     Column("created", BigInteger, nullable=False),
+    Column("summary", Bytes, nullable=False, server_default=text("''")),  # of the version that lost
     Index("ix_conflict_revision", "mailbox_id", "revision"),
 )
 

@@ -19,6 +19,9 @@ mailbox = Table(
     Column("used_bytes", BigInteger, nullable=False),  # live and recoverable items
     Column("item_count", BigInteger, nullable=False),  # live items
     Column("folder_count", Integer, nullable=False),
+    # Of the backup that the mailbox was restored from; 0 for none.
+    Column("backup_revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("backup_time", BigInteger, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,  # a removed mailbox's number never comes back: old keys can not meet a new mailbox
 )
 

@@ -11,7 +11,10 @@ A test holds each twin against its public message.
 from collections import abc as abc
 from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
+from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
+from rookery.v1 import folder_pb2 as folder_pb2
+from rookery.v1 import sync_pb2 as sync_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -174,6 +177,330 @@ class PackedSearchResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["incomplete", b"incomplete", "items", b"items", "next_page_token", b"next_page_token", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PackedSyncItem(message.Message):
+    """rookery.v1.SyncItem."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: builtins.int
+    CONTENT_ENCODING_FIELD_NUMBER: builtins.int
+    CONTENT_FIELD_NUMBER: builtins.int
+    EXTENT_FIELD_NUMBER: builtins.int
+    FILL_KEY_FIELD_NUMBER: builtins.int
+    content_encoding: builtins.int
+    content: builtins.bytes
+    extent: builtins.int
+    fill_key: builtins.int
+    @builtins.property
+    def item(self) -> PackedItem: ...
+    def __init__(
+        self,
+        *,
+        item: PackedItem | None = ...,
+        content_encoding: builtins.int = ...,
+        content: builtins.bytes = ...,
+        extent: builtins.int = ...,
+        fill_key: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["content", b"content", "content_encoding", b"content_encoding", "extent", b"extent", "fill_key", b"fill_key", "item", b"item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PackedItemChange(message.Message):
+    """rookery.v1.ItemChange."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    STATE_FIELD_NUMBER: builtins.int
+    PLACE_FIELD_NUMBER: builtins.int
+    item_id: builtins.bytes
+    revision: builtins.int
+    state: builtins.bytes
+    @builtins.property
+    def place(self) -> sync_pb2.ItemPlace: ...
+    def __init__(
+        self,
+        *,
+        item_id: builtins.bytes = ...,
+        revision: builtins.int = ...,
+        state: builtins.bytes | None = ...,
+        place: sync_pb2.ItemPlace | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["_state", b"_state", "place", b"place", "state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_state", b"_state", "item_id", b"item_id", "place", b"place", "revision", b"revision", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__state: _TypeAlias = typing.Literal["state"]  # noqa: Y015
+    _WhichOneofArgType__state: _TypeAlias = typing.Literal["_state", b"_state"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__state) -> _WhichOneofReturnType__state | None: ...
+
+@typing.final
+class PackedPullResponse(message.Message):
+    """rookery.v1.PullResponse."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    FOLDERS_FIELD_NUMBER: builtins.int
+    REMOVED_FOLDERS_FIELD_NUMBER: builtins.int
+    ITEMS_FIELD_NUMBER: builtins.int
+    CHANGES_FIELD_NUMBER: builtins.int
+    REMOVALS_FIELD_NUMBER: builtins.int
+    PROGRESS_FIELD_NUMBER: builtins.int
+    CURSOR_FIELD_NUMBER: builtins.int
+    CAUGHT_UP_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    cursor: builtins.str
+    caught_up: builtins.bool
+    revision: builtins.int
+    epoch: builtins.bytes
+    @builtins.property
+    def folders(self) -> containers.RepeatedCompositeFieldContainer[folder_pb2.Folder]: ...
+    @builtins.property
+    def removed_folders(self) -> containers.RepeatedCompositeFieldContainer[sync_pb2.FolderRemoval]: ...
+    @builtins.property
+    def items(self) -> containers.RepeatedCompositeFieldContainer[PackedSyncItem]: ...
+    @builtins.property
+    def changes(self) -> containers.RepeatedCompositeFieldContainer[PackedItemChange]: ...
+    @builtins.property
+    def removals(self) -> containers.RepeatedCompositeFieldContainer[sync_pb2.ItemRemoval]: ...
+    @builtins.property
+    def progress(self) -> sync_pb2.SyncProgress: ...
+    def __init__(
+        self,
+        *,
+        folders: abc.Iterable[folder_pb2.Folder] | None = ...,
+        removed_folders: abc.Iterable[sync_pb2.FolderRemoval] | None = ...,
+        items: abc.Iterable[PackedSyncItem] | None = ...,
+        changes: abc.Iterable[PackedItemChange] | None = ...,
+        removals: abc.Iterable[sync_pb2.ItemRemoval] | None = ...,
+        progress: sync_pb2.SyncProgress | None = ...,
+        cursor: builtins.str = ...,
+        caught_up: builtins.bool = ...,
+        revision: builtins.int = ...,
+        epoch: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["caught_up", b"caught_up", "changes", b"changes", "cursor", b"cursor", "epoch", b"epoch", "folders", b"folders", "items", b"items", "progress", b"progress", "removals", b"removals", "removed_folders", b"removed_folders", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PackedPullBatchResponse(message.Message):
+    """rookery.v1.PullBatchResponse."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def batch(self) -> PackedPullResponse: ...
+    def __init__(
+        self,
+        *,
+        batch: PackedPullResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PackedReconcileResponse(message.Message):
+    """rookery.v1.ReconcileResponse."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DIFFERING_RANGES_FIELD_NUMBER: builtins.int
+    UNREAD_RANGES_FIELD_NUMBER: builtins.int
+    UNREAD_LEAVES_FIELD_NUMBER: builtins.int
+    ITEMS_FIELD_NUMBER: builtins.int
+    REMOVALS_FIELD_NUMBER: builtins.int
+    FOLDERS_FIELD_NUMBER: builtins.int
+    CURSOR_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    BACKUP_REVISION_FIELD_NUMBER: builtins.int
+    BACKUP_TIME_FIELD_NUMBER: builtins.int
+    cursor: builtins.str
+    revision: builtins.int
+    epoch: builtins.bytes
+    backup_revision: builtins.int
+    @builtins.property
+    def differing_ranges(self) -> containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    @builtins.property
+    def unread_ranges(self) -> containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    @builtins.property
+    def unread_leaves(self) -> containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    @builtins.property
+    def items(self) -> containers.RepeatedCompositeFieldContainer[PackedSyncItem]: ...
+    @builtins.property
+    def removals(self) -> containers.RepeatedCompositeFieldContainer[sync_pb2.ItemRemoval]: ...
+    @builtins.property
+    def folders(self) -> containers.RepeatedCompositeFieldContainer[folder_pb2.Folder]: ...
+    @builtins.property
+    def backup_time(self) -> timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        differing_ranges: abc.Iterable[builtins.int] | None = ...,
+        unread_ranges: abc.Iterable[builtins.int] | None = ...,
+        unread_leaves: abc.Iterable[builtins.int] | None = ...,
+        items: abc.Iterable[PackedSyncItem] | None = ...,
+        removals: abc.Iterable[sync_pb2.ItemRemoval] | None = ...,
+        folders: abc.Iterable[folder_pb2.Folder] | None = ...,
+        cursor: builtins.str = ...,
+        revision: builtins.int = ...,
+        epoch: builtins.bytes = ...,
+        backup_revision: builtins.int = ...,
+        backup_time: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["backup_time", b"backup_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["backup_revision", b"backup_revision", "backup_time", b"backup_time", "cursor", b"cursor", "differing_ranges", b"differing_ranges", "epoch", b"epoch", "folders", b"folders", "items", b"items", "removals", b"removals", "revision", b"revision", "unread_leaves", b"unread_leaves", "unread_ranges", b"unread_ranges"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SyncCursor(message.Message):
+    """What a cursor holds. It is sealed: a device carries it and can not change it."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    @typing.final
+    class Window(message.Message):
+        """A window, in microseconds since 1970."""
+
+        DESCRIPTOR: descriptor.Descriptor
+
+        MAIL_SINCE_FIELD_NUMBER: builtins.int
+        EVENTS_FROM_FIELD_NUMBER: builtins.int
+        EVENTS_UNTIL_FIELD_NUMBER: builtins.int
+        mail_since: builtins.int
+        events_from: builtins.int
+        events_until: builtins.int
+        def __init__(
+            self,
+            *,
+            mail_since: builtins.int | None = ...,
+            events_from: builtins.int | None = ...,
+            events_until: builtins.int | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = typing.Literal["_events_from", b"_events_from", "_events_until", b"_events_until", "_mail_since", b"_mail_since", "events_from", b"events_from", "events_until", b"events_until", "mail_since", b"mail_since"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["_events_from", b"_events_from", "_events_until", b"_events_until", "_mail_since", b"_mail_since", "events_from", b"events_from", "events_until", b"events_until", "mail_since", b"mail_since"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__events_from: _TypeAlias = typing.Literal["events_from"]  # noqa: Y015
+        _WhichOneofArgType__events_from: _TypeAlias = typing.Literal["_events_from", b"_events_from"]  # noqa: Y015
+        _WhichOneofReturnType__events_until: _TypeAlias = typing.Literal["events_until"]  # noqa: Y015
+        _WhichOneofArgType__events_until: _TypeAlias = typing.Literal["_events_until", b"_events_until"]  # noqa: Y015
+        _WhichOneofReturnType__mail_since: _TypeAlias = typing.Literal["mail_since"]  # noqa: Y015
+        _WhichOneofArgType__mail_since: _TypeAlias = typing.Literal["_mail_since", b"_mail_since"]  # noqa: Y015
+        @typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__events_from) -> _WhichOneofReturnType__events_from | None: ...
+        @typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__events_until) -> _WhichOneofReturnType__events_until | None: ...
+        @typing.overload
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__mail_since) -> _WhichOneofReturnType__mail_since | None: ...
+
+    @typing.final
+    class Fill(message.Message):
+        """A fill that is not finished: of the items inside the cursor's window and outside `had`."""
+
+        DESCRIPTOR: descriptor.Descriptor
+
+        HAD_FIELD_NUMBER: builtins.int
+        FILL_KEY_FIELD_NUMBER: builtins.int
+        ID_FIELD_NUMBER: builtins.int
+        DONE_FIELD_NUMBER: builtins.int
+        TOTAL_FIELD_NUMBER: builtins.int
+        fill_key: builtins.int
+        """Behind which item it goes on, by (fill_key, id) descending. While a first fill sends the folders there is no fill_key, and `id`
+        is the last folder.
+        """
+        id: builtins.bytes
+        done: builtins.int
+        total: builtins.int
+        @builtins.property
+        def had(self) -> SyncCursor.Window:
+            """The window that was filled before; absent in a first fill, which then has everything to send."""
+
+        def __init__(
+            self,
+            *,
+            had: SyncCursor.Window | None = ...,
+            fill_key: builtins.int | None = ...,
+            id: builtins.bytes = ...,
+            done: builtins.int = ...,
+            total: builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = typing.Literal["_fill_key", b"_fill_key", "fill_key", b"fill_key", "had", b"had"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = typing.Literal["_fill_key", b"_fill_key", "done", b"done", "fill_key", b"fill_key", "had", b"had", "id", b"id", "total", b"total"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        _WhichOneofReturnType__fill_key: _TypeAlias = typing.Literal["fill_key"]  # noqa: Y015
+        _WhichOneofArgType__fill_key: _TypeAlias = typing.Literal["_fill_key", b"_fill_key"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__fill_key) -> _WhichOneofReturnType__fill_key | None: ...
+
+    VERSION_FIELD_NUMBER: builtins.int
+    MAILBOX_UID_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: builtins.int
+    SCOPE_DIGEST_FIELD_NUMBER: builtins.int
+    WINDOW_FIELD_NUMBER: builtins.int
+    BASE_FIELD_NUMBER: builtins.int
+    FILL_FIELD_NUMBER: builtins.int
+    TAIL_REVISION_FIELD_NUMBER: builtins.int
+    TAIL_KIND_FIELD_NUMBER: builtins.int
+    TAIL_ID_FIELD_NUMBER: builtins.int
+    version: builtins.int
+    """The layout of this message."""
+    mailbox_uid: builtins.bytes
+    epoch: builtins.bytes
+    account_id: builtins.bytes
+    """The viewer."""
+    scope_digest: builtins.bytes
+    """SHA-256 over folders, kinds and depth of the scope, cut to 16 bytes."""
+    base: builtins.int
+    """What the replica equals but for what came later: every entry of the tail is told against it. It moves on at caught_up only."""
+    tail_revision: builtins.int
+    """Behind which entry the tail goes on: revision, kind of entry, id. 0 at its beginning."""
+    tail_kind: builtins.int
+    tail_id: builtins.bytes
+    @builtins.property
+    def window(self) -> SyncCursor.Window: ...
+    @builtins.property
+    def fill(self) -> SyncCursor.Fill:
+        """Absent when nothing is left to fill."""
+
+    def __init__(
+        self,
+        *,
+        version: builtins.int = ...,
+        mailbox_uid: builtins.bytes = ...,
+        epoch: builtins.bytes = ...,
+        account_id: builtins.bytes = ...,
+        scope_digest: builtins.bytes = ...,
+        window: SyncCursor.Window | None = ...,
+        base: builtins.int = ...,
+        fill: SyncCursor.Fill | None = ...,
+        tail_revision: builtins.int = ...,
+        tail_kind: builtins.int = ...,
+        tail_id: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["fill", b"fill", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account_id", b"account_id", "base", b"base", "epoch", b"epoch", "fill", b"fill", "mailbox_uid", b"mailbox_uid", "scope_digest", b"scope_digest", "tail_id", b"tail_id", "tail_kind", b"tail_kind", "tail_revision", b"tail_revision", "version", b"version", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,143 @@
+"""`changes`: what was done offline and waits to be sent, or was refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rookery_client.cli.json_view import emit, identifier
+from rookery_client.cli.replicas import opened
+from rookery_client.cli.session import Session, pass_session
+from rookery_client.cli.terminal import moment, table, time_text
+from rookery_core.errors import NotFound
+from rookery_core.rules.ids import parse, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rookery.v1.sync_pb2 import PushResult, SyncOperation
+    from rookery_client.replica.replica import Replica
+
+ALL = 1_000_000
+_ALL_BYTES = 1 << 40
+
+_ON_ITEMS = {
+    "set_item_state": "mark",
+    "move_items": "move",
+    "copy_items": "copy",
+    "delete_items": "delete",
+    "restore_items": "restore",
+}
+
+
+def described(operation: SyncOperation) -> str:
+    """What was done, in a few words: "mark 3 items", "create “Milk”"."""
+    action = operation.WhichOneof("action") or ""
+    if action in _ON_ITEMS:
+        count = len(getattr(operation, action).item_ids)
+        return f"{_ON_ITEMS[action]} {count:,} item{'' if count == 1 else 's'}"
+    match action:
+        case "create_item":
+            return f"create “{operation.create_item.item.summary.subject}”"
+        case "update_item":
+            return f"edit {_edited(operation)}"
+        case "create_folder":
+            return f"make folder “{operation.create_folder.folder.name}”"
+        case "update_folder":
+            name = operation.update_folder.folder.name
+            return f"move or rename folder “{name}”" if name else "move folder"
+        case _:
+            return action.replace("_", " ")
+
+
+def change_view(operation: SyncOperation, result: PushResult | None) -> dict[str, Any]:
+    """A change as JSON values; `result` is the answer of the server that refused it."""
+    return {
+        "id": identifier(operation.operation_id),
+        "action": operation.WhichOneof("action"),
+        "description": described(operation),
+        "edited": time_text(operation.edited),
+        "rejected": result is not None,
+        "message": result.error.message if result is not None else None,
+    }
+
+
+@click.group()
+def changes() -> None:
+    """Changes made offline that wait for the next sync, or were refused by the server."""
+
+
+@changes.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_session
+def list_changes(session: Session, as_json: bool) -> None:
+    """List what was refused, and why; then what waits to be sent, in the order in which it was done."""
+    with opened(session) as replica:
+        found = list(_changes(replica))
+    if as_json:
+        emit({"changes": [change_view(*each) for each in found]})
+        return
+    rows = [
+        (
+            moment(operation.edited),
+            described(operation),
+            "waits" if result is None else f"refused: {result.error.message}",
+            text_of(operation.operation_id),
+        )
+        for operation, result in found
+    ]
+    table(["Done", "What", "State", "ID"], rows, cut=["What", "State"], drop=["Done"])
+
+
+@changes.command()
+@click.argument("change_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_session
+def dismiss(session: Session, change_id: str, as_json: bool) -> None:
+    """Forget a change that was refused, or take back one that waits."""
+    wanted = parse(change_id)
+    with opened(session) as replica:
+        if not replica.dismiss(wanted):
+            raise _unknown(change_id)
+    _tell(wanted, "Forgotten.", as_json=as_json)
+
+
+@changes.command()
+@click.argument("change_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_session
+def retry(session: Session, change_id: str, as_json: bool) -> None:
+    """Let a change that was refused wait for the next sync again; it gets another id."""
+    wanted = parse(change_id)
+    with opened(session) as replica:
+        again = replica.retry(wanted)
+    if again is None:
+        raise _unknown(change_id)
+    _tell(again.operation_id, "It waits for the next sync.", as_json=as_json)
+
+
+def _changes(replica: Replica) -> Iterator[tuple[SyncOperation, PushResult | None]]:
+    yield from replica.rejected()
+    for operation in replica.waiting(ALL, _ALL_BYTES):
+        yield operation, None
+
+
+def _edited(operation: SyncOperation) -> str:
+    request = operation.update_item
+    subject = request.item.summary.subject
+    return f"“{subject}”" if subject else ", ".join(request.update_mask.paths) or "lists"
+
+
+def _tell(change_id: bytes, done: str, *, as_json: bool) -> None:
+    if as_json:
+        emit({"id": identifier(change_id)})
+    else:
+        click.echo(done, err=True)
+
+
+def _unknown(change_id: str) -> NotFound:
+    return NotFound("ITEM_NOT_FOUND", f"there is no such change: {change_id} (`rookery changes list` lists them)")
+
+
+COMMANDS = (changes,)

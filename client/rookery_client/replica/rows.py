@@ -1,0 +1,84 @@
+"""From entries of a batch to rows, with as little decoding as can be: a first fill passes through here."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from rookery.v1.item_pb2 import ItemState, ItemSummary
+from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL, CONTENT_EXTENT_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rookery.internal.v1.packed_pb2 import PackedSyncItem
+
+ItemRow = tuple[bytes, bytes, int, int, int, int, int, int, int, bytes, bytes]
+"""``COLUMNS``."""
+COLUMNS = "id, folder_id, kind, revision, content_revision, uid, fill_key, is_read, flag_status, state, summary"
+
+INSERT_ITEM = f"INSERT INTO item ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+UPDATE_ITEM = """UPDATE item SET folder_id = ?, kind = ?, revision = ?, content_revision = ?, uid = ?, fill_key = ?,
+    is_read = ?, flag_status = ?, state = ?, summary = ?"""
+"""To be followed by a condition; takes an ``ItemRow`` without its id."""
+PUT_CONTENT = """INSERT INTO content (item_id, content_revision, extent, encoding, size, used_at, data) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (item_id) DO UPDATE SET content_revision = excluded.content_revision, extent = excluded.extent,
+        encoding = excluded.encoding, size = excluded.size, used_at = excluded.used_at, data = excluded.data
+    WHERE excluded.content_revision > content_revision
+        OR (excluded.content_revision = content_revision AND excluded.extent > extent)"""
+"""Nothing older goes over what is held, and no part over the whole."""
+
+_KIND_TAG = ItemSummary.DESCRIPTOR.fields_by_name["kind"].number << 3
+_CARRIED = frozenset({CONTENT_EXTENT_TEXT, CONTENT_EXTENT_FULL})
+
+
+def kind_of(summary: bytes) -> int:
+    """The kind in an encoded ItemSummary.
+
+    Encoders write fields by number and kind is the first, so it stands in the first two bytes; what begins otherwise is decoded.
+    """
+    if len(summary) > 1 and summary[0] == _KIND_TAG and summary[1] < 0x80:
+        return summary[1]
+    return ItemSummary.FromString(summary).kind
+
+
+@functools.lru_cache(maxsize=1024)
+def marks_of(state: bytes) -> tuple[int, int]:
+    """Whether an encoded ItemState is read, and the status of its flag. Most states of a mailbox are one of a few."""
+    if not state:
+        return 0, 0
+    decoded = ItemState.FromString(state)
+    return int(decoded.read), decoded.follow_up.status
+
+
+def item_rows(entries: Iterable[PackedSyncItem]) -> list[ItemRow]:
+    """Rows of ``item``."""
+    rows: list[ItemRow] = []
+    for entry in entries:
+        item = entry.item
+        state, summary = item.state, item.summary
+        rows.append(
+            (
+                item.id,
+                item.folder_id,
+                kind_of(summary),
+                item.revision,
+                item.content_revision,
+                item.uid,
+                entry.fill_key,
+                *marks_of(state),
+                state,
+                summary,
+            )
+        )
+    return rows
+
+
+def content_rows(entries: Iterable[PackedSyncItem]) -> list[tuple[Any, ...]]:
+    """Rows of ``content`` for those entries that carry one. It counts as used when its item came: old mail is evicted first."""
+    rows: list[tuple[Any, ...]] = []
+    for entry in entries:
+        if entry.extent in _CARRIED:
+            item, data = entry.item, entry.content
+            rows.append((item.id, item.content_revision, entry.extent, entry.content_encoding, len(data), entry.fill_key, data))
+    return rows

@@ -1,0 +1,148 @@
+"""The tables of a replica's file.
+
+Three layers: what the server has (``folder``, ``item``, ``content``, ``attachment``), what was done here (``operation`` and the
+tables beside it), and how the person sees it (``local_folder``, ``local_item``: rows that differ because of operations which
+have not come back yet). Who reads for people reads the views ``shown_folder`` and ``shown_item``.
+
+Ids are 16 raw bytes. Times are microseconds since 1970. Records are encoded as the server sent them.
+"""
+
+from __future__ import annotations
+
+from rookery_core.rules import search_fts5
+
+APPLICATION_ID = 0x526F6F6B
+"""``PRAGMA application_id``: "Rook"."""
+VERSION = 1
+"""``PRAGMA user_version``: a file of another version is not read."""
+
+WAITING, ANSWERED, PASSED, REJECTED = range(4)
+"""``operation.status``. Waiting: to be pushed. Answered: carried out, laid over until the replica has seen what became of it.
+Passed: seen; kept for 14 days, in case the server is restored from a backup. Rejected: not carried out; kept until dismissed."""
+
+LIVE_STATUSES = f"({WAITING}, {ANSWERED})"
+"""The states of operations that lie over the server's rows, as SQL."""
+
+_ITEM_COLUMNS = """
+    folder_id BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    content_revision INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    fill_key INTEGER NOT NULL,
+    is_read INTEGER NOT NULL,
+    flag_status INTEGER NOT NULL,
+    state BLOB NOT NULL,
+    summary BLOB NOT NULL
+"""
+"""What both the server's items and those of the local view have: the columns of ``rookery.v1.Item``, with ``ItemState`` and
+``ItemSummary`` encoded, and what lists filter and sort by."""
+
+TABLES = (
+    # One fact each; see ``facts.py`` for the names.
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID",
+    # rookery.v1.Folder as the server has it.
+    """CREATE TABLE folder (
+        id BLOB PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        contents_revision INTEGER NOT NULL,
+        record BLOB NOT NULL
+    ) WITHOUT ROWID""",
+    # Items as the server has them. Numbers are never given twice, so a search index may name documents by them.
+    f"CREATE TABLE item (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, {_ITEM_COLUMNS})",
+    "CREATE INDEX item_by_folder ON item (folder_id, fill_key DESC, id)",
+    # Numbers of items whose summary or content has changed since they came: what a search index knows of them is old.
+    "CREATE TABLE item_changed (number INTEGER PRIMARY KEY)",
+    # While a fill replaces an older one: items that it has not mentioned yet.
+    "CREATE TABLE item_unseen (id BLOB PRIMARY KEY) WITHOUT ROWID",
+    # Encoded ItemContent: `extent` is a ContentExtent (TEXT or FULL), `encoding` a ContentEncoding, `size` the bytes of `data`.
+    """CREATE TABLE content (
+        item_id BLOB PRIMARY KEY,
+        content_revision INTEGER NOT NULL,
+        extent INTEGER NOT NULL,
+        encoding INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        used_at INTEGER NOT NULL,
+        data BLOB NOT NULL
+    )""",
+    "CREATE INDEX content_by_use ON content (used_at, size)",
+    # Decoded bytes of attachments.
+    """CREATE TABLE attachment (
+        item_id BLOB NOT NULL,
+        attachment_id INTEGER NOT NULL,
+        content_revision INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        used_at INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (item_id, attachment_id, content_revision)
+    )""",
+    "CREATE INDEX attachment_by_use ON attachment (used_at, size)",
+    # What was done here, in order. `body` is a SyncOperation, `result` a PushResult, `answered` when that came.
+    """CREATE TABLE operation (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id BLOB NOT NULL UNIQUE,
+        body BLOB NOT NULL,
+        created INTEGER NOT NULL,
+        status INTEGER NOT NULL,
+        result BLOB,
+        revision INTEGER NOT NULL DEFAULT 0,
+        answered INTEGER NOT NULL DEFAULT 0
+    )""",
+    "CREATE INDEX operation_by_status ON operation (status)",
+    # The items that an operation touches, and the folders that it creates, changes, deletes or empties.
+    "CREATE TABLE operation_item (item_id BLOB, seq INTEGER, PRIMARY KEY (item_id, seq)) WITHOUT ROWID",
+    "CREATE INDEX operation_item_by_seq ON operation_item (seq)",
+    "CREATE TABLE operation_folder (folder_id BLOB, seq INTEGER, PRIMARY KEY (folder_id, seq)) WITHOUT ROWID",
+    "CREATE INDEX operation_folder_by_seq ON operation_folder (seq)",
+    # Bytes of attachments that were made here, as long as their operation is kept.
+    """CREATE TABLE upload (
+        id BLOB PRIMARY KEY,
+        operation_seq INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        data BLOB NOT NULL
+    )""",
+    "CREATE INDEX upload_by_operation ON upload (operation_seq)",
+    # Items as the person sees them, where operations lie over them. `gone` hides the item. `content` is an encoded ItemContent of
+    # `extent` (TEXT or FULL), null where the operations do not touch it, and then what the table `content` has is good.
+    f"CREATE TABLE local_item (id BLOB PRIMARY KEY, gone INTEGER NOT NULL, {_ITEM_COLUMNS}, extent INTEGER NOT NULL, content BLOB)",
+    "CREATE INDEX local_item_by_folder ON local_item (folder_id, fill_key DESC, id)",
+    # Folders as the person sees them, likewise.
+    "CREATE TABLE local_folder (id BLOB PRIMARY KEY, gone INTEGER NOT NULL, record BLOB NOT NULL) WITHOUT ROWID",
+)
+
+SHOWN_COLUMNS = "id, folder_id, kind, revision, content_revision, uid, fill_key, is_read, flag_status, state, summary"
+"""The columns of ``shown_item`` that it has from either table."""
+
+LOST = (
+    # Items that were lost when the server was restored from a backup, and could not be made again from what is here.
+    """CREATE TABLE lost (
+        id BLOB PRIMARY KEY,
+        folder_id BLOB NOT NULL,
+        revision INTEGER NOT NULL,
+        state BLOB NOT NULL,
+        summary BLOB NOT NULL
+    ) WITHOUT ROWID""",
+)
+
+VIEWS = (
+    """CREATE VIEW shown_folder AS
+        SELECT id, record FROM folder WHERE id NOT IN (SELECT id FROM local_folder)
+        UNION ALL SELECT id, record FROM local_folder WHERE NOT gone""",
+    # Items whose folder has not come, or is gone, are hidden. `number` is null for rows of the local view.
+    f"""CREATE VIEW shown_item AS
+        SELECT number, {SHOWN_COLUMNS} FROM item
+        WHERE folder_id IN (SELECT id FROM shown_folder) AND NOT EXISTS (SELECT 1 FROM local_item l WHERE l.id = item.id)
+        UNION ALL
+        SELECT NULL, {SHOWN_COLUMNS} FROM local_item
+        WHERE NOT gone AND folder_id IN (SELECT id FROM shown_folder)""",
+)
+
+SEARCH = (
+    # The documents of the search index: their numbers are in the order in which the items were received. Searches join `item`, so
+    # documents of items that are gone are out of sight; so are documents that another one of the same item has replaced.
+    "CREATE TABLE search_document (number INTEGER PRIMARY KEY, item_number INTEGER NOT NULL UNIQUE)",
+    f"CREATE VIRTUAL TABLE search USING fts5({search_fts5.OPTIONS})",
+)
+
+STATEMENTS = (*TABLES, *LOST, *VIEWS, *SEARCH)
+"""What makes an empty file a replica."""

@@ -1,0 +1,72 @@
+"""What each action of Push is checked and carried out by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rookery_core.errors import InvalidArgument, RookeryError
+from rookery_core.rules import checks
+from rookery_core.rules.enums import require_known_enums
+from rookery_server.services.operations import check_operation_id, request_hash
+from rookery_server.services.sync import push_folders, push_items, push_updates
+from rookery_server.services.sync.push_batch import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rookery.v1.sync_pb2 import SyncOperation
+    from rookery_core.rules.ids import Ids
+    from rookery_server.services.sync.push_results import Work
+
+ACTIONS: dict[str, Callable[[SyncOperation, Ids], Awaitable[Work]]] = {
+    "create_item": push_items.create,
+    "update_item": push_updates.update,
+    "set_item_state": push_items.set_state,
+    "move_items": push_items.move,
+    "copy_items": push_items.copy,
+    "delete_items": push_items.delete,
+    "restore_items": push_items.restore,
+    "create_folder": push_folders.create,
+    "update_folder": push_folders.update,
+    "delete_folder": push_folders.remove,
+    "empty_folder": push_folders.remove,
+}
+"""The plan of each arm of ``SyncOperation.action``: checks the operation, and gives what carries it out."""
+
+
+async def plan(operation: SyncOperation, ids: Ids, now: int) -> Member:
+    """Checks and prepares an operation before the transaction; what is wrong with it becomes its refusal."""
+    name = f"sync.{operation.WhichOneof('action') or ''}"
+    member = Member(operation, name, request_hash(name, operation))
+    try:
+        check_operation_id(operation.operation_id, now)
+    except RookeryError as error:
+        member.refusal, member.recordable = error, False
+        return member
+    try:
+        _check(operation)
+        member.work = await ACTIONS[str(operation.WhichOneof("action"))](operation, ids)
+    except RookeryError as error:
+        member.refusal = error
+    return member
+
+
+def weight(operation: SyncOperation) -> int:
+    """About how many items an operation works on."""
+    action = operation.WhichOneof("action")
+    request: Any = getattr(operation, action) if action else None
+    return max(1, len(getattr(request, "item_ids", ())))
+
+
+def _check(operation: SyncOperation) -> None:
+    """InvalidArgument for what no action allows."""
+    action = operation.WhichOneof("action")
+    if action is None:
+        raise InvalidArgument("FIELD_INVALID", "the operation has no action that this server knows", field="action")
+    require_known_enums(operation)
+    checks.moments(operation, "", ("edited",))
+    request = getattr(operation, action)
+    for name in ("mailbox_id", "operation_id"):
+        if getattr(request, name):
+            message = f"{name} is left empty within an operation: what is around it says that already"
+            raise InvalidArgument("FIELD_INVALID", message, field=f"{action}.{name}")

@@ -1,0 +1,174 @@
+"""Rows for devices that hold a scope: what of it is in a mailbox, newest first, and contents."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, bindparam, case, func, or_, select, tuple_
+
+from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, ITEM_KIND_MESSAGE
+from rookery_server.store.items import LIVE
+from rookery_server.store.tables import folder, item, item_content
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from rookery_core.rules.sync_windows import Window
+
+_PORTION = 64
+"""Rows fetched at once: few, so that their memory is used again and again."""
+CONTENTS_AT_ONCE = 16
+
+
+class SyncRow(NamedTuple):
+    """What travels of a live item but its content. Rows of ``SYNC_COLUMNS`` have the same order."""
+
+    fill_key: int
+    id: bytes
+    folder_id: bytes
+    revision: int
+    content: int
+    uid: int
+    state: bytes
+    summary: bytes
+
+
+Place = tuple[int, bytes]
+"""A fill key and an id: where a fill is."""
+NEWEST: Place = (1 << 63) - 1, b"\xff" * 17
+"""Before the first of a fill."""
+
+SYNC_COLUMNS = tuple(item.c[name] for name in SyncRow._fields)
+
+_place = tuple_(item.c.fill_key, item.c.id)
+_after = tuple_(bindparam("key", type_=item.c.fill_key.type), bindparam("id", type_=item.c.id.type))
+_on = (
+    select(item.c.fill_key, item.c.id)
+    .where(item.c.mailbox_id == bindparam("mailbox"), _place < _after)
+    .order_by(item.c.fill_key.desc(), item.c.id.desc())
+    .offset(bindparam("rows"))
+    .limit(1)
+)
+_contents = (
+    select(
+        item.c.id,
+        item_content.c.codec,
+        case((func.length(item_content.c.content) <= bindparam("most"), item_content.c.content)),
+    )
+    .join(
+        item_content,
+        and_(
+            item_content.c.mailbox_id == item.c.mailbox_id,
+            item_content.c.item_id == item.c.id,
+            item_content.c.revision == item.c.content,
+        ),
+    )
+    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True)))
+)
+_live_folders = and_(folder.c.mailbox_id == bindparam("mailbox"), folder.c.deleted == 0)
+
+
+def in_scope(folder_ids: Sequence[bytes], kinds: Sequence[int], window: Window) -> list[ColumnElement[bool]]:
+    """The conditions under which a live item is in a scope; ``services.sync.scopes.Scope.holds`` says the same."""
+    conditions: list[ColumnElement[bool]] = []
+    if folder_ids:
+        conditions.append(item.c.folder_id.in_(folder_ids))
+    if kinds:
+        conditions.append(item.c.kind.in_(kinds))
+    return [*conditions, *_in_window(window)]
+
+
+def _in_window(window: Window) -> list[ColumnElement[bool]]:
+    conditions = []
+    if window.mail_since is not None:
+        conditions.append(or_(item.c.kind != ITEM_KIND_MESSAGE, item.c.fill_key >= window.mail_since))
+    if window.events_from is not None:
+        conditions.append(or_(item.c.kind != ITEM_KIND_APPOINTMENT, item.c.span_end > window.events_from))
+    if window.events_until is not None:
+        conditions.append(or_(item.c.kind != ITEM_KIND_APPOINTMENT, item.c.span_start < window.events_until))
+    return conditions
+
+
+def fill(
+    connection: Connection,
+    mailbox_id: int,
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    had: Window | None,
+    created: int,
+    after: Place,
+    floor: Place | None,
+    most: int,
+) -> Generator[Sequence[Sequence[Any]]]:
+    """Live items by (fill key, id), the greatest first, as portions of rows like ``SyncRow``.
+
+    Those under ``conditions``, outside the window ``had`` and created up to a revision; behind ``after``, down to ``floor``, and at
+    most so many. Whoever stops early closes the iterator.
+    """
+    statement = (
+        select(*SYNC_COLUMNS)
+        .where(item.c.mailbox_id == mailbox_id, item.c.life == LIVE, item.c.created <= created, *conditions)
+        .where(_place < _after)
+        .order_by(item.c.fill_key.desc(), item.c.id.desc())
+        .limit(most)
+    )
+    if had is not None:
+        statement = statement.where(~and_(*_in_window(had)))
+    if floor is not None:
+        # The key by itself too: only so is it the end of the range in the index.
+        statement = statement.where(item.c.fill_key >= floor[0], or_(item.c.fill_key > floor[0], item.c.id >= floor[1]))
+    # SQLite's driver reads a row when it is fetched, so rows are taken from it directly; PostgreSQL's would read all of them first.
+    streamed = connection.dialect.name == "postgresql"
+    options = {"stream_results": streamed, "max_row_buffer": _PORTION}
+    with closing(connection.execute(statement, {"key": after[0], "id": after[1]}, execution_options=options)) as result:
+        source: Any = result if streamed else result.cursor
+        while rows := source.fetchmany(_PORTION):
+            yield rows
+
+
+def place_after(connection: Connection, mailbox_id: int, after: Place, rows: int) -> Place | None:
+    """The place of the item that comes ``rows`` behind another place, whatever item it is; None if there are not so many."""
+    found = connection.execute(_on, {"mailbox": mailbox_id, "key": after[0], "id": after[1], "rows": rows - 1}).first()
+    return (found[0], found[1]) if found else None
+
+
+def contents(
+    connection: Connection, mailbox_id: int, item_ids: Sequence[bytes], most: int
+) -> dict[bytes, tuple[int, bytes | None]]:
+    """Codec and bytes of the current contents of items, by id; at most 16 ids.
+
+    None for the bytes of one that is stored in more than ``most``: they are not even read.
+    """
+    rows = connection.execute(_contents, {"mailbox": mailbox_id, "items": list(item_ids), "most": most})
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def count(connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes], kinds: Sequence[int], since: int | None) -> int:
+    """About how many live items are in folders, of kinds, received from a time on: by counters and one index, reading no item.
+
+    What a folder holds is taken for its default kind.
+    """
+    chosen: list[ColumnElement[bool]] = [_live_folders]
+    if folder_ids:
+        chosen.append(folder.c.id.in_(folder_ids))
+    if kinds:
+        chosen.append(folder.c.default_kind.in_(kinds))
+    parameters = {"mailbox": mailbox_id}
+    if since is None:
+        return _whole_folders(connection, chosen, parameters)
+    mail, other = folder.c.default_kind == ITEM_KIND_MESSAGE, folder.c.default_kind != ITEM_KIND_MESSAGE
+    recent = select(func.count()).where(
+        item.c.mailbox_id == bindparam("mailbox"),
+        item.c.folder_id.in_(select(folder.c.id).where(*chosen, mail)),
+        item.c.life == LIVE,
+        item.c.received >= since,
+    )
+    return int(connection.execute(recent, parameters).scalar_one()) + _whole_folders(connection, [*chosen, other], parameters)
+
+
+def _whole_folders(connection: Connection, chosen: Sequence[ColumnElement[bool]], parameters: dict[str, int]) -> int:
+    statement = select(func.coalesce(func.sum(folder.c.item_count), 0)).where(*chosen)
+    return int(connection.execute(statement, parameters).scalar_one())

@@ -1,0 +1,1 @@
+"""Synchronisation, measured: `make bench BENCH=--only=sync`."""

@@ -1,0 +1,213 @@
+"""Comparing and repairing: digests as the server makes them, what differs set right, what was lost offered back."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from rookery.internal.v1.packed_pb2 import PackedReconcileResponse
+from rookery.v1.folder_pb2 import Folder
+from rookery.v1.item_pb2 import Attachment
+from rookery.v1.sync_pb2 import ItemRemoval
+from rookery.v1.sync_service_pb2 import ReconcileResponse
+from rookery_client.replica.contents import Contents
+from rookery_core.errors import FailedPrecondition
+from tests.support.replica_batches import GONE, LEFT, ROLES, create, delete, rename
+from tests.support.replica_filling import EPOCH, INBOX, NONE, PROJECTS, batch_of, entry_of
+
+PLENTY = (500, 1 << 20)
+NAMES = {folder_id: folder_id.hex() for folder_id in ROLES}
+
+
+def ids_of(count):
+    """Ids all over the range."""
+    return sorted(hashlib.sha256(str(number).encode()).digest()[:16] for number in range(count))
+
+
+@pytest.fixture
+def many(mailbox):
+    items = []
+    for item_id in ids_of(100):
+        item = mailbox.message("x")
+        item.id = item_id
+        items.append(item)
+    mailbox.put(*items)
+    return items
+
+
+def response(mailbox, *, items=(), gone=(), reason=GONE, folders=(), **fields):
+    """What Reconcile answers, as it comes from the network."""
+    removals = [ItemRemoval(item_id=item.id, revision=item.revision, reason=reason) for item in gone]
+    whole = ReconcileResponse(items=[entry_of(item) for item in items], removals=removals, folders=folders, **fields)
+    return PackedReconcileResponse.FromString(whole.SerializeToString())
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 64, 100, 500])
+def test_bounds_cover_everything_once_in_equal_parts(replica, many, parts):
+    bounds = replica.bounds(parts)
+    assert len(bounds) <= parts
+    assert (bounds[0][0], bounds[-1][1]) == (b"", b"")
+    assert [through for _, through in bounds[:-1]] == [after for after, _ in bounds[1:]]
+    counts = [replica.digest(*span)[0] for span in bounds]
+    assert sum(counts) == 100
+    assert max(counts) == -(-100 // parts)
+
+
+def test_a_range_is_cut_within_its_bounds(replica, many):
+    after, through = many[9].id, many[29].id
+    bounds = replica.bounds(4, after, through)
+    assert (bounds[0][0], bounds[-1][1]) == (after, through)
+    assert [replica.digest(*span)[0] for span in bounds] == [5, 5, 5, 5]
+
+
+def test_an_empty_replica_is_one_range(replica):
+    assert replica.bounds(64) == [(b"", b"")]
+    assert replica.digest(b"", b"") == (0, hashlib.sha256().digest())
+
+
+def test_the_digest_is_over_ids_and_revisions(replica, many):
+    chosen = many[10:20]
+    expected = hashlib.sha256(b"".join(item.id + item.revision.to_bytes(8, "big") for item in chosen)).digest()
+    span = many[9].id, many[19].id
+    assert replica.digest(*span) == (10, expected)
+    assert replica.entries(*span) == [(item.id, item.revision) for item in chosen]
+
+
+def test_local_edits_are_left_out_of_it(replica, many):
+    before = replica.digest(b"", b"")
+    replica.record(rename(many[0].id, "mine"))
+    replica.record(delete(many[1].id))
+    replica.record(create("mine"))
+    assert replica.digest(b"", b"") == before
+
+
+def test_what_the_server_has_replaces_what_is_here_however_new(replica, mailbox, sight):
+    item = mailbox.mail("here, and newer", "a text that is not there")
+    there = mailbox.message("there", "text")
+    there.id, there.revision, there.content_revision = item.id, 1, 1
+    new = mailbox.message("new")
+    assert replica.repair(response(mailbox, items=[there, new])).items == 2
+    assert sight.subjects() == ["new", "there"]
+    assert sight.rows("SELECT revision FROM item WHERE id = ?", item.id) == [(1,)]
+    assert sight.rows("SELECT data FROM content WHERE item_id = ?", item.id) == [(there.content.SerializeToString(),)]
+    assert replica.status().items == 2
+
+
+def test_operations_lie_over_what_was_replaced(replica, mailbox, sight):
+    item = mailbox.mail("here")
+    replica.record(rename(item.id, "mine"))
+    item.summary.subject = "there"
+    replica.repair(response(mailbox, items=[item]))
+    assert sight.subjects() == ["mine"]
+    assert sight.rows("SELECT count(*) FROM local_item") == [(1,)]
+
+
+@pytest.mark.parametrize("reason", [GONE, LEFT])
+def test_what_the_server_lacks_goes(replica, mailbox, sight, reason):
+    item = mailbox.mail("one")
+    repaired = replica.repair(response(mailbox, gone=[item], reason=reason))
+    assert (repaired.removed, repaired.recreated, repaired.lost) == (1, 0, 0)
+    assert (sight.subjects(), replica.status().items, replica.waiting(*PLENTY)) == ([], 0, [])
+
+
+def test_a_mass_deletion_is_stopped_here_too(replica, mailbox, sight):
+    items = [mailbox.message("x") for _ in range(150)]
+    mailbox.put(*items)
+    replica.repair(response(mailbox, gone=items[:80]))
+    with pytest.raises(FailedPrecondition) as caught:
+        replica.repair(response(mailbox, gone=items[80:]))
+    assert caught.value.reason == "MASS_DELETION"
+    assert len(sight.subjects()) == 70
+    replica.repair(response(mailbox, gone=items[80:]), accept_deletions=True)
+    assert sight.subjects() == []
+
+
+def test_folders_become_those_of_the_server(replica, mailbox, sight):
+    folders = [Folder(id=key, name=NAMES[key], role=ROLES[key], revision=1) for key in ROLES if key != PROJECTS]
+    replica.repair(response(mailbox, folders=folders))
+    assert set(sight.folders()) == {NAMES[key] for key in ROLES if key != PROJECTS}
+
+
+def test_after_a_restore_an_item_that_is_here_whole_is_made_again(replica, mailbox, sight):
+    old = mailbox.mail("from before the backup")
+    backup = mailbox.revision
+    item = mailbox.mail("lost", "text", read=False)
+    repaired = replica.repair(response(mailbox, gone=[old, item]), backup_revision=backup)
+    assert (repaired.removed, repaired.recreated, repaired.lost) == (2, 1, 0)
+    (operation,) = replica.waiting(*PLENTY)
+    made = operation.create_item.item
+    assert (made.id, made.folder_id, made.summary.subject, made.content.body.text) == (item.id, INBOX, "lost", "text")
+    assert made.HasField("state")
+    assert not made.state.read
+    assert sight.subjects() == ["lost"]
+
+
+def test_a_lost_item_takes_its_attachments_along_if_they_are_here(replica, mailbox, clock):
+    backup = mailbox.revision
+    item = mailbox.message("lost")
+    item.content.attachments.append(Attachment(id=1, name="a.txt", size_bytes=5))
+    mailbox.put(item)
+    Contents(replica, clock).put_attachment(item.id, 1, item.content_revision, b"bytes")
+    assert replica.repair(response(mailbox, gone=[item]), backup_revision=backup).recreated == 1
+    waiting = replica.waiting(*PLENTY)
+    ((upload_id, size),) = replica.pending_uploads(waiting)
+    assert (size, replica.upload_data(upload_id, 0, size)) == (5, b"bytes")
+    assert waiting[0].create_item.item.content.attachments[0].upload_id == upload_id
+
+
+def test_a_lost_item_that_is_not_here_whole_is_kept_aside(replica, mailbox, sight):
+    backup = mailbox.revision
+    bare, attached = mailbox.message("bare"), mailbox.message("attached")
+    attached.content.attachments.append(Attachment(id=1, name="a.txt", size_bytes=5))
+    mailbox.put(bare, extent=NONE)
+    mailbox.put(attached)
+    assert replica.repair(response(mailbox, gone=[bare, attached]), backup_revision=backup).lost == 2
+    assert sorted(item.summary.subject for item in replica.lost()) == ["attached", "bare"]
+    assert (replica.status().lost, replica.waiting(*PLENTY), sight.subjects()) == (2, [], [])
+    replica.forget_lost()
+    assert replica.lost() == []
+
+
+def test_what_is_pushed_again_anyway_is_not_made_twice(replica, mailbox, sight):
+    backup = mailbox.revision
+    operation = replica.record(create("mine"))
+    mailbox.answer(operation)
+    item = mailbox.message("mine")
+    item.id = operation.create_item.item.id
+    mailbox.put(item)
+    assert replica.reoffer(backup) == 1
+    repaired = replica.repair(response(mailbox, gone=[item]), backup_revision=backup)
+    assert (repaired.recreated, repaired.lost) == (0, 0)
+    assert replica.waiting(*PLENTY) == [operation]
+    assert sight.subjects() == ["mine"]
+
+
+def test_a_lost_folder_is_made_again_before_what_was_in_it(replica, mailbox, sight, ids):
+    backup = mailbox.revision
+    folders = [Folder(id=key, name=NAMES[key], role=ROLES[key], revision=1) for key in ROLES]
+    outer, inner = ids.new(), ids.new()
+    lost = [
+        Folder(id=inner, parent_id=outer, name="Inner", revision=mailbox.next()),
+        Folder(id=outer, name="Outer", revision=mailbox.next()),
+    ]
+    mailbox.send(folders=lost)
+    item = mailbox.mail("one", folder=inner)
+    repaired = replica.repair(response(mailbox, gone=[item], folders=folders), backup_revision=backup)
+    assert repaired.recreated == 3
+    waiting = replica.waiting(*PLENTY)
+    assert [each.WhichOneof("action") for each in waiting] == ["create_folder", "create_folder", "create_item"]
+    assert [each.create_folder.folder.name for each in waiting[:2]] == ["Outer", "Inner"]
+    assert sight.subjects(inner) == ["one"]
+
+
+def test_the_end_of_a_comparison_is_a_new_cursor_and_epoch(replica, mailbox, sight):
+    mailbox.mail("one")
+    replica.restart()
+    replica.finish_reconcile("new cursor", b"n" * 16, 1000)
+    status = replica.status()
+    assert (status.cursor, status.epoch, status.revision) == ("new cursor", b"n" * 16, 1000)
+    replica.apply(batch_of(revision=1001, epoch=b"n" * 16))
+    assert sight.subjects() == ["one"]
+    with pytest.raises(FailedPrecondition):
+        replica.apply(batch_of(revision=1002, epoch=EPOCH))

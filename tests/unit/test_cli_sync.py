@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+
+import pytest
+from google.rpc import code_pb2
+from rookery_client.replica.replica import Replica
+
+from rookery.v1 import sync_service_pb2 as pb
+from rookery.v1.folder_pb2 import Folder
+from rookery.v1.item_pb2 import Item, ItemKind
+from rookery.v1.item_service_pb2 import CreateItemRequest
+from rookery.v1.sync_pb2 import PushOutcome, SyncDepth, SyncOperation
+from rookery_core.errors import FailedPrecondition, RookeryError, Unavailable
+from rookery_core.rules.ids import text_of
+from tests.support.cli_fakes import PROJECTS, Box, shown
+from tests.support.client_fakes import refuse
+from tests.support.fakes import FakeClock, SequentialIds
+from tests.support.sync_fakes import INBOX, SmallMailbox
+
+pytest_plugins = ["tests.support.cli_fixtures"]
+
+CLOCK = FakeClock()
+IDS = SequentialIds(CLOCK)
+_CODES = {Unavailable: code_pb2.UNAVAILABLE, FailedPrecondition: code_pb2.FAILED_PRECONDITION}
+
+
+class Synchronised(Box):
+    """A mailbox that replicas are kept of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.small = SmallMailbox(page=50)
+        self.conflicting = False
+
+    async def pull(self, request, context):
+        self.asked.append(request)
+        try:
+            async for batch in self.small.pull(request):
+                yield batch
+                if request.follow and batch.caught_up:
+                    await self.follow()
+        except RookeryError as error:
+            await refuse(context, _CODES[type(error)], error.reason, error.message)
+
+    async def follow(self):
+        """What happens while somebody watches."""
+
+    async def push(self, request, context):
+        results = await self.small.push(request.push.operations)
+        for result in results:
+            if self.conflicting:
+                result.outcome = PushOutcome.PUSH_OUTCOME_CONFLICT
+        return pb.PushBatchResponse(answer=pb.PushResponse(results=results))
+
+    async def reconcile(self, request, context):
+        self.asked.append(request)
+        return await self.small.reconcile(request)
+
+    @property
+    def handlers(self):
+        return {
+            **super().handlers,
+            "SyncService.Pull": self.pull,
+            "SyncService.PushBatch": self.push,
+            "SyncService.Reconcile": self.reconcile,
+        }
+
+
+@pytest.fixture
+def box():
+    box = Synchronised()
+    box.small.folders[PROJECTS] = Folder(id=PROJECTS, name="Projects", revision=1)
+    for number in range(120):
+        box.small.add(f"Message {number}")
+    return box
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "config" / "replicas" / "default.replica"
+
+
+@contextlib.contextmanager
+def opened(path):
+    replica = Replica.open(path, clock=CLOCK, ids=IDS)
+    try:
+        yield replica
+    finally:
+        replica.close()
+
+
+def record(path, subject):
+    item = Item(folder_id=INBOX)
+    item.summary.kind, item.summary.subject = ItemKind.ITEM_KIND_MESSAGE, subject
+    with opened(path) as replica:
+        replica.record(SyncOperation(create_item=CreateItemRequest(item=item)))
+
+
+def test_sync_fills_the_replica_and_tells_what_came(run, box, path):
+    status, out, error = run("sync")
+    assert (status, error) == (0, "")
+    text = out.decode()
+    assert text == f"Up to date at revision {box.small.revision}: 120 came, 0 changed, 0 removed, 0 sent; 120 items here\n"
+    with opened(path) as replica:
+        assert replica.status().items == 120
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_next_sync_tells_what_changed(run, box):
+    run("sync")
+    first, second = sorted(box.small.items)[:2]
+    box.small.mark(first)
+    box.small.delete(second)
+    document = shown(run("sync", "--json"))
+    assert document == {
+        "caught_up": True,
+        "revision": box.small.revision,
+        "came": 0,
+        "changed": 1,
+        "removed": 1,
+        "sent": 0,
+        "items": 119,
+        "folders": 2,
+        "waiting": 0,
+        "conflicts": 0,
+        "rejected": [],
+    }
+
+
+def test_what_was_done_offline_is_sent_and_what_was_refused_is_told(run, box, path):
+    run("sync")
+    record(path, "Made here")
+    record(path, "Refuse me")
+    status, out, error = run("sync")
+    assert status == 1
+    assert "2 sent" in out.decode() and "Made here" in box.small.subjects()
+    assert error == "rookery: refused: create “Refuse me”: that is too much (`rookery changes list`)\n"
+    assert run("sync")[0] == 0
+
+
+def test_conflicts_are_told_of(run, box, path):
+    run("sync")
+    record(path, "Made here")
+    box.conflicting = True
+    status, _, error = run("sync")
+    assert (status, error) == (0, "rookery: a change met others to the same items: `rookery conflicts list`\n")
+
+
+def test_what_is_to_be_held_is_remembered(run, box, path):
+    run("sync", "--depth", "text", "--mail-since", "2026-03-01T00:00Z", "--folder", "projects")
+    run("sync")
+    with opened(path) as replica:
+        scope = replica.status().scope
+    assert (scope.depth, list(scope.folder_ids)) == (SyncDepth.SYNC_DEPTH_TEXT, [PROJECTS])
+    assert scope.window.mail_since.ToJsonString() == "2026-03-01T00:00:00Z"
+    assert [request.scope for request in box.of(pb.PullRequest)] == [scope] * 2
+    run("sync", "--all-folders", "--mail-since", "all")
+    with opened(path) as replica:
+        scope = replica.status().scope
+    assert not scope.folder_ids and not scope.window.HasField("mail_since") and scope.depth == SyncDepth.SYNC_DEPTH_TEXT
+
+
+def test_days_of_mail_are_counted_from_now(run, box, path):
+    run("sync", "--mail-since", "30")
+    run("sync", "--mail-since", "40")
+    older, newer = [request.scope.window.mail_since.ToMicroseconds() for request in box.of(pb.PullRequest)][::-1]
+    assert abs(newer - older - 10 * 86_400_000_000) < 60_000_000
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("--folder inbox --all-folders", 2), ("--mail-since soon", 1), ("--depth deep", 2), ("--folder none", 1)],
+)
+def test_wishes_that_make_no_sense_are_refused(run, words, expected):
+    status, _, error = run("sync", *words.split())
+    assert (status, error.count("\n")) == (expected, 1)
+
+
+def test_sync_needs_the_server(run):
+    assert run("--offline", "sync")[0] == 2
+
+
+def test_an_emptied_server_is_believed_only_on_request(run, box, path):
+    for number in range(100):
+        box.small.add(f"More {number}")
+    run("sync")
+    box.small.delete(*list(box.small.items))
+    status, _, error = run("sync")
+    assert status == 1 and "--accept-deletions" in error and error.count("\n") == 1
+    with opened(path) as replica:
+        assert replica.status().items > 0
+    assert shown(run("sync", "--accept-deletions", "--json"))["items"] == 0
+
+
+def test_a_second_engine_says_that_there_is_one(run, box, path):
+    run("sync")
+    with opened(path) as replica, replica.engine_lock():
+        status, _, error = run("sync")
+    assert status == 1 and "another program" in error
+
+
+def test_a_replica_of_somebody_else_is_left_alone(run, box, path, server):
+    run("sync")
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'account_id'", (b"z" * 16,))
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'address'", ("zoe@example.org",))
+    connection.commit()
+    connection.close()
+    status, _, error = run("sync")
+    assert status == 1 and "zoe@example.org" in error
+
+
+def test_a_damaged_replica_is_replaced(run, box, path):
+    run("sync")
+    path.write_bytes(b"nonsense" * 4096)
+    for name in ("-wal", "-shm"):
+        path.with_name(path.name + name).unlink(missing_ok=True)
+    assert shown(run("sync", "--json"))["items"] == 120
+    assert path.with_name(path.name + ".damaged").exists()
+
+
+def test_an_expired_cursor_is_repaired(run, box):
+    run("sync")
+    box.small.mark(min(box.small.items))
+    box.small.forget()
+    assert shown(run("sync", "--json"))["items"] == 120
+    assert box.of(pb.ReconcileRequest)
+
+
+class Lively(Synchronised):
+    """Something happens while it is watched, and then somebody presses Ctrl-C."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.happening = iter([self.come, self.mark, self.delete, self.stop])
+
+    async def follow(self):
+        await next(self.happening)()
+
+    async def come(self):
+        self.small.add("Pine\x1b[31mapple")
+
+    async def mark(self):
+        self.small.mark(max(self.small.items))
+
+    async def delete(self):
+        self.small.delete(max(self.small.items))
+
+    async def stop(self):
+        await asyncio.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+class TestWatching:
+    @pytest.fixture
+    def box(self):
+        box = Lively()
+        for number in range(3):
+            box.small.add(f"Message {number}")
+        return box
+
+    def test_each_change_is_a_line_until_somebody_has_enough(self, run, box):
+        status, out, error = run("sync", "--watch")
+        assert status == 0
+        lines = out.decode().splitlines()
+        assert [line.split("  ")[0] for line in lines[:-1]] == ["came", "marked", "removed"]
+        counts = "4 came, 1 changed, 1 removed, 0 sent; 3 items here"
+        assert lines[-1] == f"Up to date at revision {box.small.revision}: {counts}"
+        assert lines[0].split("  ")[1:3] == ["Inbox", "Pineapple"]
+        assert "up to date" in error and "\x1b" not in out.decode()
+
+    def test_json_is_a_document_a_change(self, run, box):
+        status, out, _ = run("sync", "--watch", "--json")
+        assert status == 0
+        came, marked, removed = map(json.loads, out.decode().splitlines())
+        assert (came["event"], came["item"]["summary"]["subject"]) == ("came", "Pine\x1b[31mapple")
+        assert (marked["event"], marked["id"], marked["state"]["read"]) == ("marked", came["id"], True)
+        assert removed == {"event": "removed", "id": came["id"]}
+
+
+def test_status_tells_how_the_replica_stands(run, box, path):
+    assert shown(run("status", "--json"))["replica"] is None
+    run("sync")
+    record(path, "Made here")
+    replica = shown(run("status", "--json"))["replica"]
+    assert (replica["state"], replica["items"], replica["waiting"], replica["rejected"]) == ("complete", 120, 1, 0)
+    assert replica["path"] == str(path) and replica["revision"] == box.small.revision
+    assert "Replica   120 items, as of " in run("status")[1].decode()
+    path.write_bytes(b"nonsense" * 4096)
+    assert "damaged" in run("status")[1].decode()
+
+
+def test_changes_are_listed_taken_back_and_tried_again(run, box, path):
+    run("sync")
+    record(path, "Refuse me")
+    run("sync")
+    record(path, "Made \x1b[31mhere")
+    refused, waiting = shown(run("changes", "list", "--json"))["changes"]
+    assert (refused["action"], refused["rejected"], refused["message"]) == ("create_item", True, "that is too much")
+    assert (waiting["description"], waiting["rejected"]) == ("create “Made \x1b[31mhere”", False)
+    text = run("changes", "list")[1].decode()
+    assert "refused: that is too much" in text and "waits" in text and "\x1b" not in text
+    again = shown(run("changes", "retry", refused["id"], "--json"))["id"]
+    assert run("changes", "dismiss", waiting["id"]) == (0, b"", "Forgotten.\n")
+    [left] = shown(run("changes", "list", "--json"))["changes"]
+    assert (left["id"], left["rejected"]) == (again, False)
+    for words in (("dismiss", refused["id"]), ("retry", left["id"]), ("retry", text_of(b"x" * 16))):
+        status, _, error = run("changes", *words)
+        assert status == 1 and "rookery changes list" in error
+
+
+def test_changes_need_a_replica(run):
+    status, _, error = run("changes", "list")
+    assert status == 1 and "rookery sync" in error
