@@ -27,7 +27,7 @@ SERVICES = [
     content_service_pb2.DESCRIPTOR.services_by_name["ContentService"],
 ]
 PIECE = bytes(1 << 20)
-LIMIT_SECONDS = 0.5
+LIMIT_SECONDS = 1.5
 
 
 class Anybody:

@@ -60,7 +60,7 @@ def test_an_offered_encoding_that_is_unknown_is_not_made_use_of_and_no_error() -
     enums.require_known_enums(content_service_pb2.DownloadDocumentRequest(accept_encodings=[UNKNOWN]))  # type: ignore[list-item]
 
 
-def test_the_only_lists_of_enums_in_requests_are_offers() -> None:
+def test_the_only_lists_of_enums_in_requests_are_offers_and_the_kinds_that_a_scope_looks_at_itself() -> None:
     lists = {
         field.full_name.rpartition(".")[2]
         for module in MODULES
@@ -68,4 +68,4 @@ def test_the_only_lists_of_enums_in_requests_are_offers() -> None:
         for field in message.fields
         if field.enum_type and field.is_repeated
     }
-    assert lists == {"accept_encodings"}
+    assert lists == {"accept_encodings", "kinds"}

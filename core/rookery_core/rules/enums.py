@@ -26,9 +26,9 @@ class _Plan(NamedTuple):
 def require_known_enums(message: Message, field: str = "") -> None:
     """InvalidArgument ``FIELD_INVALID`` with the path of the first enum, at any depth, whose number has no name.
 
-    ``field`` is the path of the message itself; "" for a whole request. Lists of enums are passed over: the contract has them only
-    where a client offers what it can take (``accept_encodings``), and an unknown offer is one that is not taken. What can hold no
-    enum costs one look-up.
+    ``field`` is the path of the message itself; "" for a whole request. Lists of enums are passed over: the contract has them where
+    a client offers what it can take (``accept_encodings``), and an unknown offer is one that is not taken; and in a scope
+    (``kinds``), which looks at them itself. What can hold no enum costs one look-up.
     """
     plan = _plan(message.DESCRIPTOR)
     for name, known in plan.enums:
