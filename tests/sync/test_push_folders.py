@@ -9,6 +9,7 @@ import pytest
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2, sync_pb2
 from rookery.v1.item_pb2 import Item, ItemSummary
 from rookery_core.errors import Unavailable
+from rookery_server.store import folders
 from tests.services.test_long_operations import Cut, failing
 from tests.sync import acts
 from tests.sync.devices import Device, Fleet, reason
@@ -241,6 +242,4 @@ async def test_a_long_operation_refused_on_its_way_is_rejected_for_good(fleet: F
 
 
 def _put_below(connection: Any, mailbox_id: int, folder_id: bytes, parent_id: bytes) -> None:
-    from rookery_server.store import folders
-
     folders.change(connection, mailbox_id, folder_id, {"parent_id": parent_id})

@@ -103,12 +103,14 @@ class _Batch:
             return self._rejected(member, member.refusal)
         if (entry := self._known.get(operation_id)) is not None:
             return self._repeated(member, entry)
-        try:
-            if (job := self._jobs.get(operation_id)) is not None:
+        if (job := self._jobs.get(operation_id)) is not None:
+            try:
                 require_same_request(job, member.name, member.operation)
+            except FailedPrecondition as error:
+                return self._rejected(member, error)
+            if member.refusal is None:
                 return None
-        except FailedPrecondition as error:
-            return self._rejected(member, error)
+            jobs.finish(self._change.connection, self._account_id, operation_id)  # it was refused on its way
         try:
             result = self._carry_out(member)
         except RookeryError as error:
