@@ -21,6 +21,7 @@ from tests.bench import calls, downloading, figures, importing, listing, searchi
 from tests.bench.figures import Figure
 from tests.bench.generator import RARE_WORD, Generator
 from tests.bench.server import Connection, Server, connected, serving
+from tests.bench.syncing import measuring
 from tests.bench.timing import sample
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=50_000, help="messages in the mailbox (50000)")
     parser.add_argument("--seed", type=int, default=1, help="what the mailbox is made of (1)")
     parser.add_argument("--attachment-mib", type=int, default=64, help="size of the attachment that is downloaded (64)")
+    parser.add_argument("--sync", action="store_true", help="measure synchronisation instead of all else")
     parser.add_argument("--quick", action="store_true", help="2,000 messages and few repetitions, for a first look")
     parser.add_argument("--folder", type=pathlib.Path, help="where the data goes meanwhile: the disk to be measured")
     parser.add_argument("--json", type=pathlib.Path, help="write the figures to this file too, as JSON")
@@ -151,7 +153,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     bench = Bench(options)
     with tempfile.TemporaryDirectory(prefix="rookery-bench-", dir=options.folder) as folder:
-        asyncio.run(bench.run(pathlib.Path(folder)))
+        if options.sync:
+            bench.figures += asyncio.run(measuring.run(pathlib.Path(folder), bench.messages, bench.seed, bench.rounds))
+        else:
+            asyncio.run(bench.run(pathlib.Path(folder)))
     figures.show(bench.figures)
     if options.json:
         figures.write_json(bench.figures, _machine(), options.json)

@@ -29,7 +29,7 @@ from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 ADDRESS = "anna@bench.example"
 PASSWORD = "correct horse battery"
@@ -94,12 +94,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: pathlib.Path) -> Iterator[Server]:
-    """A server with one domain and one account, stopped by SIGTERM at the end."""
+def serving(folder: pathlib.Path, prepare: Callable[[str], None] = lambda _url: None) -> Iterator[Server]:
+    """A server with one domain and one account, stopped by SIGTERM at the end. `prepare` is handed the database's URL before."""
     data = folder / "data"
     _rookeryd("db", "upgrade", "--data", str(data))
     _rookeryd("domain", "add", "bench.example", "--data", str(data))
     _rookeryd("account", "add", ADDRESS, "--password-stdin", "--data", str(data), stdin=PASSWORD + "\n")
+    prepare(f"sqlite:///{data / 'rookery.db'}")
     port = free_port()
     program = str(pathlib.Path(sys.executable).parent / "rookeryd")
     command = [program, "serve", "--data", str(data), "--listen", f"127.0.0.1:{port}"]

@@ -8,13 +8,12 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
 
-from rookery_client.replica.identity import Identity
-from rookery_client.replica.replica import Replica
-
 from rookery.v1.item_pb2 import Attachment, Item, ItemKind, ItemSummary
 from rookery.v1.item_service_pb2 import CreateItemRequest, DeleteItemsRequest, SetItemStateRequest, UpdateItemRequest
 from rookery.v1.sync_pb2 import SyncDepth, SyncOperation, SyncScope
 from rookery_client.replica.engine import Engine
+from rookery_client.replica.identity import Identity
+from rookery_client.replica.replica import Replica
 from tests.support.fakes import FakeClock, SequentialIds
 from tests.support.sync_fakes import INBOX
 

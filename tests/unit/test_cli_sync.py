@@ -9,13 +9,13 @@ import sqlite3
 
 import pytest
 from google.rpc import code_pb2
-from rookery_client.replica.replica import Replica
 
 from rookery.v1 import sync_service_pb2 as pb
 from rookery.v1.folder_pb2 import Folder
 from rookery.v1.item_pb2 import Item, ItemKind
 from rookery.v1.item_service_pb2 import CreateItemRequest
 from rookery.v1.sync_pb2 import PushOutcome, SyncDepth, SyncOperation
+from rookery_client.replica.replica import Replica
 from rookery_core.errors import FailedPrecondition, RookeryError, Unavailable
 from rookery_core.rules.ids import text_of
 from tests.support.cli_fakes import PROJECTS, Box, shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import deque
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -28,6 +29,9 @@ LARGEST_CHUNK = 16 * 1024 * 1024
 """Decoded bytes that a chunk may have; a few compressed bytes must not fill the memory."""
 
 ENCODINGS = (pb.CONTENT_ENCODING_ZSTD,)
+
+_AHEAD = 3
+"""Messages that are under way while one is used: one is read, and two are unpacked, so that neither waits for the other."""
 
 _BRIEF = 64 * 1024
 """Decoded bytes that are unpacked where they come: taking them to another thread and back would take as long."""
@@ -57,7 +61,6 @@ class Download(ABC):
         self._attachment_id = attachment_id
         self._begin = offset
         self._position = offset
-        self._decoder = zstandard.ZstdDecompressor()
         self.info: pb.ContentInfo | None = None
 
     async def read(self) -> bytes:
@@ -69,14 +72,17 @@ class Download(ABC):
         while True:
             metadata = await attempts.metadata()
             call = self._open(metadata)
-            ahead = asyncio.ensure_future(self._next(call))
+            turn = asyncio.Lock()
+            fetches = deque(asyncio.ensure_future(self._fetch(call, turn)) for _ in range(_AHEAD))
             try:
-                while (response := await ahead) is not None:
-                    ahead = asyncio.ensure_future(self._next(call))  # on its way while this one is unpacked and used
+                while (fetched := await fetches[0]) is not None:
+                    fetches.popleft()
+                    fetches.append(asyncio.ensure_future(self._fetch(call, turn)))
+                    response, data = fetched
                     if response.HasField("info"):
                         self._begin_stream(response.info)
                     if response.HasField("chunk"):
-                        piece = await self._decoded(response.chunk)
+                        piece = self._rest(response.chunk, data)
                         self._position += len(piece)
                         attempts.progressed()
                         yield piece
@@ -87,11 +93,18 @@ class Download(ABC):
                 return
             finally:
                 call.cancel()
-                _forget(ahead)
+                for fetch in fetches:
+                    _forget(fetch)
 
     @abstractmethod
     def _open(self, metadata: tuple[tuple[str, str | bytes], ...]) -> Call:
         """Begins the stream at the piece that is wanted next."""
+
+    async def _fetch(self, call: Call, turn: asyncio.Lock) -> tuple[Response, bytes] | None:
+        """The next message with its bytes unpacked; None at the end. It is read when those that were asked for before have been."""
+        async with turn:
+            response = await self._next(call)
+        return None if response is None else (response, await _unpacked(response.chunk))
 
     async def _next(self, call: Call) -> Response | None:
         """The next message; None at the end. A server that says nothing for the length of a call's deadline has gone."""
@@ -111,25 +124,12 @@ class Download(ABC):
             raise Stale("STALE_ETAG", "the item changed while it was downloaded; start again")
         self.info = info
 
-    async def _decoded(self, chunk: pb.ContentChunk) -> bytes:
-        """The chunk's bytes, from the position on: after a break the first chunk may begin before it."""
-        data, size = chunk.data, chunk.size_bytes
-        if chunk.encoding == pb.CONTENT_ENCODING_ZSTD:
-            if size > LARGEST_CHUNK:
-                raise DataLoss("CONTENT_DAMAGED", f"a piece of the download would have {size:,} bytes")
-            data = self._unpack(data, size) if size <= _BRIEF else await asyncio.to_thread(self._unpack, data, size)
+    def _rest(self, chunk: pb.ContentChunk, data: bytes) -> bytes:
+        """The chunk's bytes from the position on: after a break the first chunk may begin before it."""
         skip = self._position - chunk.offset
-        if len(data) != size or not 0 <= skip <= len(data):
+        if len(data) != chunk.size_bytes or not 0 <= skip <= len(data):
             raise DataLoss("CONTENT_DAMAGED", f"a piece at byte {chunk.offset} of the download does not fit")
         return data[skip:]
-
-    def _unpack(self, data: bytes, size: int) -> bytes:
-        """What the frames hold, but at most one byte more than there should be."""
-        try:
-            reader = self._decoder.stream_reader(data, read_across_frames=True)
-            return reader.read(size) + reader.read(1)
-        except zstandard.ZstdError as error:
-            raise DataLoss("CONTENT_DAMAGED", f"a piece of the download can not be unpacked: {error}") from error
 
     def _check_end(self) -> None:
         if self.info is None:
@@ -141,10 +141,30 @@ class Download(ABC):
             raise Unavailable("SERVER_UNREACHABLE", message)
 
 
-def _forget(ahead: asyncio.Task[Response | None]) -> None:
+async def _unpacked(chunk: pb.ContentChunk) -> bytes:
+    """The chunk's bytes, in another thread where that takes long."""
+    if chunk.encoding != pb.CONTENT_ENCODING_ZSTD:
+        return chunk.data
+    if chunk.size_bytes > LARGEST_CHUNK:
+        raise DataLoss("CONTENT_DAMAGED", f"a piece of the download would have {chunk.size_bytes:,} bytes")
+    if chunk.size_bytes <= _BRIEF:
+        return _decompressed(chunk.data, chunk.size_bytes)
+    return await asyncio.to_thread(_decompressed, chunk.data, chunk.size_bytes)
+
+
+def _decompressed(data: bytes, size: int) -> bytes:
+    """What the frames hold, but at most one byte more than there should be."""
+    try:
+        reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
+        return reader.read(size) + reader.read(1)
+    except zstandard.ZstdError as error:
+        raise DataLoss("CONTENT_DAMAGED", f"a piece of the download can not be unpacked: {error}") from error
+
+
+def _forget(fetch: asyncio.Task[tuple[Response, bytes] | None]) -> None:
     """Nobody waits for the message any more, and its error is nobody's."""
-    ahead.cancel()
-    ahead.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    fetch.cancel()
+    fetch.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 class AttachmentDownload(Download):

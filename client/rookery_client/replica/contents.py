@@ -6,12 +6,14 @@ that have not come back yet rest on stays in any case.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Literal
 
 from rookery.v1.content_service_pb2 import CONTENT_ENCODING_IDENTITY
 from rookery.v1.item_pb2 import ItemContent
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL
 from rookery_client.replica import facts, schema, shown_contents, shown_rows
+from rookery_core.errors import ResourceExhausted, Unavailable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +55,7 @@ class Contents:
             row = shown_rows.by_ids(connection, [item_id]).get(item_id)
             found = None if row is None else shown_contents.find(connection, item_id, row.content_revision)
         if found is not None:
-            self._note_use("content", item_id)
+            self.note_use(item_id)
         return found
 
     def put(self, item_id: bytes, content_revision: int, content: bytes, extent: int = CONTENT_EXTENT_FULL) -> bool:
@@ -82,7 +84,7 @@ class Contents:
             ).fetchone()
             if row is None:
                 return _made_here(connection, item_id, attachment_id)
-        self._note_use("attachment", item_id)
+        self.note_use(item_id, "attachment")
         data: bytes = row[0]
         return data
 
@@ -125,14 +127,18 @@ class Contents:
                 return freed
             freed += step
 
-    def _note_use(self, table: str, item_id: bytes) -> None:
+    def note_use(self, item_id: bytes, kind: Literal["content", "attachment"] = "content") -> None:
+        """Notes that an item's content, or its attachments, were opened, as far as the file can be written now."""
         now = self._clock.micros()
-        stale = (item_id, now - _TOUCHED_AGAIN_MICROS)
         with self._database.reading() as connection:
-            due = connection.execute(f"SELECT 1 FROM {table} WHERE item_id = ? AND used_at < ?", stale).fetchone()
-        if due:
-            with self._database.writing() as connection:
-                connection.execute(f"UPDATE {table} SET used_at = ? WHERE item_id = ?", (now, item_id))
+            due = connection.execute(
+                f"SELECT 1 FROM {kind} WHERE item_id = ? AND used_at < ?", (item_id, now - _TOUCHED_AGAIN_MICROS)
+            ).fetchone()
+        if not due:
+            return
+        # A full disk, or another program that is writing, must not keep anybody from reading.
+        with contextlib.suppress(ResourceExhausted, Unavailable), self._database.writing() as connection:
+            connection.execute(f"UPDATE {kind} SET used_at = ? WHERE item_id = ?", (now, item_id))
 
 
 def _made_here(connection: sqlite3.Connection, item_id: bytes, attachment_id: int) -> bytes | None:

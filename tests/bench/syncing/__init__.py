@@ -1,1 +1,1 @@
-"""Synchronisation, measured: `make bench BENCH=--only=sync`."""
+"""Synchronisation, measured: `make bench BENCH=--sync`."""

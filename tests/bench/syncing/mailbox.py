@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from rookery.v1 import folder_pb2
@@ -33,7 +34,8 @@ _BATCH = 500
 
 def fill(database_url: str, count: int, seed: int) -> None:
     """Puts so many messages into the inbox of the benchmark's account. No server may have the database open."""
-    asyncio.run(_fill(database_url, count, seed))
+    with ThreadPoolExecutor(1) as pool:  # there may be an event loop in this thread
+        pool.submit(lambda: asyncio.run(_fill(database_url, count, seed))).result()
 
 
 async def _fill(database_url: str, count: int, seed: int) -> None:
