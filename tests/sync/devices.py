@@ -36,9 +36,9 @@ class Fleet:
         self.push = PushService(world.database, world.long_operations, world.clock, world.ids)
         self.conflict_service = ConflictService(world.database, world.operations, world.clock, world.ids)
 
-    def device(self) -> Device:
+    def device(self, session_id: bytes = b"") -> Device:
         """One more device, which has seen nothing yet."""
-        return Device(self, dataclasses.replace(self.person.caller, session_id=self.world.ids.new()))
+        return Device(self, dataclasses.replace(self.person.caller, session_id=session_id or self.world.ids.new()))
 
     async def revision(self) -> int:
         """The mailbox's revision."""

@@ -99,7 +99,7 @@ class _Answers:
         reader, contents = Reader(replica), Contents(replica, clock)
         self.changes = OfflineChanges(replica, reader, ids, notes)
         self._replica = replica
-        self._calls = _calls(OfflineReading(replica, reader, Searcher(replica, clock), notes), self.changes)
+        self._calls = _calls(OfflineReading(replica, reader, Searcher(replica, clock), contents, notes), self.changes)
         data = OfflineBytes(reader, contents)
         self._streams: dict[type[Message], Callable[[Any], Any]] = {
             content_service_pb2.DownloadAttachmentRequest: data.attachment,

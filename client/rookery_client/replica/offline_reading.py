@@ -23,6 +23,7 @@ from rookery_core.rules.search_numbers import NUMBERS
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from rookery_client.replica.contents import Contents
     from rookery_client.replica.listing import Place
     from rookery_client.replica.notes import Notes
     from rookery_client.replica.reading import Reader
@@ -37,10 +38,11 @@ _DEFAULT_PAGE = 50
 class OfflineReading:
     """Gives the responses that the server would give, of what the replica holds."""
 
-    def __init__(self, replica: Replica, reader: Reader, searcher: Searcher, notes: Notes) -> None:
+    def __init__(self, replica: Replica, reader: Reader, searcher: Searcher, contents: Contents, notes: Notes) -> None:
         self._replica = replica
         self._reader = reader
         self._searcher = searcher
+        self._contents = contents
         self._notes = notes
         # The list that was paged through last: all of its pages come out of one order.
         self._order: tuple[bytes, Order] | None = None
@@ -68,6 +70,8 @@ class OfflineReading:
         """One item."""
         full = request.view != ITEM_VIEW_SUMMARY
         item = self._reader.item(request.item_id, full=full)
+        if full:
+            self._contents.note_use(request.item_id)
         if full and not self._reader.is_whole(request.item_id):
             self._notes.add("The replica keeps only the first part of this: `rookery sync --depth full` brings all of it.")
         return items_pb.GetItemResponse(item=item, revision=self._reader.revision())

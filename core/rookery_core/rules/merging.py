@@ -204,14 +204,15 @@ class _Merging:
         return stamped - losing - self._absent - {""}
 
     def _order(self, result: Merged) -> None:
-        """Where others edited a list by entry, unseen, the order of arrival is to leave no trace in the order of its entries.
+        """Where a list was edited by entry since the base, the order of arrival is to leave no trace in the order of its entries.
 
-        Those edited since the base come behind the rest, by their stamps.
+        Those edited since then come behind the rest, by their stamps.
         """
         for named in (units.RECIPIENTS, units.PROPERTIES):
             if not _has_prefix(self._changes.entries, named.prefix):
                 continue
-            if any(unit.startswith(named.prefix) and self._is_unseen(unit) for unit in self._known):
+            stamped = (stamp for unit, stamp in self._known.items() if unit.startswith(named.prefix))
+            if any(stamp.revision > self._edit.base_revision for stamp in stamped):
                 entries = named.by_unit(result.item)
                 ranks = {unit: self._rank(unit, result) for unit in entries}
                 named.replace(result.item, [entries[unit] for unit in sorted(entries, key=ranks.__getitem__)])
