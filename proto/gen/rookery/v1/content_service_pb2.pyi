@@ -33,7 +33,7 @@ class _ContentEncodingEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_Conten
     CONTENT_ENCODING_IDENTITY: _ContentEncoding.ValueType  # 1
     """As they are."""
     CONTENT_ENCODING_ZSTD: _ContentEncoding.ValueType  # 2
-    """One Zstandard frame (RFC 8878)."""
+    """Zstandard: one frame or several, one after the other (RFC 8878, section 3). What they hold, in this order, is the bytes."""
 
 class ContentEncoding(_ContentEncoding, metaclass=_ContentEncodingEnumTypeWrapper):
     """How bytes travel."""
@@ -43,7 +43,7 @@ CONTENT_ENCODING_UNSPECIFIED: ContentEncoding.ValueType  # 0
 CONTENT_ENCODING_IDENTITY: ContentEncoding.ValueType  # 1
 """As they are."""
 CONTENT_ENCODING_ZSTD: ContentEncoding.ValueType  # 2
-"""One Zstandard frame (RFC 8878)."""
+"""Zstandard: one frame or several, one after the other (RFC 8878, section 3). What they hold, in this order, is the bytes."""
 
 @typing.final
 class UploadRequest(message.Message):
@@ -222,7 +222,7 @@ class ContentChunk(message.Message):
     offset: builtins.int
     """Where the piece begins, in decoded bytes."""
     size_bytes: builtins.int
-    """Decoded bytes in the piece."""
+    """Decoded bytes in the piece, of all frames together; at most 1 MiB."""
     encoding: ContentEncoding.ValueType
     """How `data` is encoded."""
     data: builtins.bytes
