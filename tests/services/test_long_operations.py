@@ -209,3 +209,12 @@ async def test_an_interrupted_emptying_is_gone_on_with_after_a_restart(
     answer = folder_pb2.EmptyFolderResponse.FromString(await world.folder_removal.empty_folder(anna.caller, request))
     assert answer.deleted_items == 5
     assert await world.long_operations.resume() == 0
+
+
+async def test_the_id_of_an_unfinished_deletion_is_no_other_calls(world: World, anna: Person) -> None:
+    request = await cut_deletion(world, anna, "Old")
+    creation = folder_pb2.CreateFolderRequest(operation_id=request.operation_id, folder=folder_pb2.Folder(name="New"))
+    with pytest.raises(FailedPrecondition) as refused:
+        await world.folders.create_folder(anna.caller, creation)
+    assert refused.value.reason == "OPERATION_REUSED"
+    assert (await delete(world, anna, request)).deleted_items == 1  # which the ledger keeps, not the refusal
