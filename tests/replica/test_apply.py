@@ -10,7 +10,7 @@ from rookery.internal.v1.packed_pb2 import PackedItem, PackedPullResponse, Packe
 from rookery.v1.folder_pb2 import Folder
 from rookery.v1.item_pb2 import FlagStatus, FollowUp, ItemKind, ItemState, ItemSummary
 from rookery.v1.sync_pb2 import ItemChange, ItemPlace
-from rookery_client.replica import rows
+from rookery_client.replica.storage import rows
 from rookery_core.errors import FailedPrecondition, ResourceExhausted
 from tests.support.replica_batches import LEFT, progress
 from tests.support.replica_filling import DRAFTS, FULL, INBOX, NONE, PROJECTS, TEXT, batch_of, entry_of

@@ -11,7 +11,7 @@ from rookery.v1.folder_pb2 import Folder
 from rookery.v1.item_pb2 import Attachment
 from rookery.v1.sync_pb2 import ItemRemoval
 from rookery.v1.sync_service_pb2 import ReconcileResponse
-from rookery_client.replica.contents import Contents
+from rookery_client.replica.reading.contents import Contents
 from rookery_core.errors import FailedPrecondition
 from tests.support.replica_batches import GONE, LEFT, ROLES, create, delete, rename
 from tests.support.replica_filling import EPOCH, INBOX, NONE, PROJECTS, batch_of, entry_of

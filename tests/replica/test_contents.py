@@ -8,9 +8,9 @@ import pytest
 
 from rookery.v1.content_service_pb2 import CONTENT_ENCODING_ZSTD
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL, SyncOperation
-from rookery_client.replica import contents as contents_module
-from rookery_client.replica import database
-from rookery_client.replica.contents import LIMIT_BYTES, Contents
+from rookery_client.replica.reading import contents as contents_module
+from rookery_client.replica.reading.contents import LIMIT_BYTES, Contents
+from rookery_client.replica.storage import database
 from rookery_core.errors import DataLoss
 from tests.support.replica_filling import NONE, TEXT, Device
 

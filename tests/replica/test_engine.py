@@ -7,11 +7,11 @@ import itertools
 import pytest
 
 from rookery.v1.sync_pb2 import PushOutcome, SyncScope
-from rookery_client.replica.backoff import FIRST_SECONDS, LONGEST_SECONDS, Backoff
-from rookery_client.replica.contents import Contents
-from rookery_client.replica.engine import PATIENCE
-from rookery_client.replica.searching import Searcher
-from rookery_client.replica.states import Connecting, Failed, Filling, Offline, Sending, Stopped, UpToDate
+from rookery_client.replica.engine.backoff import FIRST_SECONDS, LONGEST_SECONDS, Backoff
+from rookery_client.replica.engine.engine import PATIENCE
+from rookery_client.replica.engine.states import Connecting, Failed, Filling, Offline, Sending, Stopped, UpToDate
+from rookery_client.replica.reading.contents import Contents
+from rookery_client.replica.reading.searching import Searcher
 from rookery_core.errors import (
     FailedPrecondition,
     InvalidArgument,

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from rookery_client.replica.engine.states import Failed, Offline, Sending, Stopped, UpToDate
+from rookery_client.replica.reading.searching import Searcher
 from rookery_client.replica.replica import Replica
-from rookery_client.replica.searching import Searcher
-from rookery_client.replica.states import Failed, Offline, Sending, Stopped, UpToDate
 from rookery_core.errors import FailedPrecondition, ResourceExhausted, Unauthenticated, Unavailable
 from tests.support.engine_fixtures import Device, threads, until
 from tests.support.sync_fakes import SmallMailbox

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from rookery_client.replica.engine import SLOW_SECONDS
-from rookery_client.replica.states import Failed, UpToDate
+from rookery_client.replica.engine.engine import SLOW_SECONDS
+from rookery_client.replica.engine.states import Failed, UpToDate
 from rookery_core.errors import ResourceExhausted
 from tests.support.engine_fixtures import Device, until
 from tests.support.sync_fakes import SmallMailbox

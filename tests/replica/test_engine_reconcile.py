@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from rookery_client.replica.reconciling import LEAF_ITEMS, MOST_RANGES
-from rookery_client.replica.states import Comparing
+from rookery_client.replica.engine.reconciling import LEAF_ITEMS, MOST_RANGES
+from rookery_client.replica.engine.states import Comparing
 from rookery_core.errors import FailedPrecondition, InvalidArgument, Unavailable
 from tests.support.engine_fixtures import Device
 from tests.support.sync_fakes import SmallMailbox

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rookery.v1.sync_pb2 import ContentExtent
-from rookery_client.replica.contents import Contents
-from rookery_client.replica.fetching import Fetching
-from rookery_client.replica.working import WorkerThread
+from rookery_client.replica.engine.fetching import Fetching
+from rookery_client.replica.engine.working import WorkerThread
+from rookery_client.replica.reading.contents import Contents
 from rookery_core.errors import NotFound
 from tests.support.engine_fixtures import Device
 from tests.support.sync_fakes import SmallMailbox

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from rookery_client.replica import overlay
 from rookery_client.replica.replica import Replica
+from rookery_client.replica.view import overlay
 
 BATCH = 40
 ROUNDS = 6

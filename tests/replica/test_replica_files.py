@@ -11,10 +11,10 @@ import pytest
 
 from rookery.v1.item_pb2 import Attachment
 from rookery.v1.sync_pb2 import SyncDepth, SyncScope
-from rookery_client.replica import files, schema
-from rookery_client.replica.database import PAGE_BYTES
-from rookery_client.replica.identity import Identity
 from rookery_client.replica.replica import Replica
+from rookery_client.replica.storage import files, schema
+from rookery_client.replica.storage.database import PAGE_BYTES
+from rookery_client.replica.storage.identity import Identity
 from rookery_core.errors import DataLoss, FailedPrecondition, ResourceExhausted, Unavailable
 from tests.support.replica_batches import create, delete, mark
 from tests.support.replica_filling import IDENTITY
@@ -138,7 +138,7 @@ def test_threads_share_a_replica(replica, mailbox):
 
 
 def test_a_writer_waits_for_another_process_and_gives_up(replica, opening, monkeypatch):
-    monkeypatch.setattr("rookery_client.replica.database.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("rookery_client.replica.storage.database.BUSY_SECONDS", 0.01)
     other = opening(replica.path.name)
     with replica.database.writing(), pytest.raises(Unavailable) as caught:
         other.adopt(IDENTITY)

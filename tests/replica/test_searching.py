@@ -9,9 +9,10 @@ import pytest
 
 from rookery.v1.item_pb2 import ItemContent, ItemSummary
 from rookery.v1.item_service_pb2 import ItemView
-from rookery_client.replica import database, search_index, searching
-from rookery_client.replica.contents import Contents
-from rookery_client.replica.searching import Searcher
+from rookery_client.replica.reading import search_index, searching
+from rookery_client.replica.reading.contents import Contents
+from rookery_client.replica.reading.searching import Searcher
+from rookery_client.replica.storage import database
 from rookery_core.errors import InvalidArgument, NotFound
 from rookery_core.rules import search_query
 from rookery_core.rules.search_documents import document_of

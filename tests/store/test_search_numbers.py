@@ -65,7 +65,7 @@ async def test_a_document_is_known_to_be_current_at_whichever_of_its_places_it_l
 
     def work(transaction: Transaction) -> list[search.Candidate]:
         number = add_mailbox(transaction.connection)
-        assert put(transaction, number, add_items(transaction.connection, number, 50, received=5_000))
+        assert put(transaction, number, add_items(transaction.connection, number, 30, received=5_000))
         return search.pending(transaction.connection, number, 0, 100)[0]
 
     candidates = await database.write(work)

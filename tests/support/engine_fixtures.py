@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rookery.v1.item_pb2 import Attachment, Item, ItemKind, ItemSummary
 from rookery.v1.item_service_pb2 import CreateItemRequest, DeleteItemsRequest, SetItemStateRequest, UpdateItemRequest
 from rookery.v1.sync_pb2 import SyncDepth, SyncOperation, SyncScope
-from rookery_client.replica.engine import Engine
-from rookery_client.replica.identity import Identity
+from rookery_client.replica.engine.engine import Engine
 from rookery_client.replica.replica import Replica
+from rookery_client.replica.storage.identity import Identity
 from tests.support.fakes import FakeClock, SequentialIds
 from tests.support.sync_fakes import INBOX
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterator
 
-    from rookery_client.replica.states import EngineState
+    from rookery_client.replica.engine.states import EngineState
     from tests.support.sync_fakes import SmallMailbox
 
 IDENTITY = Identity(server="127.0.0.1:1", address="anna@example.org", mailbox_id=b"m" * 16, account_id=b"a" * 16)

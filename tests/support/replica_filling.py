@@ -11,7 +11,7 @@ from rookery.v1.item_pb2 import Item, ItemKind
 from rookery.v1.item_service_pb2 import ItemView
 from rookery.v1.sync_pb2 import ContentExtent, ItemChange, ItemRemoval, RemovalReason, SyncItem, SyncScope
 from rookery.v1.sync_service_pb2 import PullResponse
-from rookery_client.replica.offline import OfflineClient
+from rookery_client.replica.offline.client import OfflineClient
 from rookery_client.replica.replica import Identity, Replica
 from tests.support.fakes import FakeClock, SequentialIds
 

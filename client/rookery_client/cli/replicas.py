@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rookery_client.cli.terminal import moment, time_text
+from rookery_client.replica.engine.states import Filling
 from rookery_client.replica.replica import Replica
-from rookery_client.replica.states import Filling
 from rookery_core.errors import RookeryError
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds

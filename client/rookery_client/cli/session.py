@@ -15,7 +15,7 @@ import click
 from rookery_client import Client, Tokens
 from rookery_client.cli.replicas import opened
 from rookery_client.cli.terminal import clean
-from rookery_client.replica.offline import OfflineClient
+from rookery_client.replica.offline.client import OfflineClient
 from rookery_core.errors import Unauthenticated, Unavailable
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds

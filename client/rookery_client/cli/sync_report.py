@@ -14,8 +14,8 @@ from rookery_client.cli.changes import change_view, described
 from rookery_client.cli.folder_names import paths
 from rookery_client.cli.json_view import emit, emit_line, identifier, item_view, view
 from rookery_client.cli.terminal import clean
-from rookery_client.replica.reading import Reader
-from rookery_client.replica.states import Failed, Filling, Stopped
+from rookery_client.replica.engine.states import Failed, Filling, Stopped
+from rookery_client.replica.reading.reader import Reader
 from rookery_core.rules.ids import text_of
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from rookery.internal.v1.packed_pb2 import PackedPullResponse
     from rookery.v1.sync_pb2 import PushResult
     from rookery_client.cli.progress import Show
-    from rookery_client.replica.applying import Applied
+    from rookery_client.replica.engine.states import EngineState
+    from rookery_client.replica.incoming.applying import Applied
     from rookery_client.replica.replica import Replica
-    from rookery_client.replica.states import EngineState
 
 
 class Report:

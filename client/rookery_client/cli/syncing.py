@@ -17,10 +17,10 @@ from rookery_client.cli.kinds import Words
 from rookery_client.cli.progress import stages
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.sync_report import Report
-from rookery_client.replica.engine import Engine
-from rookery_client.replica.identity import Identity
-from rookery_client.replica.rebuilding import open_or_rebuild
-from rookery_client.replica.remote import RemoteTransport
+from rookery_client.replica.engine.engine import Engine
+from rookery_client.replica.engine.rebuilding import open_or_rebuild
+from rookery_client.replica.engine.remote import RemoteTransport
+from rookery_client.replica.storage.identity import Identity
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rookery_client.replica import (
-    applying,
-    comparing,
-    files,
-    lost_items,
-    operations,
-    outbox,
-    recording,
-    refilling,
-    repairing,
-    scoping,
-)
-from rookery_client.replica.applying import Applied
-from rookery_client.replica.database import Database
-from rookery_client.replica.identity import Identity
-from rookery_client.replica.repairing import Repaired
+from rookery_client.replica.incoming import applying, comparing, lost_items, refilling, repairing, scoping
+from rookery_client.replica.incoming.applying import Applied
+from rookery_client.replica.incoming.repairing import Repaired
+from rookery_client.replica.outbox import outbox, recording
 from rookery_client.replica.status import ReplicaStatus
+from rookery_client.replica.storage import files, operations
+from rookery_client.replica.storage.database import Database
+from rookery_client.replica.storage.identity import Identity
 
 if TYPE_CHECKING:
     import pathlib

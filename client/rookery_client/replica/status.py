@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rookery_client.replica import facts, schema, scoping
+from rookery_client.replica.incoming import scoping
+from rookery_client.replica.storage import facts, schema
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,10 +12,10 @@ import grpc.aio
 from rookery.v1 import sync_pb2, sync_service_pb2
 from rookery.v1.item_service_pb2 import SetItemStateRequest
 from rookery_client.client import Client
-from rookery_client.replica.engine import Engine
-from rookery_client.replica.identity import Identity
-from rookery_client.replica.remote import RemoteTransport
+from rookery_client.replica.engine.engine import Engine
+from rookery_client.replica.engine.remote import RemoteTransport
 from rookery_client.replica.replica import Replica
+from rookery_client.replica.storage.identity import Identity
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 from tests.bench import bytestream, figures

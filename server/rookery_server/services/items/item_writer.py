@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rookery.v1 import item_pb2
 from rookery_core.errors import AlreadyExists
-from rookery_core.rules import calendar_time, names, records, subjects
+from rookery_core.rules import calendar_time, names, records, sort_keys
 from rookery_server.services.items import item_packing
 from rookery_server.store import folders, item_blobs, items
 from rookery_server.store.tables import FOREVER, NO_TIME
@@ -116,11 +116,11 @@ def summary_columns(summary: ItemSummary) -> dict[str, Any]:
         "span_end": span_end,
         "received": received,
         "sent": _micros(summary.sent) if summary.HasField("sent") else NO_TIME,
-        "from_key": _text(names.key(_from(summary)), _KEY_LENGTH),
-        "subject_key": _text(subjects.sort_key(summary.subject), _KEY_LENGTH),
+        "from_key": sort_keys.from_key(summary),
+        "subject_key": sort_keys.subject_key(summary),
         "size_bytes": summary.size_bytes,
         "start": start,
-        "importance": summary.importance or item_pb2.IMPORTANCE_NORMAL,
+        "importance": sort_keys.importance(summary),
         "sensitivity": summary.sensitivity,
         "has_attachments": summary.has_attachments,
         "message_class": _text(summary.message_class, _KEY_LENGTH),
@@ -243,21 +243,6 @@ def _span(summary: ItemSummary) -> tuple[int, int, int]:
         return NO_TIME, NO_TIME, start
     first, last = found
     return first, FOREVER if last is None else last, start
-
-
-def _from(summary: ItemSummary) -> str:
-    match summary.kind:
-        case item_pb2.ITEM_KIND_MESSAGE:
-            person = records.author(summary.message)
-        case item_pb2.ITEM_KIND_APPOINTMENT:
-            person = summary.appointment.organizer
-        case item_pb2.ITEM_KIND_TASK:
-            person = summary.task.owner
-        case item_pb2.ITEM_KIND_CONTACT:
-            return summary.contact.file_as or summary.subject
-        case _:
-            return ""
-    return person.name or person.address
 
 
 def _instant(time: CalendarTime) -> int:

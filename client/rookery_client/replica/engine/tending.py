@@ -1,0 +1,36 @@
+"""What a replica needs when it has caught up: its search index follows, and its cache keeps within its limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rookery_client.replica.reading.contents import Contents
+from rookery_client.replica.reading.searching import Searcher
+
+if TYPE_CHECKING:
+    from rookery_client.replica.engine.means import Means
+    from rookery_client.replica.replica import Replica
+    from rookery_core.rules.clock import Clock
+
+SLICE = 100
+"""Items that are indexed before a batch that came meanwhile gets its turn."""
+
+
+class Tending:
+    """Indexes and evicts."""
+
+    def __init__(self, means: Means, clock: Clock) -> None:
+        self._means = means
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Indexes what the index lacks, then takes out of the cache what is too much."""
+        while await self._means.do(self._index):
+            pass
+        await self._means.do(self._evict)
+
+    def _index(self, replica: Replica) -> int:
+        return Searcher(replica, self._clock).index_some(SLICE)
+
+    def _evict(self, replica: Replica) -> int:
+        return Contents(replica, self._clock).evict()

@@ -1,0 +1,1 @@
+"""What comes from the server: batches applied, scopes refilled, comparisons set right."""

@@ -1,0 +1,1 @@
+"""A client without a server: the contract's calls, answered by a replica."""

@@ -1,0 +1,128 @@
+"""What a device adds to an operation before it records it: ids, what it had seen, what it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rookery.v1 import folder_pb2, item_pb2
+from rookery_client.replica.storage import facts, operations, schema
+from rookery_client.replica.view import overlay
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from rookery.v1.sync_pb2 import SyncOperation
+    from rookery_client.replica.storage.operations import Recorded
+    from rookery_core.rules.ids import Ids
+
+_HOMES: dict[int, int] = {
+    item_pb2.ITEM_KIND_APPOINTMENT: folder_pb2.FOLDER_ROLE_CALENDAR,
+    item_pb2.ITEM_KIND_TASK: folder_pb2.FOLDER_ROLE_TASKS,
+    item_pb2.ITEM_KIND_CONTACT: folder_pb2.FOLDER_ROLE_CONTACTS,
+    item_pb2.ITEM_KIND_DISTRIBUTION_LIST: folder_pb2.FOLDER_ROLE_CONTACTS,
+    item_pb2.ITEM_KIND_NOTE: folder_pb2.FOLDER_ROLE_NOTES,
+    item_pb2.ITEM_KIND_JOURNAL: folder_pb2.FOLDER_ROLE_JOURNAL,
+}
+"""Where new items go if nobody says where; messages to drafts (rookery.v1.CreateItemRequest)."""
+_SEEN = "SELECT max(revision, ?) FROM {table} WHERE id = ?"
+
+
+def identify(connection: sqlite3.Connection, operation: SyncOperation, ids: Ids) -> None:
+    """Gives what the operation creates ids, and a new item a folder. The request inside names neither mailbox nor operation."""
+    action = operation.WhichOneof("action")
+    if action is None:
+        return
+    request = getattr(operation, action)
+    request.ClearField("mailbox_id")
+    request.ClearField("operation_id")
+    match action:
+        case "create_item":
+            item = operation.create_item.item
+            item.id = item.id or ids.new()
+            home = _HOMES.get(item.summary.kind, folder_pb2.FOLDER_ROLE_DRAFTS)
+            item.folder_id = item.folder_id or overlay.shown_folders(connection).with_role(home)
+        case "copy_items" if not request.new_ids:
+            item_ids = list(dict.fromkeys(request.item_ids))
+            request.ClearField("item_ids")
+            request.item_ids.extend(item_ids)
+            request.new_ids.extend(ids.new() for _ in item_ids)
+        case "create_folder":
+            request.folder.id = request.folder.id or ids.new()
+
+
+def touched(connection: sqlite3.Connection, operation: SyncOperation) -> tuple[list[bytes], list[bytes]]:
+    """The items that the operation names, and the folders that it creates, changes, deletes or empties."""
+    match operation.WhichOneof("action"):
+        case "create_item":
+            return [operation.create_item.item.id], []
+        case "update_item":
+            return [operation.update_item.item.id], []
+        case "copy_items":
+            return [*operation.copy_items.item_ids, *operation.copy_items.new_ids], []
+        case "create_folder":
+            return [], [operation.create_folder.folder.id]
+        case "update_folder":
+            return [], [operation.update_folder.folder.id]
+        case "delete_folder":
+            return [], _tree(connection, operation.delete_folder.folder_id)
+        case "empty_folder":
+            request = operation.empty_folder
+            return [], _tree(connection, request.folder_id) if request.include_subfolders else [request.folder_id]
+        case str(action):
+            return list(getattr(operation, action).item_ids), []
+        case _:
+            return [], []
+
+
+def base_revision(connection: sqlite3.Connection, item_ids: Iterable[bytes], folder_ids: Iterable[bytes]) -> int:
+    """The greatest revision that this device has seen of everything that is touched.
+
+    Of a row that is here: its own, or the mailbox's when the replica last equalled it. The least of them, where there are several.
+    """
+    caught_up = facts.number(connection, facts.CAUGHT_UP_REVISION)
+    seen = []
+    for table, keys in (("item", item_ids), ("folder", folder_ids)):
+        found = (connection.execute(_SEEN.format(table=table), (caught_up, key)).fetchone() for key in keys)
+        seen += [int(row[0]) for row in found if row is not None]
+    return min(seen, default=caught_up)
+
+
+def prerequisites(connection: sqlite3.Connection, operation: SyncOperation, item_ids: list[bytes]) -> list[bytes]:
+    """The ids of waiting operations that create what this one works on, oldest first."""
+    found: dict[int, bytes] = {}
+    for item_id, seqs in operations.live_of_items(connection, item_ids).items():
+        for recorded in (operations.numbered(connection, seq) for seq in seqs):
+            if recorded.status == schema.WAITING and _creates_item(recorded, item_id):
+                found[recorded.seq] = recorded.operation.operation_id
+    for folder_id in _folders_named(operation):
+        for recorded in operations.waiting_of_folder(connection, folder_id):
+            if recorded.action == "create_folder" and recorded.operation.create_folder.folder.id == folder_id:
+                found[recorded.seq] = recorded.operation.operation_id
+    return [operation_id for _, operation_id in sorted(found.items())]
+
+
+def _tree(connection: sqlite3.Connection, folder_id: bytes) -> list[bytes]:
+    """A folder and those below it, as far as they are here."""
+    view = overlay.shown_folders(connection)
+    return [folder.id for folder in view.subtree(folder_id)] if folder_id in view.folders else [folder_id]
+
+
+def _creates_item(recorded: Recorded, item_id: bytes) -> bool:
+    created = recorded.operation.create_item.item.id if recorded.action == "create_item" else b""
+    return item_id == created or item_id in recorded.operation.copy_items.new_ids
+
+
+def _folders_named(operation: SyncOperation) -> set[bytes]:
+    """The folders that an operation needs."""
+    match operation.WhichOneof("action"):
+        case "create_item":
+            return {operation.create_item.item.folder_id}
+        case "create_folder":
+            return {operation.create_folder.folder.parent_id}
+        case "update_folder":
+            return {operation.update_folder.folder.id, operation.update_folder.folder.parent_id}
+        case str(action):
+            return {getattr(getattr(operation, action), "folder_id", b"")}
+        case _:
+            return set()

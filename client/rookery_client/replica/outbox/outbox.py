@@ -1,0 +1,155 @@
+"""The outbox: what waits to be pushed, what was answered, what was refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from google.rpc import error_details_pb2
+
+from rookery.v1.sync_pb2 import PUSH_OUTCOME_REJECTED, SyncOperation
+from rookery_client.replica.outbox import recording
+from rookery_client.replica.outbox.passing import KEPT_MICROS
+from rookery_client.replica.storage import facts, operations, schema
+from rookery_client.replica.view import overlay
+from rookery_core.errors import NotFound
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+    from rookery.v1.sync_pb2 import PushResult
+    from rookery_client.replica.storage.operations import Recorded
+    from rookery_core.rules.ids import Ids
+
+_BEHIND = "SELECT item_id FROM operation_item JOIN item ON item.id = item_id WHERE seq = ? AND item.revision >= ?"
+
+
+def waiting(connection: sqlite3.Connection, most: int, most_bytes: int) -> list[SyncOperation]:
+    """The first operations that wait, in order: at most so many, and so many bytes, but one in any case."""
+    found: list[SyncOperation] = []
+    size = 0
+    rows = connection.execute("SELECT body FROM operation WHERE status = ? ORDER BY seq LIMIT ?", (schema.WAITING, most))
+    for (body,) in rows:
+        size += len(body)
+        if found and size > most_bytes:
+            break
+        found.append(SyncOperation.FromString(body))
+    return found
+
+
+def uploads_of(connection: sqlite3.Connection, wanted: Iterable[SyncOperation]) -> list[tuple[bytes, int]]:
+    """The uploads, with their sizes, that operations need."""
+    found: list[tuple[bytes, int]] = []
+    for operation in wanted:
+        found += connection.execute(
+            "SELECT upload.id, size FROM upload JOIN operation ON seq = operation_seq WHERE operation.id = ? ORDER BY upload.id",
+            (operation.operation_id,),
+        ).fetchall()
+    return found
+
+
+def upload_data(connection: sqlite3.Connection, upload_id: bytes, offset: int, limit: int) -> bytes:
+    """Bytes of an upload. NotFound ``UPLOAD_NOT_FOUND``."""
+    row = connection.execute("SELECT substr(data, ?, ?) FROM upload WHERE id = ?", (offset + 1, limit, upload_id)).fetchone()
+    if row is None:
+        raise NotFound("UPLOAD_NOT_FOUND", "the bytes of the upload are not here", field="upload_id")
+    data: bytes = row[0]
+    return data
+
+
+def answered(connection: sqlite3.Connection, results: Iterable[PushResult], now: int) -> None:
+    """Notes answers. What was refused no longer lies over the items; the rest does until the replica has seen what became of it."""
+    stale: set[bytes] = set()
+    tree = False
+    caught_up = facts.number(connection, facts.CAUGHT_UP_REVISION)
+    for result in results:
+        recorded = operations.find(connection, result.operation_id)
+        if recorded is None or recorded.status != schema.WAITING:
+            continue  # taken back meanwhile, or answered already
+        status = _status(recorded, result, caught_up)
+        operations.settle(connection, recorded.seq, status, result, now)
+        tree = tree or operations.changes_folders(connection, [recorded.seq])
+        if status != schema.ANSWERED or result.landed_folder_id:
+            stale |= operations.items_of(connection, [recorded.seq])
+        else:
+            # Rows that were pulled before the answer came have the operation in them.
+            stale.update(row[0] for row in connection.execute(_BEHIND, (recorded.seq, result.revision)))
+    overlay.refresh(connection, stale, folders=tree)
+
+
+def rejected(connection: sqlite3.Connection) -> list[tuple[SyncOperation, PushResult]]:
+    """What was refused, with the answers, in order."""
+    refused = operations.with_status(connection, schema.REJECTED)
+    return [(each.operation, each.result) for each in refused if each.result is not None]
+
+
+def dismiss(connection: sqlite3.Connection, operation_id: bytes) -> bool:
+    """Forgets an operation that was refused, or takes back one that waits; False if there is none such."""
+    recorded = operations.find(connection, operation_id)
+    if recorded is None or recorded.status not in {schema.WAITING, schema.REJECTED}:
+        return False
+    item_ids = operations.items_of(connection, [recorded.seq])
+    tree = operations.changes_folders(connection, [recorded.seq])
+    operations.remove(connection, recorded.seq)
+    overlay.refresh(connection, item_ids, folders=tree)
+    return True
+
+
+def retry(connection: sqlite3.Connection, operation_id: bytes, *, ids: Ids, now: int) -> SyncOperation | None:
+    """Records an operation that was refused once more, at the end and under another id, since the first id has its answer for ever.
+
+    It counts as having seen what the replica has now. None if there is no such operation; raises what ``record`` raises.
+    """
+    recorded = operations.find(connection, operation_id)
+    if recorded is None or recorded.status != schema.REJECTED:
+        return None
+    uploads = dict(connection.execute("SELECT id, data FROM upload WHERE operation_seq = ?", (recorded.seq,)).fetchall())
+    operations.remove(connection, recorded.seq)
+    operation = recorded.operation
+    operation.ClearField("operation_id")
+    operation.ClearField("base_revision")
+    return recording.record(connection, operation, uploads, ids=ids, now=now)
+
+
+def reoffer(connection: sqlite3.Connection, backup_revision: int, now: int) -> int:
+    """Lets what was answered after a backup wait again, with its ids: the restored server does not know of it. Gives how much.
+
+    What was answered more than 14 days ago is left out.
+    """
+    chosen = (schema.ANSWERED, schema.PASSED, backup_revision, now - KEPT_MICROS)
+    rows = connection.execute("SELECT seq FROM operation WHERE status IN (?, ?) AND revision > ? AND answered >= ?", chosen)
+    seqs = [row[0] for row in rows]
+    for seq in seqs:
+        operations.settle(connection, seq, schema.WAITING, None, 0)
+    tree = operations.changes_folders(connection, seqs)
+    overlay.refresh(connection, operations.items_of(connection, seqs), folders=tree)
+    return len(seqs)
+
+
+def requeue(connection: sqlite3.Connection, salvaged: Iterable[SyncOperation], uploads: Mapping[bytes, bytes], *, now: int) -> None:
+    """Puts operations of another replica, with their ids, into this one that is still empty: nothing can be checked."""
+    for operation in salvaged:
+        if operations.find(connection, operation.operation_id) is None:
+            recording.lay_over(connection, operation, _named(operation, uploads), now, checked=False)
+
+
+def _named(operation: SyncOperation, uploads: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    attachments = [*operation.create_item.item.content.attachments, *operation.update_item.list_edits.add_attachments]
+    return {each.upload_id: uploads[each.upload_id] for each in attachments if each.upload_id in uploads}
+
+
+def _status(recorded: Recorded, result: PushResult, caught_up: int) -> int:
+    if result.outcome == PUSH_OUTCOME_REJECTED:
+        # Another device has brought the item back, after it was lost with a restored server: nothing to tell a person.
+        back = recorded.action == "create_item" and _reason(result) == "ID_TAKEN"
+        return schema.PASSED if back else schema.REJECTED
+    return schema.PASSED if result.revision <= caught_up else schema.ANSWERED
+
+
+def _reason(result: PushResult) -> str:
+    """The stable reason of a refusal."""
+    for detail in result.error.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""

@@ -1,0 +1,1 @@
+"""Reading a replica: lists, items, contents, and search."""

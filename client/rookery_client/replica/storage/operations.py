@@ -1,0 +1,184 @@
+"""Rows of the outbox: operations, what they touch, and the bytes they need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rookery.v1.sync_pb2 import PushResult, SyncOperation
+from rookery_client.replica.storage import schema
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+CHUNK = 500
+"""Ids that one statement names."""
+_LIVE = f"status IN {schema.LIVE_STATUSES}"
+
+
+class Recorded(NamedTuple):
+    """An operation as it is kept."""
+
+    seq: int
+    operation: SyncOperation
+    status: int
+    result: PushResult | None
+    revision: int
+    """The result's; 0 while there is none."""
+
+    @property
+    def action(self) -> str:
+        """The name of the operation's action."""
+        return self.operation.WhichOneof("action") or ""
+
+
+_COLUMNS = "seq, body, status, result, revision"
+
+
+def insert(connection: sqlite3.Connection, operation: SyncOperation, now: int) -> int:
+    """Puts an operation at the end of the outbox; gives its number."""
+    cursor = connection.execute(
+        "INSERT INTO operation (id, body, created, status) VALUES (?, ?, ?, ?)",
+        (operation.operation_id, operation.SerializeToString(), now, schema.WAITING),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def touch(connection: sqlite3.Connection, seq: int, item_ids: Iterable[bytes], folder_ids: Iterable[bytes]) -> None:
+    """Notes which items an operation touches, and which folders it creates, changes, deletes or empties."""
+    connection.executemany("INSERT OR IGNORE INTO operation_item (item_id, seq) VALUES (?, ?)", [(each, seq) for each in item_ids])
+    connection.executemany(
+        "INSERT OR IGNORE INTO operation_folder (folder_id, seq) VALUES (?, ?)", [(each, seq) for each in folder_ids]
+    )
+
+
+def touch_items_in(connection: sqlite3.Connection, seq: int, folder_ids: Iterable[bytes]) -> None:
+    """Notes that an operation touches all items that are shown in folders."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO operation_item (item_id, seq) SELECT id, ? FROM shown_item WHERE folder_id = ?",
+        [(seq, folder_id) for folder_id in folder_ids],
+    )
+
+
+def put_uploads(connection: sqlite3.Connection, seq: int, uploads: Iterable[tuple[bytes, bytes]]) -> None:
+    """Keeps the bytes of uploads that an operation names: id and bytes."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO upload (id, operation_seq, size, data) VALUES (?, ?, ?, ?)",
+        [(upload_id, seq, len(data), data) for upload_id, data in uploads],
+    )
+
+
+def remove(connection: sqlite3.Connection, seq: int) -> None:
+    """Takes an operation out, with everything that was noted for it."""
+    for statement in (
+        "DELETE FROM operation_item WHERE seq = ?",
+        "DELETE FROM operation_folder WHERE seq = ?",
+        "DELETE FROM upload WHERE operation_seq = ?",
+        "DELETE FROM operation WHERE seq = ?",
+    ):
+        connection.execute(statement, (seq,))
+
+
+def numbered(connection: sqlite3.Connection, seq: int) -> Recorded:
+    """An operation by its number."""
+    return _recorded(connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE seq = ?", (seq,)).fetchone())
+
+
+def find(connection: sqlite3.Connection, operation_id: bytes) -> Recorded | None:
+    """An operation by its id."""
+    row = connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE id = ?", (operation_id,)).fetchone()
+    return None if row is None else _recorded(row)
+
+
+def last_number(connection: sqlite3.Connection) -> int:
+    """The number of the operation that was recorded last, of those that were ever."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'operation'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def with_status(connection: sqlite3.Connection, status: int) -> Iterable[Recorded]:
+    """All operations of a status, in order."""
+    return map(_recorded, connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE status = ? ORDER BY seq", (status,)))
+
+
+def live(connection: sqlite3.Connection) -> list[Recorded]:
+    """All operations that lie over the server's rows, in order."""
+    return [_recorded(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE {_LIVE} ORDER BY seq")]
+
+
+def live_of_folders(connection: sqlite3.Connection) -> list[Recorded]:
+    """Those of them that change the tree of folders."""
+    chosen = "seq IN (SELECT seq FROM operation_folder)"
+    return [
+        _recorded(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE {_LIVE} AND {chosen} ORDER BY seq")
+    ]
+
+
+def waiting_of_folder(connection: sqlite3.Connection, folder_id: bytes) -> list[Recorded]:
+    """The waiting operations that create, change, delete or empty a folder, in order."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM operation WHERE status = ? AND seq IN (SELECT seq FROM operation_folder WHERE folder_id = ?)"
+        " ORDER BY seq",
+        (schema.WAITING, folder_id),
+    )
+    return [_recorded(row) for row in rows]
+
+
+def any_live(connection: sqlite3.Connection) -> bool:
+    """Whether an operation lies over the server's rows."""
+    return connection.execute(f"SELECT 1 FROM operation WHERE {_LIVE} LIMIT 1").fetchone() is not None
+
+
+def live_of_items(connection: sqlite3.Connection, item_ids: Sequence[bytes]) -> dict[bytes, list[int]]:
+    """The numbers of the live operations that touch each item, in order; items without any are absent."""
+    found: dict[bytes, list[int]] = {}
+    # CROSS JOIN: from the items to their few operations, never from all operations to the items.
+    for begin in range(0, len(item_ids), CHUNK):
+        some = item_ids[begin : begin + CHUNK]
+        rows = connection.execute(
+            f"SELECT item_id, seq FROM operation_item CROSS JOIN operation USING (seq)"
+            f" WHERE item_id IN ({', '.join('?' * len(some))}) AND {_LIVE} ORDER BY seq",
+            some,
+        )
+        for item_id, seq in rows:
+            found.setdefault(item_id, []).append(seq)
+    return found
+
+
+def items_of(connection: sqlite3.Connection, seqs: Iterable[int]) -> set[bytes]:
+    """The items that operations touch."""
+    found: set[bytes] = set()
+    for seq in seqs:
+        found.update(row[0] for row in connection.execute("SELECT item_id FROM operation_item WHERE seq = ?", (seq,)))
+    return found
+
+
+def changes_folders(connection: sqlite3.Connection, seqs: Iterable[int]) -> bool:
+    """Whether one of the operations changes the tree of folders."""
+    found = (connection.execute("SELECT 1 FROM operation_folder WHERE seq = ? LIMIT 1", (seq,)).fetchone() for seq in seqs)
+    return any(row is not None for row in found)
+
+
+def folders_of(connection: sqlite3.Connection, seq: int) -> frozenset[bytes]:
+    """The folders that an operation creates, changes, deletes or empties."""
+    return frozenset(row[0] for row in connection.execute("SELECT folder_id FROM operation_folder WHERE seq = ?", (seq,)))
+
+
+def upload_size(connection: sqlite3.Connection, upload_id: bytes) -> int | None:
+    """Bytes of an upload that is kept here."""
+    row = connection.execute("SELECT size FROM upload WHERE id = ?", (upload_id,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def settle(connection: sqlite3.Connection, seq: int, status: int, result: PushResult | None, now: int) -> None:
+    """Changes the status of an operation; ``result`` is its answer, ``now`` when that came."""
+    connection.execute(
+        "UPDATE operation SET status = ?, result = ?, revision = ?, answered = ? WHERE seq = ?",
+        (status, None if result is None else result.SerializeToString(), 0 if result is None else result.revision, now, seq),
+    )
+
+
+def _recorded(row: tuple[int, bytes, int, bytes | None, int]) -> Recorded:
+    seq, body, status, result, revision = row
+    answer = None if result is None else PushResult.FromString(result)
+    return Recorded(seq, SyncOperation.FromString(body), status, answer, revision)

@@ -1,0 +1,1 @@
+"""What the person sees: what the server has, with the operations that wait laid over it."""

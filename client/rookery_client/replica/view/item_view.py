@@ -1,0 +1,145 @@
+"""Items as the person sees them, computed: what the server has, and the operations that lie over it, replayed in order.
+
+An operation that was answered lies over an item as long as the server's row of that item is older than the answer: a row that is
+not has the operation in it already.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rookery.v1.folder_pb2 import Folder
+from rookery.v1.sync_pb2 import SyncOperation
+from rookery_client.replica.storage import operations, schema
+from rookery_client.replica.view import local_edits, shown_contents
+from rookery_client.replica.view.local_item import LocalItem
+from rookery_core.errors import InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from rookery_client.replica.storage.operations import Recorded
+    from rookery_client.replica.view.shown_contents import Held
+
+_BASE = "SELECT id, folder_id, kind, revision, content_revision, uid, fill_key, state, summary FROM item WHERE id = ?"
+_AFTER_ALL = (1 << 63) - 1
+"""A number after that of every operation."""
+_FOLDERS = "SELECT record FROM shown_folder"
+
+
+class ItemView:
+    """Computes items within one transaction. Operations and folders are read once."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._read: dict[int, Recorded] = {}
+        self._roles: dict[int, bytes] | None = None
+        self._folder_ids: set[bytes] = set()
+
+    def shown(self, item_id: bytes, seqs: Sequence[int], *, checked: int = 0) -> LocalItem | None:
+        """The item after the operations; None if none of them lies over it, or there is nothing to show.
+
+        What does not fit any more is left out; but what does not fit of the operation ``checked`` raises InvalidArgument.
+        """
+        item = base = self.base(item_id)
+        server_revision = 0 if base is None else base.revision
+        laid = False
+        for seq in seqs:
+            recorded = self.operation(seq)
+            if recorded.status == schema.ANSWERED and base is not None and recorded.revision <= server_revision:
+                continue
+            laid = True
+            try:
+                item = local_edits.apply(recorded.operation, item_id, item, Around(self, recorded))
+            except InvalidArgument:
+                if seq == checked:
+                    raise
+        return item if laid else None
+
+    def before(self, item_id: bytes, seq: int) -> LocalItem | None:
+        """The item as it was before an operation."""
+        seqs = operations.live_of_items(self.connection, [item_id]).get(item_id, [])
+        return self.shown(item_id, [each for each in seqs if each < seq]) or self.base(item_id)
+
+    def current(self, item_id: bytes) -> LocalItem:
+        """The item after all operations; NotFound ``ITEM_NOT_FOUND``."""
+        found = self.before(item_id, _AFTER_ALL)
+        if found is None:
+            raise NotFound("ITEM_NOT_FOUND", "this device holds no such item", field="item_id")
+        return found
+
+    def trial(self) -> Around:
+        """The surroundings of an operation that is not recorded yet."""
+        return Around(self, operations.Recorded(_AFTER_ALL, SyncOperation(), schema.WAITING, None, 0))
+
+    def base(self, item_id: bytes) -> LocalItem | None:
+        """The item as the server has it."""
+        row = self.connection.execute(_BASE, (item_id,)).fetchone()
+        return None if row is None else LocalItem(*row)
+
+    def role_folder(self, role: int) -> bytes:
+        """The folder with a role; empty if it has not come."""
+        return self._read_folders().get(role, b"")
+
+    def shows_folder(self, folder_id: bytes) -> bool:
+        """Whether there is such a folder."""
+        self._read_folders()
+        return folder_id in self._folder_ids
+
+    def operation(self, seq: int) -> Recorded:
+        """An operation by its number."""
+        found = self._read.get(seq)
+        if found is None:
+            found = self._read[seq] = operations.numbered(self.connection, seq)
+        return found
+
+    def _read_folders(self) -> dict[int, bytes]:
+        if self._roles is None:
+            folders = [Folder.FromString(row[0]) for row in self.connection.execute(_FOLDERS)]
+            self._roles = {folder.role: folder.id for folder in folders if folder.role}
+            self._folder_ids = {folder.id for folder in folders}
+        return self._roles
+
+
+class Around:
+    """The ``Surroundings`` of one operation."""
+
+    def __init__(self, view: ItemView, recorded: Recorded) -> None:
+        self._view = view
+        self._recorded = recorded
+
+    def held(self, item: LocalItem) -> Held | None:
+        """See ``Surroundings``. An older content is better than none to lay an edit over; the server merges for good."""
+        row = self._view.connection.execute("SELECT extent, encoding, data FROM content WHERE item_id = ?", (item.id,)).fetchone()
+        return None if row is None else shown_contents.Held(row[0], shown_contents.decoded(row[1], row[2]))
+
+    def source(self, item_id: bytes) -> LocalItem | None:
+        """See ``Surroundings``."""
+        return self._view.before(item_id, self._recorded.seq)
+
+    def role_folder(self, role: int) -> bytes:
+        """See ``Surroundings``."""
+        return self._view.role_folder(role)
+
+    def shows_folder(self, folder_id: bytes) -> bool:
+        """See ``Surroundings``."""
+        return self._view.shows_folder(folder_id)
+
+    def emptied(self, folder_id: bytes) -> bool:
+        """See ``Surroundings``."""
+        return folder_id in operations.folders_of(self._view.connection, self._recorded.seq)
+
+    def upload_size(self, upload_id: bytes) -> int | None:
+        """See ``Surroundings``."""
+        return operations.upload_size(self._view.connection, upload_id)
+
+    @property
+    def edited(self) -> int:
+        """See ``Surroundings``."""
+        return int(self._recorded.operation.edited.ToMicroseconds())
+
+    @property
+    def landed(self) -> bytes:
+        """See ``Surroundings``."""
+        return b"" if self._recorded.result is None else self._recorded.result.landed_folder_id

@@ -1,0 +1,130 @@
+"""What an operation makes of an item: the same rules by which the server will carry it out, for the time until then.
+
+``apply`` is pure. It raises InvalidArgument where the server would refuse: who records an operation hands that on, who lays it over
+a newer item later leaves out what does not fit any more, as the server's merge does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
+from rookery.v1.item_pb2 import ItemState
+from rookery_client.replica.view import local_records
+from rookery_client.replica.view.local_item import Life, LocalItem
+from rookery_core.rules import names, validation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rookery.v1.sync_pb2 import SyncOperation
+    from rookery_client.replica.view.local_item import Surroundings
+
+
+def apply(operation: SyncOperation, item_id: bytes, item: LocalItem | None, around: Surroundings) -> LocalItem | None:
+    """The item after the operation; ``item`` is it before, None if there is none, and may be changed."""
+    action = operation.WhichOneof("action") or ""
+    if action == "create_item":
+        return item or local_records.created(operation.create_item, around)
+    if action == "copy_items":
+        return _copied(operation.copy_items, item_id, item, around)
+    if item is not None and (edit := _EDITS.get(action)):
+        edit(getattr(operation, action), item, around)
+    return item
+
+
+def _copied(
+    request: item_service_pb2.CopyItemsRequest, item_id: bytes, item: LocalItem | None, around: Surroundings
+) -> LocalItem | None:
+    if item is not None or item_id not in request.new_ids:
+        return item  # the one that is copied, or a copy that the server has made already
+    source = around.source(request.item_ids[list(request.new_ids).index(item_id)])
+    if source is None or source.life is not Life.LIVE:
+        return None
+    held = around.held(source) if source.content is None else None
+    return LocalItem(
+        id=item_id,
+        folder_id=around.landed or request.folder_id,
+        kind=source.kind,
+        revision=0,
+        content_revision=0,
+        uid=0,
+        fill_key=source.fill_key,
+        state=source.state,
+        summary=source.summary,
+        content=source.content if held is None else held.encoded,
+        extent=source.extent if held is None else held.extent,
+    )
+
+
+def _update(request: item_service_pb2.UpdateItemRequest, item: LocalItem, around: Surroundings) -> None:
+    if item.life is Life.LIVE:
+        local_records.update(item, request, around)
+
+
+def _mark(request: item_service_pb2.SetItemStateRequest, item: LocalItem, around: Surroundings) -> None:
+    del around
+    if item.life is not Life.LIVE:
+        return
+    state = ItemState.FromString(item.state)
+    if request.HasField("read"):
+        state.read = request.read
+    if request.HasField("follow_up"):
+        validation.validate_follow_up(request.follow_up, "follow_up")
+        state.ClearField("follow_up")
+        if request.follow_up.status != item_pb2.FLAG_STATUS_UNSPECIFIED:
+            state.follow_up.CopyFrom(request.follow_up)
+    if request.add_categories or request.remove_categories:
+        removed = {names.key(name) for name in request.remove_categories}
+        kept = [name for name in state.categories if names.key(name) not in removed]
+        state.ClearField("categories")
+        state.categories.extend(names.categories([*kept, *request.add_categories], "add_categories"))
+    item.state = state.SerializeToString()
+
+
+def _move(request: item_service_pb2.MoveItemsRequest, item: LocalItem, around: Surroundings) -> None:
+    if item.life is Life.LIVE:
+        _place(item, around.landed or request.folder_id)
+
+
+def _delete(request: item_service_pb2.DeleteItemsRequest, item: LocalItem, around: Surroundings) -> None:
+    if request.mode == item_service_pb2.DELETE_MODE_PERMANENT:
+        item.life = Life.PURGED
+    elif item.life is Life.LIVE:
+        thrown = around.role_folder(folder_pb2.FOLDER_ROLE_DELETED)
+        if request.mode == item_service_pb2.DELETE_MODE_RECOVERABLE or item.folder_id == thrown:
+            item.life = Life.RECOVERABLE
+        else:
+            _place(item, thrown)
+
+
+def _restore(request: item_service_pb2.RestoreItemsRequest, item: LocalItem, around: Surroundings) -> None:
+    homeless = not around.shows_folder(item.folder_id)  # its folder was deleted here, and the item with it
+    if item.life is Life.PURGED or (item.life is Life.LIVE and not homeless):
+        return
+    item.life = Life.LIVE
+    target = around.landed or request.folder_id
+    if target or homeless:
+        _place(item, target or around.role_folder(folder_pb2.FOLDER_ROLE_RECOVERED))
+
+
+def _empty(request: folder_pb2.EmptyFolderRequest, item: LocalItem, around: Surroundings) -> None:
+    if item.life is Life.LIVE and around.emptied(item.folder_id):
+        item.life = Life.PURGED if request.permanent else Life.RECOVERABLE
+
+
+def _place(item: LocalItem, folder_id: bytes) -> None:
+    """Puts the item into a folder, where the server is to give it a number."""
+    if item.folder_id != folder_id:
+        item.folder_id, item.uid = folder_id, 0
+
+
+_EDITS: dict[str, Callable[..., None]] = {
+    "update_item": _update,
+    "set_item_state": _mark,
+    "move_items": _move,
+    "delete_items": _delete,
+    "restore_items": _restore,
+    "empty_folder": _empty,
+}
+"""By action: changes the item in place."""
