@@ -103,7 +103,7 @@ class Edges:
     """Random ones by the clock where None."""
     random_bytes: Callable[[int], bytes] = os.urandom
     passwords: Callable[[], Passwords] = Passwords
-    reader_processes: int = min(4, (os.cpu_count() or 1) - 1)
+    reader_processes: int = min(4, os.cpu_count() or 1)
     """How many processes read documents in bulk, beside the server's own."""
 
 

@@ -51,8 +51,8 @@ async def made_pages(
 ) -> AsyncGenerator[T, None]:
     """What ``make`` makes of each page from ``begin`` up to ``end``, in the thread that reads it.
 
-    Up to ``at_once`` pages come from one read: going to the reader's thread and back costs as much as a page does. While the last
-    of them is used, the next are read already, so one more than ``at_once`` are in memory.
+    Up to ``at_once`` pages come from one read: going to the reader's thread and back costs as much as a page does. While they are
+    used, the next are read already, so twice as many are in memory.
     """
 
     def read(start: int) -> Coroutine[Any, Any, tuple[list[T], int]]:
@@ -62,7 +62,7 @@ async def made_pages(
     ahead: asyncio.Task[tuple[list[T], int]] | None = None
     try:
         while ready or ahead is not None or begin < end:
-            if ahead is None and begin < end and len(ready) <= 1:
+            if ahead is None and begin < end:
                 ahead = asyncio.ensure_future(read(begin))
             if ready:
                 yield ready.popleft()

@@ -30,7 +30,7 @@ PIECE_BYTES = 1 << 20
 
 _DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BLANKS = b"\r\n\t "
-_PAGES_AT_ONCE = 4
+_PAGES_AT_ONCE = 2
 """Pages of stored bytes that one read brings."""
 _PLACES_OF = 256
 """Parts whose places are remembered."""

@@ -8,6 +8,7 @@ read in a thread: the way to a worker and back would cost as much. Workers start
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import logging
 import multiprocessing
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 BULK_DOCUMENTS = 8
 """From so many documents on a batch goes to a worker."""
+
+_GARBAGE_THRESHOLD = 200_000
+"""New containers, less those that went, after which a worker looks for cycles: two batches of a hundred messages or so."""
 
 _log = logging.getLogger(__name__)
 
@@ -105,13 +109,18 @@ class DocumentReaders:
         """Whether the workers are there; the first call has them started, which takes about a second."""
         if self._pool is None and self._workers:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_end_with_parent)
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_begin_worker)
             self._ready = self._pool.submit(os.getpid)
         return self._ready is not None and self._ready.done()
 
 
-def _end_with_parent() -> None:
-    """In a worker: leaves Ctrl-C to the server, and ends when the server is gone, however that came."""
+def _begin_worker() -> None:
+    """In a worker: leaves Ctrl-C to the server, and ends when the server is gone, however that came.
+
+    Reading makes many objects and next to no cycles: looking for these seldom saves a quarter of a worker's time.
+    """
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

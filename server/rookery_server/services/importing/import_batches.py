@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 BATCH_DOCUMENTS = 100
 BATCH_BYTES = 8 << 20
-BATCHES_AT_ONCE = 2
+BATCHES_AT_ONCE = 3
 
 _LaneKey = tuple["Caller", bytes]
 
