@@ -9,8 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 TESTS ?=
 PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH ?=
+# How long the simulation of devices and a failing server goes on, in seconds.
+SOAK_SECONDS ?= 600
 
-.PHONY: help run test check lint format bench proto docs lock clean
+.PHONY: help run test check lint format bench soak proto docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +22,7 @@ help:
 	@echo "make lint    the same without the tests"
 	@echo "make format  put the code into its format"
 	@echo "make bench   measure; BENCH=--quick for a first look, BENCH=--help for all choices"
+	@echo "make soak    simulate devices and a failing server with new seeds for SOAK_SECONDS=600"
 	@echo "make proto   generate proto/gen from proto/"
 	@echo "make docs    write docs/reference from the commands, the settings and the contract"
 	@echo "make lock    write the lock files anew from pyproject.toml; UPGRADE=--upgrade takes the newest versions"
@@ -47,6 +50,9 @@ format: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m tests.bench $(BENCH)
+
+soak: $(VENV)/.development
+	$(BIN)/python -m tests.simulation --seconds $(SOAK_SECONDS)
 
 proto: $(VENV)/.development
 	$(BIN)/python tools/genproto.py

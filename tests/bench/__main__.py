@@ -1,5 +1,7 @@
 """The benchmark: `make bench`. One server process on SQLite, one mailbox out of a seed, every figure beside its limit.
 
+`make bench BENCH=--sync` measures synchronisation instead: on SQLite and PostgreSQL, with a second mailbox four times as large.
+
 Client and server run on the same machine and share its cores, so the figures are comparable with their limits, not with those
 of another machine. Nothing is asserted: a missed target is marked in the table.
 """
@@ -135,7 +137,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=50_000, help="messages in the mailbox (50000)")
     parser.add_argument("--seed", type=int, default=1, help="what the mailbox is made of (1)")
     parser.add_argument("--attachment-mib", type=int, default=64, help="size of the attachment that is downloaded (64)")
-    parser.add_argument("--sync", action="store_true", help="measure synchronisation instead of all else")
+    parser.add_argument("--sync", action="store_true", help="measure synchronisation instead of all else, on both engines")
     parser.add_argument("--quick", action="store_true", help="2,000 messages and few repetitions, for a first look")
     parser.add_argument("--folder", type=pathlib.Path, help="where the data goes meanwhile: the disk to be measured")
     parser.add_argument("--json", type=pathlib.Path, help="write the figures to this file too, as JSON")
@@ -154,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bench = Bench(options)
     with tempfile.TemporaryDirectory(prefix="rookery-bench-", dir=options.folder) as folder:
         if options.sync:
-            bench.figures += asyncio.run(measuring.run(pathlib.Path(folder), bench.messages, bench.seed, bench.rounds))
+            bench.figures += measuring.run(pathlib.Path(folder), bench.messages, bench.seed, bench.rounds)
         else:
             asyncio.run(bench.run(pathlib.Path(folder)))
     figures.show(bench.figures)

@@ -26,6 +26,7 @@ class Figure:
     limit: float | None = None
     target: str = ""
     reached: bool | None = None
+    section: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -55,10 +56,25 @@ def below(name: str, measured: float, unit: str, bound: float) -> Figure:
     return Figure(name, measured, unit, target=f"below {bound:g} {unit}", reached=measured < bound)
 
 
+def within(section: str, figures: list[Figure]) -> list[Figure]:
+    """The figures under a heading of the table."""
+    return [dataclasses.replace(figure, section=section) for figure in figures]
+
+
+def say(line: str) -> None:
+    """Tells beside the table what is being done, or why something is not measured."""
+    Console(stderr=True).print(line, highlight=False)
+
+
 def show(figures: list[Figure]) -> None:
     """Prints the figures as a table."""
     table = Table(*COLUMNS)
+    section = ""
     for figure in figures:
+        if figure.section != section:
+            section = figure.section
+            table.add_section()
+            table.add_row(section, style="bold")
         table.add_row(*figure.cells(), style="red" if figure.reached is False else "")
     Console(width=None if Console().is_terminal else 150).print(table)
 
@@ -72,7 +88,13 @@ def write_json(figures: list[Figure], machine: dict[str, str], path: pathlib.Pat
 def write_markdown(figures: list[Figure], machine: dict[str, str], path: pathlib.Path) -> None:
     """Writes the figures as a Markdown table."""
     lines = [", ".join(f"{key} {value}" for key, value in machine.items()) + ".", ""]
-    lines += ["| " + " | ".join(row) + " |" for row in (COLUMNS, ("---",) * len(COLUMNS), *(each.cells() for each in figures))]
+    lines += ["| " + " | ".join(row) + " |" for row in (COLUMNS, ("---",) * len(COLUMNS))]
+    section = ""
+    for figure in figures:
+        if figure.section != section:
+            section = figure.section
+            lines.append(f"| **{section}** |" + " |" * (len(COLUMNS) - 1))
+        lines.append("| " + " | ".join(figure.cells()) + " |")
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 

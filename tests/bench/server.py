@@ -17,6 +17,8 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rookery.v1 import (
+    admin_service_pb2,
+    admin_service_pb2_grpc,
     auth_service_pb2,
     auth_service_pb2_grpc,
     content_service_pb2_grpc,
@@ -29,7 +31,7 @@ from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
 ADDRESS = "anna@bench.example"
 PASSWORD = "correct horse battery"
@@ -54,8 +56,10 @@ def free_port() -> int:
 class Server:
     """A running server process."""
 
-    def __init__(self, data: pathlib.Path, port: int, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, data: pathlib.Path, url: str, port: int, process: subprocess.Popen[bytes]) -> None:
         self.database = data / "rookery.db"
+        self.url = url
+        self.socket = data / "rookery.sock"
         self.target = f"127.0.0.1:{port}"
         self._process = process
 
@@ -76,14 +80,15 @@ class Server:
     async def quiet(self) -> None:
         """Waits until the process has next to nothing to do: work that it had put off is no part of the next figure."""
         async with asyncio.timeout(QUIET_SECONDS):
-            before = self._busy_seconds()
+            before = self.cpu_seconds()
             while True:
                 await asyncio.sleep(1.5)  # longer than the pauses that the indexer makes
-                if (now := self._busy_seconds()) - before < 0.1:
+                if (now := self.cpu_seconds()) - before < 0.1:
                     return
                 before = now
 
-    def _busy_seconds(self) -> float:
+    def cpu_seconds(self) -> float:
+        """What the process has computed so far, in seconds of one core."""
         fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime, proc(5)
 
@@ -94,20 +99,32 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: pathlib.Path, prepare: Callable[[str], None] = lambda _url: None) -> Iterator[Server]:
-    """A server with one domain and one account, stopped by SIGTERM at the end. `prepare` is handed the database's URL before."""
+def serving(
+    folder: pathlib.Path,
+    prepare: Callable[[str], None] = lambda _url: None,
+    *,
+    database_url: str = "",
+    accounts: Sequence[str] = (ADDRESS,),
+) -> Iterator[Server]:
+    """A server with one domain and some accounts, stopped by SIGTERM at the end. `prepare` is handed the database's URL before.
+
+    `database_url`: an empty PostgreSQL database; SQLite in the folder where there is none.
+    """
     data = folder / "data"
-    _rookeryd("db", "upgrade", "--data", str(data))
-    _rookeryd("domain", "add", "bench.example", "--data", str(data))
-    _rookeryd("account", "add", ADDRESS, "--password-stdin", "--data", str(data), stdin=PASSWORD + "\n")
-    prepare(f"sqlite:///{data / 'rookery.db'}")
+    where = ["--data", str(data), *(["--database-url", database_url] if database_url else [])]
+    _rookeryd("db", "upgrade", *where)
+    _rookeryd("domain", "add", "bench.example", *where)
+    for address in accounts:
+        _rookeryd("account", "add", address, "--password-stdin", *where, stdin=PASSWORD + "\n")
+    url = database_url or f"sqlite:///{data / 'rookery.db'}"
+    prepare(url)
     port = free_port()
     program = str(pathlib.Path(sys.executable).parent / "rookeryd")
-    command = [program, "serve", "--data", str(data), "--listen", f"127.0.0.1:{port}"]
+    command = [program, "serve", *where, "--listen", f"127.0.0.1:{port}"]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            yield Server(data, port, process)
+            yield Server(data, url, port, process)
         finally:
             process.terminate()
             try:
@@ -135,7 +152,7 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connected(server: Server) -> AsyncIterator[Connection]:
+async def connected(server: Server, address: str = ADDRESS) -> AsyncIterator[Connection]:
     """Connects, waits until the server serves, and signs in."""
     ids = RandomIds(SystemClock())
     options = [("grpc.max_receive_message_length", MESSAGE_LIMIT), ("grpc.max_send_message_length", MESSAGE_LIMIT)]
@@ -143,7 +160,7 @@ async def connected(server: Server) -> AsyncIterator[Connection]:
         health = health_pb2_grpc.HealthStub(channel)
         async with asyncio.timeout(60):
             await health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True)
-        login = auth_service_pb2.LoginRequest(address=ADDRESS, password=PASSWORD, device_name="bench", operation_id=ids.new())
+        login = auth_service_pb2.LoginRequest(address=address, password=PASSWORD, device_name="bench", operation_id=ids.new())
         signed_in = await auth_service_pb2_grpc.AuthServiceStub(channel).Login(login)
         metadata = (("authorization", f"Bearer {signed_in.tokens.access_token}"),)
         wanted = folder_pb2.GetFolderRequest(role=folder_pb2.FOLDER_ROLE_INBOX)
@@ -157,3 +174,14 @@ async def connected(server: Server) -> AsyncIterator[Connection]:
             inbox=inbox.folder.id,
             ids=ids,
         )
+
+
+async def add_accounts(server: Server, addresses: Iterable[str]) -> None:
+    """Adds accounts to a server that runs, over its socket."""
+    ids = RandomIds(SystemClock())
+    async with grpc.aio.insecure_channel(f"unix:{server.socket}") as channel:
+        admin = admin_service_pb2_grpc.AdminServiceStub(channel)
+        for address in addresses:
+            account = admin_service_pb2.Account(address=address)
+            request = admin_service_pb2.CreateAccountRequest(operation_id=ids.new(), account=account, password=PASSWORD)
+            await admin.CreateAccount(request)

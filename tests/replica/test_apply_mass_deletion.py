@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from rookery.v1.folder_pb2 import DeleteFolderRequest, EmptyFolderRequest, Folder
-from rookery.v1.sync_pb2 import SyncOperation
+from rookery.v1.item_pb2 import ItemKind
+from rookery.v1.sync_pb2 import SyncOperation, SyncScope
 from rookery_core.errors import FailedPrecondition
 from tests.support.replica_batches import LEFT, delete
-from tests.support.replica_filling import DRAFTS, INBOX, PROJECTS
+from tests.support.replica_filling import DRAFTS, INBOX, PROJECTS, entry_of
 
 
 def several(mailbox, count, folder=INBOX):
@@ -49,11 +50,57 @@ def test_batches_on_the_way_add_up(mailbox):
         mailbox.remove(items[100])
 
 
-def test_each_time_the_replica_equals_the_mailbox_counting_begins_anew(mailbox, sight):
+def test_what_is_deleted_step_by_step_is_one_deletion_though_the_replica_keeps_pace(mailbox, sight):
     items = several(mailbox, 200)
-    for begin in range(0, 200, 100):
-        mailbox.remove(*items[begin : begin + 100])
+    mailbox.remove(*items[:60])
+    mailbox.put(mailbox.message("new"))
+    mailbox.remove(*items[60:100])
+    with pytest.raises(FailedPrecondition) as caught:
+        mailbox.remove(items[100])
+    assert caught.value.metadata == {"deleted": "101", "held": "201"}
+    assert len(sight.subjects()) == 101
+
+
+def test_what_is_deleted_over_hours_is_not(mailbox, sight, clock):
+    items = several(mailbox, 200)
+    for begin in range(0, 200, 50):
+        mailbox.remove(*items[begin : begin + 50])
+        clock.advance(seconds=1900)
     assert sight.subjects() == []
+
+
+def test_what_was_accepted_is_not_counted_again(mailbox, sight):
+    items = several(mailbox, 300)
+    mailbox.remove(*items[:160], accept=True)
+    mailbox.remove(*items[160:220])
+    with pytest.raises(FailedPrecondition):
+        mailbox.remove(*items[220:270])
+    assert len(sight.subjects()) == 80
+
+
+@pytest.mark.parametrize("scope", [SyncScope(), SyncScope(folder_ids=[INBOX]), SyncScope(kinds=[ItemKind.ITEM_KIND_MESSAGE])])
+def test_a_new_fill_of_an_emptied_server_is_stopped_too(replica, mailbox, sight, scope):
+    several(mailbox, 150)
+    several(mailbox, 200, PROJECTS)
+    if scope == SyncScope():
+        replica.restart()
+    else:
+        replica.set_scope(scope)
+    mailbox.send(folders=mailbox.folders, caught_up=False)
+    with pytest.raises(FailedPrecondition) as caught:
+        mailbox.send()
+    assert caught.value.reason == "MASS_DELETION"
+    assert len(sight.subjects()) == 350
+    mailbox.send(accept=True)
+    assert sight.subjects() == []
+
+
+def test_what_another_scope_leaves_out_is_no_deletion(replica, mailbox, sight):
+    several(mailbox, 400, PROJECTS)
+    kept = several(mailbox, 2)
+    replica.set_scope(SyncScope(folder_ids=[INBOX]))
+    mailbox.send(folders=mailbox.folders, items=[entry_of(item) for item in kept])
+    assert len(sight.subjects()) == 2
 
 
 def test_what_leaves_the_scope_is_no_deletion(mailbox):

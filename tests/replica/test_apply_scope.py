@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rookery.v1.calendar_pb2 import CalendarTime
+from rookery.v1.folder_pb2 import Folder
 from rookery.v1.item_pb2 import ItemKind
 from rookery.v1.sync_pb2 import SyncDepth, SyncScope
 from rookery_core.errors import InvalidArgument
@@ -72,7 +73,7 @@ def test_a_new_fill_drops_at_its_end_what_it_did_not_mention(replica, mailbox, s
     kept, gone = mailbox.mail("kept"), mailbox.mail("gone")
     replica.restart()
     assert sight.subjects() == ["gone", "kept"]
-    mailbox.put(kept, caught_up=False)
+    mailbox.send(folders=mailbox.folders, items=[entry_of(kept)], caught_up=False)
     assert sight.subjects() == ["gone", "kept"]
     assert mailbox.put(mailbox.message("new")).removed == 1
     assert sight.subjects() == ["kept", "new"]
@@ -114,6 +115,23 @@ def test_mail_over_which_changes_lie_stays(replica, mailbox, sight):
     assert sight.subjects() == ["mine"]
 
 
+@pytest.mark.parametrize("end", ["passed", "dismissed", "refused"])
+def test_mail_that_was_spared_goes_when_nothing_lies_over_it_any_more(replica, mailbox, sight, end):
+    old = mailbox.mail("old")
+    operation = replica.record(rename(old.id, "mine"))
+    replica.set_scope(since(old, seconds=DAY))
+    mailbox.send()
+    assert sight.subjects() == ["mine"]
+    if end == "passed":
+        mailbox.answer(operation)
+    elif end == "dismissed":
+        replica.dismiss(operation.operation_id)
+    else:
+        mailbox.refuse(operation, "LIMIT_EXCEEDED")
+    mailbox.send()
+    assert (sight.subjects(), sight.rows("SELECT count(*) FROM item"), replica.status().items) == ([], [(0,)], 0)
+
+
 def test_a_window_of_events_drops_those_outside_and_no_open_series(replica, mailbox, sight):
     for day in (1, 10, 20):
         event(mailbox, f"day {day}", day)
@@ -135,9 +153,20 @@ def test_a_window_that_is_none_is_refused(replica, mailbox):
     assert replica.status().scope == SyncScope()
 
 
+def test_a_new_fill_drops_folders_that_it_did_not_mention(replica, mailbox, sight):
+    replica.restart()
+    mailbox.send(folders=mailbox.folders[:-1], caught_up=False)
+    assert len(sight.folders()) == len(mailbox.folders)
+    assert mailbox.send().removed_folders == 1
+    assert set(sight.folders()) == {folder.name for folder in mailbox.folders[:-1]}
+    mailbox.send(folders=[Folder(id=PROJECTS, name="Back again", revision=mailbox.next())])
+    mailbox.send()
+    assert "Back again" in sight.folders()
+
+
 def test_items_of_the_tail_are_dropped_by_no_fill_that_is_over(replica, mailbox, sight):
     replica.restart()
-    mailbox.send()
+    mailbox.send(folders=mailbox.folders)
     mailbox.send(items=[entry_of(mailbox.message("one"))], caught_up=False)
     mailbox.send()
     assert sight.subjects() == ["one"]

@@ -8,12 +8,13 @@ import pytest
 
 from rookery.internal.v1.packed_pb2 import PackedReconcileResponse
 from rookery.v1.folder_pb2 import Folder
-from rookery.v1.item_pb2 import Attachment
-from rookery.v1.sync_pb2 import ItemRemoval
+from rookery.v1.item_pb2 import Attachment, Item
+from rookery.v1.item_service_pb2 import UpdateItemRequest
+from rookery.v1.sync_pb2 import ItemRemoval, SyncDepth, SyncOperation, SyncScope
 from rookery.v1.sync_service_pb2 import ReconcileResponse
 from rookery_client.replica.reading.contents import Contents
 from rookery_core.errors import FailedPrecondition
-from tests.support.replica_batches import GONE, LEFT, ROLES, create, delete, rename
+from tests.support.replica_batches import GONE, LEFT, ROLES, create, delete, mark, rename
 from tests.support.replica_filling import EPOCH, INBOX, NONE, PROJECTS, batch_of, entry_of
 
 PLENTY = (500, 1 << 20)
@@ -36,9 +37,10 @@ def many(mailbox):
     return items
 
 
-def response(mailbox, *, items=(), gone=(), reason=GONE, folders=(), **fields):
-    """What Reconcile answers, as it comes from the network."""
+def response(mailbox, *, items=(), gone=(), lost=(), reason=GONE, folders=(), **fields):
+    """What Reconcile answers, as it comes from the network: of what was lost the server remembers nothing."""
     removals = [ItemRemoval(item_id=item.id, revision=item.revision, reason=reason) for item in gone]
+    removals += [ItemRemoval(item_id=item.id, reason=GONE) for item in lost]
     whole = ReconcileResponse(items=[entry_of(item) for item in items], removals=removals, folders=folders, **fields)
     return PackedReconcileResponse.FromString(whole.SerializeToString())
 
@@ -131,9 +133,8 @@ def test_folders_become_those_of_the_server(replica, mailbox, sight):
 
 def test_after_a_restore_an_item_that_is_here_whole_is_made_again(replica, mailbox, sight):
     old = mailbox.mail("from before the backup")
-    backup = mailbox.revision
     item = mailbox.mail("lost", "text", read=False)
-    repaired = replica.repair(response(mailbox, gone=[old, item]), backup_revision=backup)
+    repaired = replica.repair(response(mailbox, gone=[old], lost=[item]))
     assert (repaired.removed, repaired.recreated, repaired.lost) == (2, 1, 0)
     (operation,) = replica.waiting(*PLENTY)
     made = operation.create_item.item
@@ -144,12 +145,11 @@ def test_after_a_restore_an_item_that_is_here_whole_is_made_again(replica, mailb
 
 
 def test_a_lost_item_takes_its_attachments_along_if_they_are_here(replica, mailbox, clock):
-    backup = mailbox.revision
     item = mailbox.message("lost")
     item.content.attachments.append(Attachment(id=1, name="a.txt", size_bytes=5))
     mailbox.put(item)
     Contents(replica, clock).put_attachment(item.id, 1, item.content_revision, b"bytes")
-    assert replica.repair(response(mailbox, gone=[item]), backup_revision=backup).recreated == 1
+    assert replica.repair(response(mailbox, lost=[item])).recreated == 1
     waiting = replica.waiting(*PLENTY)
     ((upload_id, size),) = replica.pending_uploads(waiting)
     assert (size, replica.upload_data(upload_id, 0, size)) == (5, b"bytes")
@@ -157,12 +157,11 @@ def test_a_lost_item_takes_its_attachments_along_if_they_are_here(replica, mailb
 
 
 def test_a_lost_item_that_is_not_here_whole_is_kept_aside(replica, mailbox, sight):
-    backup = mailbox.revision
     bare, attached = mailbox.message("bare"), mailbox.message("attached")
     attached.content.attachments.append(Attachment(id=1, name="a.txt", size_bytes=5))
     mailbox.put(bare, extent=NONE)
     mailbox.put(attached)
-    assert replica.repair(response(mailbox, gone=[bare, attached]), backup_revision=backup).lost == 2
+    assert replica.repair(response(mailbox, lost=[bare, attached])).lost == 2
     assert sorted(item.summary.subject for item in replica.lost()) == ["attached", "bare"]
     assert (replica.status().lost, replica.waiting(*PLENTY), sight.subjects()) == (2, [], [])
     replica.forget_lost()
@@ -177,7 +176,7 @@ def test_what_is_pushed_again_anyway_is_not_made_twice(replica, mailbox, sight):
     item.id = operation.create_item.item.id
     mailbox.put(item)
     assert replica.reoffer(backup) == 1
-    repaired = replica.repair(response(mailbox, gone=[item]), backup_revision=backup)
+    repaired = replica.repair(response(mailbox, lost=[item]))
     assert (repaired.recreated, repaired.lost) == (0, 0)
     assert replica.waiting(*PLENTY) == [operation]
     assert sight.subjects() == ["mine"]
@@ -193,7 +192,7 @@ def test_a_lost_folder_is_made_again_before_what_was_in_it(replica, mailbox, sig
     ]
     mailbox.send(folders=lost)
     item = mailbox.mail("one", folder=inner)
-    repaired = replica.repair(response(mailbox, gone=[item], folders=folders), backup_revision=backup)
+    repaired = replica.repair(response(mailbox, lost=[item], folders=folders), backup_revision=backup)
     assert repaired.recreated == 3
     waiting = replica.waiting(*PLENTY)
     assert [each.WhichOneof("action") for each in waiting] == ["create_folder", "create_folder", "create_item"]
@@ -201,9 +200,22 @@ def test_a_lost_folder_is_made_again_before_what_was_in_it(replica, mailbox, sig
     assert sight.subjects(inner) == ["one"]
 
 
+def test_a_fill_for_more_of_each_item_is_not_over_because_the_rest_is_equal(replica, mailbox, sight):
+    replica.set_scope(SyncScope(depth=SyncDepth.SYNC_DEPTH_SUMMARY))
+    item = mailbox.message("one", "text")
+    mailbox.put(item, extent=NONE)
+    gone = mailbox.mail("gone")
+    assert replica.set_scope(SyncScope(depth=SyncDepth.SYNC_DEPTH_FULL))
+    replica.finish_reconcile("new cursor", b"n" * 16, 1000)
+    status = replica.status()
+    assert (status.cursor, status.epoch, status.revision) == ("", b"n" * 16, 1000)
+    replica.apply(batch_of(revision=1001, epoch=b"n" * 16, folders=mailbox.folders, items=[entry_of(item)]))
+    assert sight.rows("SELECT item_id FROM content") == [(item.id,)]
+    assert gone.id not in {row[0] for row in sight.rows("SELECT id FROM item")}
+
+
 def test_the_end_of_a_comparison_is_a_new_cursor_and_epoch(replica, mailbox, sight):
     mailbox.mail("one")
-    replica.restart()
     replica.finish_reconcile("new cursor", b"n" * 16, 1000)
     status = replica.status()
     assert (status.cursor, status.epoch, status.revision) == ("new cursor", b"n" * 16, 1000)
@@ -211,3 +223,60 @@ def test_the_end_of_a_comparison_is_a_new_cursor_and_epoch(replica, mailbox, sig
     assert sight.subjects() == ["one"]
     with pytest.raises(FailedPrecondition):
         replica.apply(batch_of(revision=1002, epoch=EPOCH))
+
+
+def test_what_waits_on_lost_things_is_sent_behind_them_and_the_rest_keeps_its_place(replica, mailbox, sight, ids):
+    backup = mailbox.revision
+    folder = Folder(id=ids.new(), name="Lost folder", revision=mailbox.next())
+    mailbox.send(folders=[folder])
+    kept, item = mailbox.mail("kept"), mailbox.mail("lost", folder=folder.id)
+    first = replica.record(rename(kept.id, "renamed"))
+    edits = [replica.record(rename(item.id, "edited")), replica.record(mark(kept.id, item.id, read=False))]
+    made = replica.record(create("made in it", folder=folder.id))
+    last = replica.record(rename(kept.id, "renamed again"))
+    folders = [Folder(id=key, name=NAMES[key], role=ROLES[key], revision=1) for key in ROLES]
+    replica.repair(response(mailbox, lost=[item], folders=folders), backup_revision=backup)
+    waiting = replica.waiting(*PLENTY)
+    assert [waiting[0], *waiting[3:]] == [first, *edits, made, last]
+    assert waiting[1].create_folder.folder.id == folder.id
+    assert waiting[2].create_item.item.id == item.id
+    assert sight.subjects() == ["edited", "made in it", "renamed again"]
+    replica.record(rename(kept.id, "at the end"))
+    assert replica.waiting(*PLENTY)[-1].update_item.item.summary.subject == "at the end"
+
+
+def test_what_a_lost_item_has_in_it_already_is_not_done_to_it_again(replica, mailbox, ids):
+    backup = mailbox.revision
+    item = mailbox.mail("from others", "text")
+    upload_id = ids.new()
+    request = UpdateItemRequest(item=Item(id=item.id))
+    request.list_edits.add_attachments.add(name="a.txt", upload_id=upload_id)
+    mailbox.answer(replica.record(SyncOperation(update_item=request), {upload_id: b"bytes"}))
+    revision = mailbox.answer(replica.record(rename(item.id, "renamed here")))
+    item.summary.subject, item.revision, item.content_revision = "renamed here", revision, revision
+    mailbox.put(item)
+    later = replica.record(mark(item.id, read=False))
+    mailbox.answer(later)  # not seen yet when the disaster came
+    assert replica.reoffer(backup) == 3
+    replica.repair(response(mailbox, lost=[item]))
+    again, marked = replica.waiting(*PLENTY)
+    assert again.create_item.item.summary.subject == "renamed here"
+    assert marked == later
+
+
+def test_a_lost_item_that_was_purged_meanwhile_is_nothing_to_tell_of(replica, mailbox, sight):
+    item = mailbox.mail("lost", "text")
+    replica.repair(response(mailbox, lost=[item]))
+    (operation,) = replica.waiting(*PLENTY)
+    mailbox.refuse(operation, "ID_RETIRED")
+    assert (replica.rejected(), sight.subjects()) == ([], [])
+
+
+def test_items_that_vanish_because_they_were_lost_count_as_a_mass_deletion(replica, mailbox, sight):
+    items = [mailbox.message("x") for _ in range(150)]
+    mailbox.put(*items, extent=NONE)
+    with pytest.raises(FailedPrecondition) as caught:
+        replica.repair(response(mailbox, lost=items))
+    assert caught.value.reason == "MASS_DELETION"
+    assert (replica.lost(), len(sight.subjects())) == ([], 150)
+    assert replica.repair(response(mailbox, lost=items), accept_deletions=True).lost == 150

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from rookery.v1.sync_pb2 import PushOutcome, SyncScope
+from rookery.v1.sync_pb2 import PushOutcome, PushResult, SyncScope
 from rookery_client.replica.engine.backoff import FIRST_SECONDS, LONGEST_SECONDS, Backoff
 from rookery_client.replica.engine.engine import PATIENCE
 from rookery_client.replica.engine.states import Connecting, Failed, Filling, Offline, Sending, Stopped, UpToDate
@@ -126,6 +126,42 @@ async def test_an_upload_that_fails_holds_its_operation_back_until_it_succeeds(a
     mailbox.fail("upload", OFFLINE)
     await anna.sync()
     assert [name for name, _ in mailbox.calls] == ["upload", "upload", "push", "pull"]
+
+
+async def test_a_server_that_takes_no_changes_is_given_up_though_it_answers_otherwise(anna, mailbox):
+    await anna.sync()
+    anna.create("Made here")
+    mailbox.calls.clear()
+    mailbox.fail("push", OFFLINE, times=50)
+    with pytest.raises(Unavailable):
+        await anna.sync()
+    assert len(mailbox.asked("push")) == PATIENCE
+    assert anna.replica.status().waiting == 1
+
+
+async def test_a_change_that_is_taken_back_while_its_upload_is_due_stops_nothing(anna, mailbox):
+    await anna.sync()
+    operation, _ = anna.with_attachment(b"some bytes")
+    pending = anna.replica.pending_uploads
+    anna.replica.pending_uploads = lambda operations: [pending(operations), anna.replica.dismiss(operation)][0]
+    await anna.sync()
+    assert mailbox.uploads == {}
+    assert anna.replica.status().waiting == 0
+
+
+async def test_answers_to_other_changes_than_those_sent_are_no_answers(anna, mailbox):
+    await anna.sync()
+    anna.create("Made here")
+
+    async def push(operations, epoch):
+        mailbox.calls.append(("push", operations))
+        return [PushResult(operation_id=b"x" * 16, outcome=PushOutcome.PUSH_OUTCOME_APPLIED)]
+
+    mailbox.push = push
+    with pytest.raises(Unavailable):
+        await anna.sync()
+    assert len(mailbox.asked("push")) == PATIENCE
+    assert anna.replica.status().waiting == 1
 
 
 async def test_an_upload_that_is_refused_for_good_is_for_the_server_to_reject(anna, mailbox):

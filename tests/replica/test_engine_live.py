@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from rookery_client.replica.engine.engine import LOOK_SECONDS, SLOW_SECONDS
 from rookery_client.replica.engine.states import Failed, Offline, Sending, Stopped, UpToDate
 from rookery_client.replica.reading.searching import Searcher
 from rookery_client.replica.replica import Replica
@@ -109,6 +110,32 @@ async def test_a_full_mailbox_is_told_of_and_does_not_keep_others_changes_from_c
         mailbox.add("From elsewhere")
         await until(lambda: "From elsewhere" in anna.subjects())
         await until(lambda: anna.subjects() == mailbox.subjects())  # it is tried again after a while
+    assert len(mailbox.asked("pull")) == 2
+
+
+async def test_room_that_a_person_makes_lets_the_changes_go_at_once(anna, mailbox):
+    await anna.sync()
+    mailbox.fail("push", ResourceExhausted("QUOTA_EXCEEDED", "the mailbox is full"), times=2)
+    anna.create("No room for this")
+    async with running(anna) as engine:
+        await until(lambda: len(mailbox.asked("push")) == 1)
+        anna.create("Nor for this")
+        await until(lambda: len(mailbox.asked("push")) == 2)
+        engine.wake()
+        await until(lambda: {"No room for this", "Nor for this"} <= set(mailbox.subjects()))
+    assert SLOW_SECONDS not in anna.slept
+    assert len(anna.slept) < SLOW_SECONDS / LOOK_SECONDS
+
+
+async def test_a_server_that_takes_no_changes_for_a_while_still_brings_those_of_others(anna, mailbox):
+    await anna.sync()
+    mailbox.fail("push", OFFLINE, times=5)
+    anna.create("Made here")
+    async with running(anna):
+        await until(lambda: "Made here" in mailbox.subjects())
+        await until(lambda: anna.states[-1] == UpToDate(mailbox.revision))
+    delays = [state.seconds for state in anna.states if isinstance(state, Offline)]
+    assert len(delays) == 5 and delays == sorted(delays)
     assert len(mailbox.asked("pull")) == 2
 
 

@@ -154,3 +154,69 @@ async def test_an_empty_replica_is_filled_instead(mailbox, tmp_path):
     [question] = mailbox.asked("reconcile")
     assert not question.leaves
     device.replica.close()
+
+
+async def test_long_after_a_restore_what_others_delete_is_deleted_and_not_lost(anna, mailbox):
+    mailbox.back_up()
+    mailbox.restore_from_backup()
+    await anna.sync()
+    mailbox.delete(*sorted(mailbox.items)[:50])
+    mailbox.forget()
+    mailbox.calls.clear()
+    await anna.sync()
+    assert held(anna) == items(mailbox)
+    assert (mailbox.asked("push"), anna.replica.status().lost, anna.replica.rejected()) == ([], 0, [])
+
+
+async def test_what_takes_several_answers_goes_on_behind_what_came(tmp_path):
+    mailbox = SmallMailbox(page=400)  # an answer holds eight hundred items
+    for number in range(300):
+        mailbox.add(f"Message {number}")
+    device = Device(tmp_path / "anna.replica", mailbox)
+    await device.sync()
+    mailbox.delete(min(mailbox.items))
+    for number in range(3000):
+        mailbox.add(f"Two months later {number}")
+    mailbox.forget()
+    mailbox.calls.clear()
+    await device.sync()
+    assert held(device) == items(mailbox)
+    assert len(mailbox.asked("reconcile")) < 9
+    told = [leaf for question in mailbox.asked("reconcile") for leaf in question.leaves]
+    assert sum(len(leaf.entries) for leaf in told) < 300
+    device.replica.close()
+
+
+async def test_an_edit_that_waits_is_sent_behind_the_item_that_was_lost_and_comes_back(anna, mailbox):
+    mailbox.back_up()
+    lost = mailbox.add("Lost with the disk")
+    await anna.sync()
+    kept = min(mailbox.items)
+    anna.rename(kept, "Renamed offline")
+    anna.rename(lost, "Lost, and renamed offline")
+    anna.mark(lost)
+    anna.create("Made offline")
+    mailbox.restore_from_backup()
+    await anna.sync()
+    assert anna.replica.rejected() == []
+    assert {"Lost, and renamed offline", "Renamed offline", "Made offline"} <= set(mailbox.subjects())
+    assert mailbox.items[lost].item.state.read
+    assert anna.subjects() == mailbox.subjects()
+    assert held(anna) == items(mailbox)
+
+
+async def test_a_server_that_is_restored_once_more_while_it_is_compared_is_compared_anew(anna, mailbox):
+    mailbox.back_up()
+    mailbox.delete(min(mailbox.items))
+    mailbox.forget()
+    answer, times = mailbox.reconcile, iter(range(100))
+
+    async def answered(request):
+        if next(times) == 1:
+            mailbox.restore_from_backup()
+        return await answer(request)
+
+    mailbox.reconcile = answered
+    await anna.sync()
+    assert held(anna) == items(mailbox)
+    assert anna.replica.status().epoch == mailbox.epoch

@@ -70,9 +70,9 @@ def test_operations_come_in_order_up_to_a_number_and_a_size(replica, mailbox):
 
 
 def test_a_counter_tells_that_something_was_recorded(replica, mailbox):
-    before = replica.recorded()
+    before = replica.outbox_standing()
     replica.record(create("mine"))
-    assert replica.recorded() > before
+    assert replica.outbox_standing() > before
 
 
 def test_what_an_operation_rests_on_is_told(replica, mailbox):

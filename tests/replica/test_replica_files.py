@@ -9,15 +9,18 @@ from contextlib import suppress
 
 import pytest
 
+from rookery.internal.v1.packed_pb2 import PackedReconcileResponse
 from rookery.v1.item_pb2 import Attachment
-from rookery.v1.sync_pb2 import SyncDepth, SyncScope
+from rookery.v1.sync_pb2 import ItemRemoval, SyncDepth, SyncScope
+from rookery.v1.sync_service_pb2 import ReconcileResponse
+from rookery_client.replica.engine.rebuilding import open_or_rebuild, replaced, save
 from rookery_client.replica.replica import Replica
 from rookery_client.replica.storage import files, schema
 from rookery_client.replica.storage.database import PAGE_BYTES
 from rookery_client.replica.storage.identity import Identity
 from rookery_core.errors import DataLoss, FailedPrecondition, ResourceExhausted, Unavailable
-from tests.support.replica_batches import create, delete, mark
-from tests.support.replica_filling import IDENTITY
+from tests.support.replica_batches import GONE, create, delete, mark
+from tests.support.replica_filling import IDENTITY, NONE
 
 PLENTY = (500, 1 << 20)
 
@@ -217,23 +220,78 @@ def test_a_file_without_its_beginning_gives_nothing_and_no_error(replica, mailbo
     assert (saved.operations, saved.uploads, saved.identity) == ([], {}, None)
 
 
-def test_a_new_replica_takes_over_the_outbox(replica, mailbox, ids, opening, sight):
+def test_a_new_replica_takes_over_what_nobody_else_has(replica, mailbox, ids, opening, sight):
     waiting, upload_id = recorded(replica, mailbox, ids)
+    refused = ids.new()
+    operation = create("refused")
+    operation.create_item.item.content.attachments.append(Attachment(name="a.txt", upload_id=refused))
+    mailbox.refuse(replica.record(operation, {refused: b"kept"}), "LIMIT_EXCEEDED")
+    lost = mailbox.message("lost")
+    mailbox.put(lost, extent=NONE)
+    removals = [ItemRemoval(item_id=lost.id, reason=GONE)]
+    replica.repair(PackedReconcileResponse.FromString(ReconcileResponse(removals=removals).SerializeToString()))
+    before = replica.rejected(), replica.lost()
     replica.close()
+    damage(replica.path, *(root(replica.path, name) for name in ("item", "folder", "operation_by_status")))
     saved = files.salvage(replica.path)
-    aside = files.replace(replica.path)
+    aside = files.set_aside(replica.path)
     assert aside.name.endswith(".damaged")
     assert not replica.path.exists()
     new = opening(replica.path.name, create=True)
-    new.requeue(saved.operations, saved.uploads)
-    new.requeue(saved.operations, saved.uploads)  # broken off, and begun again
+    new.take_over(saved)
+    new.take_over(saved)  # broken off, and begun again
     assert new.waiting(*PLENTY) == waiting
     assert new.pending_uploads(waiting) == [(upload_id, 25_000)]
+    assert (new.rejected(), new.lost()) == before
+    assert [item.summary.subject for item in new.lost()] == ["lost"]
+    assert new.upload_data(refused, 0, 4) == b"kept"
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_a_replacement_that_is_broken_off_anywhere_is_finished(replica, mailbox, ids, clock, steps):
+    waiting, _ = recorded(replica, mailbox, ids)
+    path = replica.path
+    replica.close()
+    if steps == 0:  # while the new one was being filled
+        Replica.open(path.with_name(f"{path.name}.new"), clock=clock, ids=ids, create=True).close()
+    save(path, clock=clock, ids=ids)
+    if steps == 2:  # after the log was set aside
+        path.with_name(f"{path.name}-wal").touch()
+        path.with_name(f"{path.name}-wal").replace(path.with_name(f"{path.name}.damaged-wal"))
+    if steps >= 3:
+        files.set_aside(path)
+    if steps == 4:
+        path.with_name(f"{path.name}.ready").replace(path)
+    opened = open_or_rebuild(path, clock=clock, ids=ids)
+    assert opened.waiting(*PLENTY) == waiting
+    opened.close()
+    assert not [each for each in path.parent.iterdir() if each.name.endswith((".new", ".ready"))]
+
+
+def test_nothing_is_recorded_in_a_file_that_was_set_aside(replica, mailbox, opening, clock, ids):
+    mailbox.mail("one")
+    other = opening(replica.path.name)
+    replica.close()
+    save(replica.path, clock=clock, ids=ids)
+    replaced(replica.path, clock=clock, ids=ids).close()
+    with pytest.raises(Unavailable) as caught:
+        other.record(create("mine"))
+    assert caught.value.reason == "REPLICA_IN_USE"
+    assert other.waiting(*PLENTY) == []
+
+
+def test_a_disk_that_is_full_keeps_nobody_from_the_lock(replica, monkeypatch):
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    with replica.engine_lock():
+        pass
 
 
 def test_what_was_set_aside_before_is_replaced(replica, opening):
     replica.close()
-    first = files.replace(replica.path)
+    first = files.set_aside(replica.path)
     opening(replica.path.name, create=True).close()
-    assert files.replace(replica.path) == first
+    assert files.set_aside(replica.path) == first
     assert not replica.path.with_name(replica.path.name + "-wal").exists()

@@ -185,6 +185,24 @@ async def test_a_backup_restored_twice_hands_out_no_revision_again(engine: str, 
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+async def test_of_restores_in_quick_succession_the_first_is_remembered(engine: str, request: pytest.FixtureRequest) -> None:
+    day, ids = 86_400_000_000, SequentialIds()
+    opened = await fresh(engine, request)
+
+    def work(transaction: Transaction) -> list[tuple[int, int]]:
+        connection = transaction.connection
+        number, told = add_mailbox(connection), []
+        for at, revision in ((100 * day, 41), (110 * day, 10**11), (200 * day, 10**12)):
+            changed(connection, number, revision, at)
+            backup.begin_epoch(connection, ids.new, at + day)
+            told.append((mailboxes(connection)[0]["backup_revision"], mailboxes(connection)[0]["backup_time"]))
+        return told
+
+    assert await opened.write(work) == [(41, 100 * day), (41, 100 * day), (10**12, 200 * day)]
+    await opened.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 async def test_the_log_tells_of_the_restore_and_counts_as_a_change(engine: str, request: pytest.FixtureRequest) -> None:
     clock, ids = FakeClock(), SequentialIds()
     opened = await fresh(engine, request)

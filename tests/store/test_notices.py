@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -120,6 +120,26 @@ async def test_what_was_rolled_back_no_process_hears_of(here: Database, there: D
     await here.write(announcing(OTHER, 1))
     await until(lambda: far.relayed != [])
     assert far.relayed == [(OTHER, 1)]
+
+
+async def test_what_is_said_while_a_process_speaks_is_heard_at_once(
+    postgresql_url: str, wire: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    class Crossing(psycopg.Connection[tuple[object, ...]]):
+        """Another process speaks a moment before this one does, so that both come with one answer."""
+
+        def execute(self, query: Any, *arguments: Any, **options: Any) -> psycopg.Cursor[tuple[object, ...]]:
+            if "pg_notify" in str(query):
+                wire.execute("SELECT pg_notify(%s, %s)", (CHANNEL, f"{OTHER.hex()}:5"))
+            return super().execute(query, *arguments, **options)
+
+    url, notifier = make_url(postgresql_url), RecordingNotifier()
+    connect = partial(Crossing.connect, host=str(url.query["host"]), user=url.username, dbname=url.database, autocommit=True)
+    notices = Notices(connect, notifier)
+    await until(lambda: notifier.gaps == 1)
+    notices.announce({MAILBOX: 7})
+    await until(lambda: notifier.relayed == [(OTHER, 5)])
+    notices.close()
 
 
 async def test_a_thousand_announcements_of_a_moment_are_a_few_notices(

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 START_SECONDS = 60
 SETTINGS = {
@@ -94,18 +94,18 @@ def _unprivileged() -> dict[str, Any]:
 
 
 @contextmanager
-def running_cluster() -> Iterator[PostgresCluster]:
-    """A server that runs within the block."""
+def running_cluster(settings: Mapping[str, str] = SETTINGS, folder: pathlib.Path | None = None) -> Iterator[PostgresCluster]:
+    """A server that runs within the block, with its data below ``folder``, or where temporary files go."""
     programs = binaries()
     rights = _unprivileged()
-    base = pathlib.Path(tempfile.mkdtemp(prefix="rookery-pg-"))
+    base = pathlib.Path(tempfile.mkdtemp(prefix="rookery-pg-", dir=folder))
     try:
         if rights:
             os.chown(base, rights["user"], rights["group"])
         initdb: list[str | pathlib.Path] = [programs / "initdb", "-D", base / "data", "-U", "rookery", "-A", "trust"]
         initdb += ["-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, cwd=base, **rights)
-        options: list[str | pathlib.Path] = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options: list[str | pathlib.Path] = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (base / "log").open("wb") as log:
             command: list[str | pathlib.Path] = [programs / "postgres", "-D", base / "data", "-k", base, *options]
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=base, **rights)

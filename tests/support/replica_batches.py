@@ -53,7 +53,8 @@ class Sender:
         self.ids = ids
         self.revision = 1
         names = {INBOX: "Inbox", DRAFTS: "Drafts", DELETED: "Deleted Items", RECOVERED: "Recovered Items", PROJECTS: "Projects"}
-        self.send(folders=[Folder(id=key, name=name, role=ROLES[key], revision=1) for key, name in names.items()])
+        self.folders = [Folder(id=key, name=name, role=ROLES[key], revision=1) for key, name in names.items()]
+        self.send(folders=self.folders)
 
     def next(self) -> int:
         """Another revision."""

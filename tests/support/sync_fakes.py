@@ -65,6 +65,7 @@ class SmallMailbox:
         self.revision = 1
         self.oldest = 0
         self.backup_revision = 0
+        self.began = 0
         self.folders = {INBOX: Folder(id=INBOX, name="Inbox", role=FolderRole.FOLDER_ROLE_INBOX, revision=1, contents_revision=1)}
         self.items: dict[bytes, Held] = {}
         self.gone: dict[bytes, int] = {}
@@ -129,7 +130,7 @@ class SmallMailbox:
         self.backup_revision, self.items, self.ledger = copy.deepcopy(self._backup)
         self.gone.clear()
         self.revision = before + 1_000_000
-        self.epoch = self.ids.new()
+        self.epoch, self.began = self.ids.new(), self.revision
 
     def fail(self, call: str, error: RookeryError, *, times: int = 1, after: int = 0, lost: bool = False) -> None:
         """Lets the next calls fail: a stream after so many batches, another before its work or, `lost`, after it."""
@@ -171,8 +172,10 @@ class SmallMailbox:
             if told and not request.follow:
                 return
 
-    async def push(self, operations: Sequence[SyncOperation]) -> Sequence[PushResult]:
+    async def push(self, operations: Sequence[SyncOperation], *, epoch: bytes = b"") -> Sequence[PushResult]:
         """Creates, edits, marks and deletes."""
+        if epoch not in {b"", self.epoch}:
+            raise FailedPrecondition("EPOCH_CHANGED", "the mailbox was restored from a backup")
         self.calls.append(("push", [operation.operation_id for operation in operations]))
         fault = self._fault("push")
         if fault is not None and not fault.lost:
@@ -200,17 +203,22 @@ class SmallMailbox:
             here = self._between(asked.after_id, asked.through_id)
             if (asked.count, asked.digest) != (len(here), _digest(here)):
                 response.differing_ranges.append(index)
+        room = 2 * self.page
         for index, leaf in enumerate(request.leaves):
+            assert len(leaf.entries) <= 500
             there = {entry.item_id: entry.revision for entry in leaf.entries}
             here = self._between(leaf.after_id, leaf.through_id)
             lacking = [held for held in here if there.get(held.item.id) != held.item.revision]
-            if len(response.items) + len(lacking) > 2 * self.page:
-                response.unread_leaves.append(index)
-                continue
-            response.items.extend(_whole(held) for held in lacking)
-            for item_id in there.keys() - self.items.keys():
+            response.items.extend(_whole(held) for held in lacking[:room])
+            for item_id in sorted(there.keys() - self.items.keys()):
+                # Of what was lost nothing is remembered.
+                revision = 0 if self.backup_revision < there[item_id] < self.began else self.revision
                 reason = RemovalReason.REMOVAL_REASON_DELETED
-                response.removals.append(ItemRemoval(item_id=item_id, revision=self.revision, reason=reason))
+                response.removals.append(ItemRemoval(item_id=item_id, revision=revision, reason=reason))
+            room -= len(lacking)
+            if room < 0:
+                response.unread_leaves.extend(range(index, len(request.leaves)))
+                break
         return PackedReconcileResponse.FromString(response.SerializeToString())
 
     async def upload(self, upload_id: bytes, data: bytes) -> None:

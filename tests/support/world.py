@@ -41,10 +41,10 @@ class Person:
 class World:
     """The services, wired over one database, and short ways to call them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: FakeClock | None = None, ids: SequentialIds | None = None) -> None:
         self.database = database
-        self.clock = FakeClock()
-        self.ids = SequentialIds(self.clock)
+        self.clock = clock or FakeClock()
+        self.ids = ids or SequentialIds(self.clock)
         self._names = itertools.count(1)
         self.operations = Operations(database, self.clock)
         self.long_operations = LongOperations(database, self.operations, self.clock)

@@ -226,6 +226,39 @@ async def test_an_attachment_of_a_version_that_was_kept_comes_back_with_it_under
     await fleet.world.check_counters(fleet.person)
 
 
+async def test_with_the_rule_of_a_series_its_own_exceptions_come_back_and_no_others(
+    fleet: Fleet, one: Device, two: Device
+) -> None:
+    def series(rule: str, *days: int) -> Item:
+        made = Item(summary=ItemSummary(kind=item_pb2.ITEM_KIND_APPOINTMENT, subject="Series"))
+        detail = made.summary.appointment
+        detail.start.local, detail.end.local = "2026-03-02T09:00:00", "2026-03-02T10:00:00"
+        detail.recurrence.rules.append(rule)
+        for day in days:
+            detail.exceptions.add(original_start=CalendarTime(local=f"2026-03-{day:02}T09:00:00"), location=f"room {day}")
+        return made
+
+    def days(found: Item) -> tuple[list[str], list[str]]:
+        appointment = found.summary.appointment
+        return list(appointment.recurrence.rules), [each.original_start.local[8:10] for each in appointment.exceptions]
+
+    async def edit(device: Device, wanted: Item, at: float) -> int:
+        wanted.id = item.id
+        paths = ["summary.appointment.recurrence", "summary.appointment.exceptions"]
+        return (await device.do(device.edit(wanted, *paths, at=at))).outcome
+
+    item = await fleet.world.create(fleet.person, series("FREQ=WEEKLY", 9))
+    third = fleet.device()
+    for device in (one, two, third):
+        await device.see()
+    assert await edit(one, series("FREQ=WEEKLY;COUNT=5", 9, 16), -3) == sync_pb2.PUSH_OUTCOME_APPLIED
+    assert await edit(two, series("FREQ=DAILY", 10), -1) == CONFLICT  # wins against the first
+    assert await edit(third, series("FREQ=DAILY;INTERVAL=2", 4), -2) == CONFLICT  # loses against the second
+    assert days(await whole(fleet, item.id)) == (["FREQ=DAILY"], ["10"])
+    assert days(await fleet.restore(item.id, third)) == (["FREQ=DAILY;INTERVAL=2"], ["04"])
+    assert days(await fleet.restore(item.id, one)) == (["FREQ=WEEKLY;COUNT=5"], ["09", "16"])
+
+
 async def test_a_version_that_makes_no_valid_item_is_not_restored(fleet: Fleet, one: Device, two: Device) -> None:
     task = await fleet.world.create(fleet.person, Item(summary=ItemSummary(kind=item_pb2.ITEM_KIND_TASK, subject="Task")))
     await one.see()

@@ -84,6 +84,24 @@ async def test_only_what_is_in_scope_is_filled(world: World, anna: Person, short
         await device.require_equal(world)
 
 
+async def test_small_folders_are_filled_without_passing_by_the_rest(world: World, anna: Person, short: PullService) -> None:
+    inbox, archive, sent = [await world.folder_of(anna, role) for role in (INBOX, ARCHIVE, folder_pb2.FOLDER_ROLE_SENT)]
+    for days in range(20):
+        await aged(world, anna, sent, days)
+    for days in (7, 3, 3):
+        await aged(world, anna, inbox, days)
+    for days, kind in ((5, NOTE), (3, item_pb2.ITEM_KIND_MESSAGE)):
+        await aged(world, anna, archive, days, kind=kind)
+    device = Replica(short, anna, sync_pb2.SyncScope(folder_ids=[inbox, archive], window=window(mail_since=NOW - 6 * DAY)))
+    batches = await device.catch_up()
+    order = [(told.fill_key, told.item.id) for batch in batches for told in batch.items]
+    assert order == sorted(order, reverse=True) and len(order) == 4
+    assert len(batches) == 2
+    device.set_window(window(mail_since=NOW - 9 * DAY))
+    assert [len(batch.items) for batch in await device.catch_up()] == [1]
+    await device.require_equal(world)
+
+
 async def test_mail_of_the_window_is_counted_before_it_is_filled(world: World, anna: Person, short: PullService) -> None:
     inbox = await world.folder_of(anna, INBOX)
     for days in range(12):
@@ -164,6 +182,24 @@ async def test_a_window_may_move_in_the_middle_of_a_fill(world: World, anna: Per
         device.set_window(window(mail_since=NOW - then * DAY))
         await device.catch_up()
         await device.require_equal(world)
+
+
+async def test_what_an_unfinished_tail_brought_is_dropped_when_it_goes_although_the_window_grew(
+    world: World, anna: Person, short: PullService, pulls: PullService
+) -> None:
+    inbox, archive = await world.folder_of(anna, INBOX), await world.folder_of(anna, ARCHIVE)
+    scope = sync_pb2.SyncScope(folder_ids=[inbox], window=window(mail_since=NOW - 2 * DAY))
+    device = Replica(short, anna, scope)
+    await device.catch_up()
+    new = [await aged(world, anna, inbox, days) for days in (0, 1, 1, 5, 1, 1)]
+    await device.pull()
+    assert not device.caught_up and device.items.keys() == {item.id for item in new[:3]}
+    device.set_window(window(mail_since=NOW - 7 * DAY))
+    await world.delete(anna, [new[0].id], FOR_EVER)
+    await move(world, anna, [new[1].id], archive)
+    device.service = pulls  # whose pages are long: all that is left of the tail is told at once
+    await device.catch_up()
+    await device.require_equal(world)
 
 
 async def test_what_was_dropped_meanwhile_is_filled_again(world: World, anna: Person, short: PullService) -> None:

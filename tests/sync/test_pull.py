@@ -158,6 +158,26 @@ async def test_a_commit_that_nobody_announced_is_found_by_the_heartbeat(
         assert batch.items[0].item.id == item.id
 
 
+async def test_streams_at_one_place_share_what_is_read_for_them(
+    world: World, anna: Person, cursors: Cursors, followers: Followers, inbox: bytes
+) -> None:
+    database = CountingReads(world.database)
+    service = PullService(database, cursors, followers)  # type: ignore[arg-type]
+    streams = [stream(service, anna, follow=True) for _ in range(40)]
+    for each in streams:
+        await following(each)
+    waiting = [asyncio.create_task(following(each)) for each in streams]
+    await asyncio.sleep(0.05)
+    database.reads = 0
+    item = await world.item(anna, inbox)
+    batches = await asyncio.gather(*waiting)
+    assert {told.item.id for batch in batches for told in batch.items} == {item.id}
+    assert len({batch.cursor for batch in batches}) == 1 and batches[0].caught_up
+    assert database.reads < 10
+    for each in streams:
+        await each.aclose()
+
+
 async def test_another_mailbox_disturbs_nobody(
     world: World, anna: Person, ben: Person, cursors: Cursors, followers: Followers
 ) -> None:

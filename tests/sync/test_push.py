@@ -8,7 +8,11 @@ import pytest
 
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2, sync_pb2, sync_service_pb2
 from rookery.v1.item_pb2 import Body, Item, ItemContent, ItemSummary
-from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
+from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from rookery_server.services.sync.push import BATCH_OPERATIONS
+from rookery_server.services.sync.push_actions import MOST_PREREQUISITES
+from rookery_server.store import mailboxes
+from tests.services.test_long_operations import failing
 from tests.sync.devices import Device, Fleet, reason
 
 if TYPE_CHECKING:
@@ -216,6 +220,32 @@ async def test_too_much_in_one_request_is_refused_as_a_whole(fleet: Fleet, devic
         await device.send(creation(device, "Large", text="x" * (4 << 20)))
 
 
+async def test_what_passes_within_a_request_leaves_the_answers_before_it(fleet: Fleet, device: Device) -> None:
+    operations = [marking(device, fleet.world.ids.new()) for _ in range(BATCH_OPERATIONS + 1)]
+    with failing(fleet.world.database, Unavailable("DATABASE_BUSY", "busy"), after=1):
+        assert len(await device.send(*operations)) == BATCH_OPERATIONS
+    with failing(fleet.world.database, Unavailable("DATABASE_BUSY", "busy"), after=0), pytest.raises(Unavailable):
+        await device.send(*operations)
+    assert [result.duplicate for result in await device.send(*operations)] == [True] * BATCH_OPERATIONS + [False]
+
+
+async def test_prerequisites_are_ids_and_not_too_many(fleet: Fleet, device: Device) -> None:
+    many, most, none = (creation(device, "x") for _ in range(3))
+    many.depends_on.extend(fleet.world.ids.new() for _ in range(MOST_PREREQUISITES + 1))
+    most.depends_on.extend(many.depends_on[1:])
+    none.depends_on.append(b"short")
+    results = await device.send(many, most, none)
+    assert [reason(result) for result in results] == ["LIMIT_EXCEEDED", "DEPENDS_ON", "ID_INVALID"]
+
+
+async def test_a_request_full_of_prerequisites_is_answered(fleet: Fleet, device: Device) -> None:
+    """No engine takes as many parameters in one statement as these are."""
+    operations = [creation(device, "x") for _ in range(80)]
+    for operation in operations:
+        operation.depends_on.extend(fleet.world.ids.new() for _ in range(MOST_PREREQUISITES))
+    assert [reason(result) for result in await device.send(*operations)] == ["DEPENDS_ON"] * 80
+
+
 async def test_an_empty_request_tells_the_revision(fleet: Fleet, device: Device) -> None:
     answer = await fleet.push.push_batch(device.caller, sync_service_pb2.PushBatchRequest())
     assert answer.answer == sync_service_pb2.PushResponse(revision=await fleet.revision())
@@ -253,6 +283,26 @@ async def test_a_stream_is_for_one_mailbox(fleet: Fleet, device: Device) -> None
     with pytest.raises(InvalidArgument):
         await gather(fleet.push.push(device.caller, messages()), answered)
     assert [result.outcome for result in answered] == [APPLIED]
+
+
+async def test_who_does_not_know_of_a_restore_pushes_nothing(fleet: Fleet, device: Device) -> None:
+    row = await fleet.world.database.read(lambda connection: mailboxes.find(connection, fleet.person.mailbox))
+    assert row is not None
+    operation = creation(device, "x")
+
+    async def messages(epoch: bytes) -> AsyncIterator[sync_service_pb2.PushRequest]:
+        yield sync_service_pb2.PushRequest(operations=[operation], epoch=epoch)
+
+    before = sync_service_pb2.PushRequest(operations=[operation], epoch=b"e" * 16)
+    with pytest.raises(FailedPrecondition) as refused:
+        await fleet.push.push_batch(device.caller, sync_service_pb2.PushBatchRequest(push=before))
+    assert refused.value.reason == "EPOCH_CHANGED"
+    with pytest.raises(FailedPrecondition):
+        await gather(fleet.push.push(device.caller, messages(b"e" * 16)), [])
+    assert await fleet.revision() == row.revision
+    answered: list[PushResult] = []
+    await gather(fleet.push.push(device.caller, messages(row.epoch)), answered)
+    assert [(result.outcome, result.duplicate) for result in answered] == [(APPLIED, False)]
 
 
 async def test_what_ends_the_incoming_stream_comes_behind_the_answers(fleet: Fleet, device: Device) -> None:

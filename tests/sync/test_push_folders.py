@@ -75,6 +75,15 @@ async def test_a_name_that_is_taken_is_changed(fleet: Fleet, device: Device) -> 
     await fleet.world.check_counters(fleet.person)
 
 
+async def test_however_many_have_a_name_each_gets_one_of_its_own(fleet: Fleet, device: Device) -> None:
+    for number in (2, 3, 4, 5, 6, 7, 8, 16):
+        await device.do(creation(device, f"Trip ({number})"))
+    results = await device.send(*(creation(device, "Trip") for _ in range(40)))
+    names = [result.folder.name for result in results]
+    assert names[:3] == ["Trip", "Trip (17)", "Trip (18)"]
+    assert len(set(names)) == 40
+
+
 async def test_a_changed_name_is_no_longer_than_a_name_may_be(fleet: Fleet, device: Device) -> None:
     _, second = await device.send(creation(device, "x" * 255), creation(device, "X" * 255))
     assert second.folder.name == "X" * 251 + " (2)"

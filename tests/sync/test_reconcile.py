@@ -12,14 +12,18 @@ from rookery.v1 import content_service_pb2, folder_pb2, item_pb2, item_service_p
 from rookery.v1 import sync_service_pb2 as messages
 from rookery_core.errors import InvalidArgument, NotFound, Unavailable
 from rookery_server.services.seals import Seal
+from rookery_server.services.sync.batches import Limits
 from rookery_server.services.sync.cursors import Cursors
+from rookery_server.services.sync.pull import PullService
 from rookery_server.services.sync.reconcile import ReconcileService
 from rookery_server.services.sync.scopes import Scope
 from rookery_server.store import mailboxes
 from rookery_server.store.tables import item, mailbox
 from tests.sync.reconciling import Device
+from tests.sync.replicas import Held, Replica
 
 if TYPE_CHECKING:
+    from rookery_server.services.sync.followers import Followers
     from rookery_server.store.database import Transaction
     from tests.support.world import Person, World
 
@@ -108,7 +112,7 @@ async def test_a_device_is_told_why_it_drops_an_item_and_since_when(world: World
         deleted: (DELETED, deleted_at),
         purged: (DELETED, purged_at),
         aged: (LEFT_SCOPE, answer.revision),
-        NO_ITEM: (DELETED, answer.revision),
+        NO_ITEM: (DELETED, 0),
     }
     device.apply(answer)
     assert list(device.held) == [kept]
@@ -165,7 +169,39 @@ async def test_the_cursor_is_at_the_revision_of_the_answer(world: World, anna: P
     assert row is not None
     assert (answer.revision, answer.epoch) == (row.revision, row.epoch)
     cursor = CURSORS.decode(answer.cursor, anna.caller, row, Scope.of(device.scope))
-    assert (cursor.base, cursor.HasField("fill"), cursor.tail_revision) == (row.revision, False, 0)
+    assert (cursor.base, cursor.HasField("fill"), cursor.tail_revision) == (row.revision, False, row.revision)
+
+
+async def test_what_a_later_answer_brought_is_dropped_by_the_pull_after_it_when_it_goes(
+    world: World, anna: Person, service: ReconcileService, followers: Followers
+) -> None:
+    inbox, archive = await world.folder_of(anna, INBOX), await world.folder_of(anna, ARCHIVE)
+    device = Device(service, anna, sync_pb2.SyncScope(folder_ids=[inbox]))
+    cursor = (await device.ask()).cursor
+    ids = await fill(world, anna, 3)
+    await device.reconcile()
+    await world.delete(anna, [ids[0]], PERMANENT)
+    await move(world, anna, ids[1], archive)
+    for entries in (1, 100):
+        pulls = PullService(world.database, CURSORS, followers, limits=Limits(entries=entries))
+        replica = Replica(pulls, anna, device.scope)
+        replica.items = {item_id: Held(await world.get(anna, ids[2]), b"", 0) for item_id in device.held}
+        replica.cursor = cursor
+        await replica.catch_up()
+        assert replica.items.keys() == {ids[2]}
+
+
+async def test_silence_is_kept_again_once_a_repaired_replica_has_caught_up(
+    world: World, anna: Person, service: ReconcileService, followers: Followers
+) -> None:
+    device = Device(service, anna)
+    replica = Replica(PullService(world.database, CURSORS, followers), anna)
+    replica.cursor = (await device.ask()).cursor
+    assert (await replica.pull()).caught_up
+    [item_id] = await fill(world, anna, 1)
+    await world.delete(anna, [item_id], PERMANENT)
+    batch = await replica.pull()
+    assert batch.caught_up and not batch.removals
 
 
 async def test_a_restored_mailbox_tells_of_its_backup(world: World, anna: Person, service: ReconcileService) -> None:
@@ -179,6 +215,28 @@ async def test_a_restored_mailbox_tells_of_its_backup(world: World, anna: Person
     await world.database.write(restored)
     told = await device.ask()
     assert (told.backup_revision, told.backup_time.ToMicroseconds()) == (41, 1_700_000_000_123_456)
+
+
+async def test_what_a_restore_lost_is_told_apart_from_what_was_deleted(
+    world: World, anna: Person, service: ReconcileService
+) -> None:
+    """However many backups were restored, and whenever it was deleted: the mailbox knows what it has had."""
+    recoverable, purged, moved = await fill(world, anna, 3)
+    device = Device(service, anna, sync_pb2.SyncScope(folder_ids=[await world.folder_of(anna, INBOX)]))
+    await world.delete(anna, [recoverable], RECOVERABLE)
+    await world.delete(anna, [purged], PERMANENT)
+    went = await move(world, anna, moved, await world.folder_of(anna, ARCHIVE))
+    now = (await device.ask()).revision
+    lost = world.ids.new()
+    device.held = {recoverable: 9_000, purged: 9_000, moved: 2, lost: 450}  # 9,000: of a time that was lost
+    removals = {removal.item_id: removal for removal in (await device.ask(leaves=[device.leaf()])).removals}
+    assert {item_id: removal.revision for item_id, removal in removals.items()} == {
+        recoverable: now,
+        purged: now,
+        moved: went,
+        lost: 0,
+    }
+    assert [removals[item_id].reason for item_id in (purged, moved, lost)] == [DELETED, LEFT_SCOPE, DELETED]
 
 
 async def test_a_session_compares_once_at_a_time_and_others_beside_it(

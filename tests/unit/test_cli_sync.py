@@ -52,7 +52,10 @@ class Synchronised(Box):
         """What happens while somebody watches."""
 
     async def push(self, request, context):
-        results = await self.small.push(request.push.operations)
+        try:
+            results = await self.small.push(request.push.operations, epoch=request.push.epoch)
+        except RookeryError as error:
+            await refuse(context, _CODES[type(error)], error.reason, error.message)
         for result in results:
             if self.conflicting:
                 result.outcome = PushOutcome.PUSH_OUTCOME_CONFLICT
@@ -128,6 +131,7 @@ def test_the_next_sync_tells_what_changed(run, box):
         "items": 119,
         "folders": 2,
         "waiting": 0,
+        "lost": 0,
         "conflicts": 0,
         "rejected": [],
     }
@@ -184,6 +188,25 @@ def test_wishes_that_make_no_sense_are_refused(run, words, expected):
 
 def test_sync_needs_the_server(run):
     assert run("--offline", "sync")[0] == 2
+
+
+def test_what_a_restored_server_has_lost_is_told_until_it_is_forgotten(run, box, path):
+    run("sync")
+    box.small.back_up()
+    lost = box.small.add("Lost with the disk")
+    run("sync")
+    with opened(path) as replica, replica.database.writing() as connection:
+        connection.execute("DELETE FROM content")
+    box.small.restore_from_backup()
+    status, _, error = run("sync")
+    assert status == 0 and error.count("\n") == 1 and "`rookery changes lost`" in error
+    assert "1 lost" in run("status")[1].decode()
+    assert shown(run("status", "--json"))["replica"]["lost"] == 1
+    [told] = shown(run("changes", "lost", "--json"))["lost"]
+    assert (told["id"], told["summary"]["subject"]) == (text_of(lost), "Lost with the disk")
+    assert "Lost with the disk" in run("changes", "lost", "--forget")[1].decode()
+    assert run("sync")[2] == ""
+    assert shown(run("changes", "lost", "--json")) == {"lost": [], "forgotten": False}
 
 
 def test_an_emptied_server_is_believed_only_on_request(run, box, path):

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rookery_client.cli.json_view import emit, identifier
+from rookery_client.cli.json_view import emit, identifier, item_view
 from rookery_client.cli.replicas import opened
 from rookery_client.cli.session import Session, pass_session
+from rookery_client.cli.showing import print_item
 from rookery_client.cli.terminal import moment, table, time_text
 from rookery_core.errors import NotFound
 from rookery_core.rules.ids import parse, text_of
@@ -115,6 +116,37 @@ def retry(session: Session, change_id: str, as_json: bool) -> None:
     if again is None:
         raise _unknown(change_id)
     _tell(again.operation_id, "It waits for the next sync.", as_json=as_json)
+
+
+@changes.command()
+@click.argument("item_id", metavar="[ID]", required=False)
+@click.option("--forget", is_flag=True, help="Forget them all, for good.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@pass_session
+def lost(session: Session, item_id: str | None, forget: bool, as_json: bool) -> None:
+    """List items that the server lost when it was restored from a backup, and that are not here whole; or show what is here of one.
+
+    Those that are here whole are given back to the server by `rookery sync`.
+    """
+    if item_id is not None and forget:
+        raise click.UsageError("Either an ID or --forget.")
+    wanted = None if item_id is None else parse(item_id)
+    with opened(session) as replica:
+        found = [item for item in replica.lost() if wanted in {None, item.id}]
+        if forget:
+            replica.forget_lost()
+    if wanted is not None and not found:
+        raise NotFound("ITEM_NOT_FOUND", f"{item_id} is no lost item (`rookery changes lost` lists them)")
+    if as_json:
+        emit({"lost": [item_view(item) for item in found], "forgotten": forget})
+        return
+    if wanted is not None:
+        print_item(found[0])
+        return
+    rows = [(moment(item.summary.received), item.summary.subject, text_of(item.id)) for item in found]
+    table(["Received", "Subject", "ID"], rows, cut=["Subject"], drop=["Received"])
+    if forget:
+        click.echo("Forgotten.", err=True)
 
 
 def _changes(replica: Replica) -> Iterator[tuple[SyncOperation, PushResult | None]]:

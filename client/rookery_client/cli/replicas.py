@@ -39,7 +39,7 @@ def standing(session: Session) -> dict[str, Any] | None:
         return None
     try:
         with opened(session) as replica:
-            status, refused = replica.status(), len(replica.rejected())
+            status = replica.status()
     except RookeryError as error:
         return {"path": str(path), "state": "unreadable", "problem": error.message}
     return {
@@ -51,7 +51,8 @@ def standing(session: Session) -> dict[str, Any] | None:
         "items": status.items,
         "folders": status.folders,
         "waiting": status.waiting,
-        "rejected": refused,
+        "rejected": status.rejected,
+        "lost": status.lost,
         "problem": None,
     }
 
@@ -70,6 +71,8 @@ def standing_text(found: dict[str, Any]) -> str:
         parts.append(f"{found['waiting']:,} to be sent")
     if found["rejected"]:
         parts.append(f"{found['rejected']:,} refused (`rookery changes list`)")
+    if found["lost"]:
+        parts.append(f"{found['lost']:,} lost with the server (`rookery changes lost`)")
     return ", ".join(parts)
 
 

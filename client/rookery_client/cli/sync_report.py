@@ -76,7 +76,8 @@ class Report:
         conflicts = [key for key, outcome in self._outcomes.items() if outcome == PushOutcome.PUSH_OUTCOME_CONFLICT]
         figures = {name: self._counts[name] for name in ("came", "changed", "removed")} | {"sent": len(self._outcomes)}
         if self._as_json and not self._watch:
-            counts = {"items": status.items, "folders": status.folders, "waiting": status.waiting, "conflicts": len(conflicts)}
+            counts = {"items": status.items, "folders": status.folders, "waiting": status.waiting, "lost": status.lost}
+            counts["conflicts"] = len(conflicts)
             rejected = [change_view(*each) for each in refused]
             emit({"caught_up": self._caught_up, "revision": status.caught_up_revision, **figures, **counts, "rejected": rejected})
         elif not self._as_json:
@@ -89,6 +90,9 @@ class Report:
         if conflicts:
             parts = "a change" if len(conflicts) == 1 else f"{len(conflicts):,} changes"
             click.echo(f"rookery: {parts} met others to the same items: `rookery conflicts list`", err=True)
+        if status.lost:
+            parts = "an item" if status.lost == 1 else f"{status.lost:,} items"
+            click.echo(f"rookery: the restored server lacks {parts}, and not all of it is here: `rookery changes lost`", err=True)
         return self._caught_up and not refused
 
     def _print(self, event: dict[str, Any]) -> None:

@@ -74,13 +74,14 @@ class Syncing:
         response: packed.PackedPullBatchResponse = await self._connection.unary(self._pull_batch, pb.PullBatchRequest(pull=request))
         return response.batch
 
-    async def push(self, operations: Iterable[SyncOperation], *, mailbox_id: bytes = b"") -> pb.PushResponse:
+    async def push(self, operations: Iterable[SyncOperation], *, mailbox_id: bytes = b"", epoch: bytes = b"") -> pb.PushResponse:
         """Carries out what was changed on a device, in order; at most 500 operations, and 4 MiB.
 
         The answers come in the same order. A refused operation is an answer too, and does not stop the others. Operations sent
-        a second time are answered as the first time.
+        a second time are answered as the first time. With the `epoch` in which the device knows the mailbox, FailedPrecondition
+        ``EPOCH_CHANGED`` if that was restored from a backup since.
         """
-        request = pb.PushBatchRequest(push=pb.PushRequest(mailbox_id=mailbox_id, operations=operations))
+        request = pb.PushBatchRequest(push=pb.PushRequest(mailbox_id=mailbox_id, operations=operations, epoch=epoch))
         return (await self._connection.unary(self._stub.PushBatch, request)).answer
 
     async def reconcile(self, request: pb.ReconcileRequest) -> packed.PackedReconcileResponse:

@@ -9,7 +9,7 @@ from rookery_client.replica.incoming.applying import Applied
 from rookery_client.replica.incoming.repairing import Repaired
 from rookery_client.replica.outbox import outbox, recording
 from rookery_client.replica.status import ReplicaStatus
-from rookery_client.replica.storage import files, operations
+from rookery_client.replica.storage import files
 from rookery_client.replica.storage.database import Database
 from rookery_client.replica.storage.identity import Identity
 
@@ -103,18 +103,18 @@ class Replica:
     def record(self, operation: SyncOperation, uploads: Mapping[bytes, bytes] = _NOTHING) -> SyncOperation:
         """Records what a person did: lays it over what they see, and puts it into the outbox. Gives it as it will be pushed.
 
-        Fills in what is left empty of operation_id, edited and base_revision, ids of what is created, and the folder of a new
-        item; sets depends_on. ``uploads`` holds the bytes of new attachments by their upload_id. Raises what the server would
-        refuse with, and NotFound ``ITEM_NOT_FOUND`` for what is not here.
+        Fills in what is left empty of operation_id, edited (not before what an edit was made upon) and base_revision, ids of what
+        is created, and the folder of a new item; sets depends_on. ``uploads`` holds the bytes of new attachments by their
+        upload_id. Raises what the server would refuse with, and NotFound ``ITEM_NOT_FOUND`` for what is not here.
         """
         now = self._clock.micros()
         with self.database.writing() as connection:
             return recording.record(connection, operation, uploads, ids=self._ids, now=now)
 
-    def recorded(self) -> int:
-        """A number that is greater whenever something was recorded since, in whichever process."""
+    def outbox_standing(self) -> tuple[int, int]:
+        """Something else whenever an operation was recorded since, taken back or answered, in whichever process."""
         with self.database.reading() as connection:
-            return operations.last_number(connection)
+            return outbox.standing(connection)
 
     def waiting(self, most: int, most_bytes: int) -> list[SyncOperation]:
         """The first operations that are to be pushed, in order: so many at most, and so many bytes, but one in any case."""
@@ -162,11 +162,15 @@ class Replica:
         with self.database.writing() as connection:
             return outbox.reoffer(connection, backup_revision, now)
 
-    def requeue(self, operations: Sequence[SyncOperation], uploads: Mapping[bytes, bytes]) -> None:
-        """Takes over the outbox of another replica of the mailbox, with its ids; this one is empty, and can not check it."""
+    def take_over(self, salvaged: files.Salvaged) -> None:
+        """Takes over what was read of another replica of the mailbox: its outbox, with its ids, and what it had kept aside.
+
+        This one is empty, and can not check it. To take over the same twice does nothing.
+        """
         now = self._clock.micros()
         with self.database.writing() as connection:
-            outbox.requeue(connection, operations, uploads, now=now)
+            outbox.take_over(connection, salvaged, now)
+            lost_items.take_over(connection, salvaged.lost)
 
     def bounds(self, parts: int, after: bytes = b"", through: bytes = b"") -> list[tuple[bytes, bytes]]:
         """Cuts a range of ids into at most so many with about as many items each, from the server's rows."""
@@ -186,7 +190,7 @@ class Replica:
     def repair(self, response: PackedReconcileResponse, *, backup_revision: int = 0, accept_deletions: bool = False) -> Repaired:
         """Applies what a comparison found. ``backup_revision`` is that of the backup the server was restored from, else 0.
 
-        FailedPrecondition ``MASS_DELETION`` as in ``apply``.
+        FailedPrecondition ``MASS_DELETION`` as in ``apply``; what was lost and can not be made again counts too.
         """
         now = self._clock.micros()
         with self.database.writing() as connection:
@@ -205,7 +209,7 @@ class Replica:
             repairing.finish(connection, cursor, epoch, revision)
 
     def lost(self) -> list[Item]:
-        """Items that were lost when the server was restored, and could not be made again from what is here; without content."""
+        """Items that were lost when the server was restored, and could not be made again: with what there is of their contents."""
         with self.database.reading() as connection:
             return lost_items.kept_aside(connection)
 

@@ -46,7 +46,7 @@ def moments(message: Any, field: str, names: Sequence[str]) -> None:
     """``FIELD_INVALID`` unless those of the message's timestamps that are set are well-formed."""
     for name in names:
         if message.HasField(name):
-            moment(getattr(message, name), f"{field}.{name}")
+            moment(getattr(message, name), f"{field}.{name}" if field else name)
 
 
 def sixteen(value: bytes, what: str, field: str) -> None:

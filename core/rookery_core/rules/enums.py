@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
     from google.protobuf.message import Message
 
+_REFUSED_ALONE = "rookery.v1.SyncOperation"
+
 
 class _Plan(NamedTuple):
     """Where the enums of a kind of message are."""
@@ -28,7 +30,8 @@ def require_known_enums(message: Message, field: str = "") -> None:
 
     ``field`` is the path of the message itself; "" for a whole request. Lists of enums are passed over: the contract has them where
     a client offers what it can take (``accept_encodings``), and an unknown offer is one that is not taken; and in a scope
-    (``kinds``), which looks at them itself. What can hold no enum costs one look-up.
+    (``kinds``), which looks at them itself. So are operations within a request of Push, each of which is refused alone. What can
+    hold no enum costs one look-up.
     """
     plan = _plan(message.DESCRIPTOR)
     for name, known in plan.enums:
@@ -48,7 +51,9 @@ def require_known_enums(message: Message, field: str = "") -> None:
 def _plan(descriptor: Descriptor) -> _Plan:
     enums = tuple((field.name, frozenset(known.values_by_number)) for field, known in _enums(descriptor))
     below = tuple(
-        (field.name, field.is_repeated) for field in descriptor.fields if field.message_type and _has_enums(field.message_type)
+        (field.name, field.is_repeated)
+        for field in descriptor.fields
+        if field.message_type and field.message_type.full_name != _REFUSED_ALONE and _has_enums(field.message_type)
     )
     return _Plan(enums, below)
 

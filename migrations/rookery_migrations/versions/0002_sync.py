@@ -1,4 +1,4 @@
-"""Synchronisation: what departures and conflicts need to tell, and what backup a mailbox was restored from.
+"""Synchronisation: what departures and conflicts need to tell, what backup a mailbox was restored from, and an index of new mail.
 
 Revision ID: 0002_sync
 """
@@ -19,8 +19,15 @@ _ZERO = sa.text("0")
 
 
 def upgrade() -> None:
-    """Adds the columns; what was there before counts as old, and as never restored."""
+    """Adds the columns, where what was there before counts as old, and as never restored; and the index."""
     op.add_column("departure", column("created", NUMBER, server_default=_ZERO))
     op.add_column("conflict", column("summary", BYTES, server_default=sa.text("''")))
     op.add_column("mailbox", column("backup_revision", NUMBER, server_default=_ZERO))
     op.add_column("mailbox", column("backup_time", NUMBER, server_default=_ZERO))
+    op.create_index(
+        "ix_item_unread",
+        "item",
+        ["mailbox_id", "created", "id"],
+        sqlite_where=sa.text("life = 1 AND kind = 1 AND is_read = 0"),
+        postgresql_where=sa.text("life = 1 AND kind = 1 AND NOT is_read"),
+    )

@@ -27,6 +27,8 @@ And never below the milliseconds since 1970: where one backup is restored twice,
 first one's revisions again, or a device would take different things for equal.
 """
 
+_REMEMBERED = 60 * 86_400 * 1_000_000
+"""Microseconds. What a device did longer ago is not taken any more: its operation ids are too old for the ledger."""
 _NOBODY = bytes(16)
 _BESIDE = ("-wal", "-shm", "-journal")
 """Ends of the names of the files that SQLite has beside a database."""
@@ -84,14 +86,17 @@ def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int) -
     """Gives every mailbox a new epoch and moves its clock far ahead, so that devices compare before they trust; gives how many.
 
     Kept with the mailbox: its revision in the backup, and the time of the latest change that the backup has. What a device has from
-    after them was lost. ``now`` in microseconds.
+    after them was lost. Where the backup itself is of a mailbox that was restored within the last 60 days, what is kept of that
+    restore stays: a device that slept through both has to hear of the first. ``now`` in microseconds.
     """
-    rows = connection.execute(select(mailbox.c.id, mailbox.c.revision).order_by(mailbox.c.id).with_for_update()).all()
+    columns = [mailbox.c[name] for name in ("id", "revision", "backup_revision", "backup_time")]
+    rows = connection.execute(select(*columns).order_by(mailbox.c.id).with_for_update()).all()
     for row in rows:
         revision = max(row.revision + REVISIONS_AHEAD, now // 1000)
         values = {"epoch": new_id(), "revision": revision, "oldest_revision": revision}
-        backup = {"backup_revision": row.revision, "backup_time": _latest_change(connection, row.id)}
-        connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(values | backup))
+        if not row.backup_revision or 0 < row.backup_time < now - _REMEMBERED:
+            values |= {"backup_revision": row.revision, "backup_time": _latest_change(connection, row.id)}
+        connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(values))
         line = {"mailbox_id": row.id, "revision": revision, "at": now, "operation": "server.restore"}
         connection.execute(insert(change), {**line, "actor_id": _NOBODY, "device_id": _NOBODY, "operation_id": _NOBODY})
     return len(rows)

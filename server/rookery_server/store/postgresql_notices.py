@@ -101,10 +101,10 @@ class Notices:
                 selector.select(max(0.0, rested - time.monotonic()) if self._waiting else None)
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._sleeping, 4096)
-                self._hear(connection)
                 if self._waiting and time.monotonic() >= rested:
                     self._send(connection)
                     rested = time.monotonic() + GAP_SECONDS
+                self._hear(connection)  # behind the sending: what came meanwhile was read with its answer, and wakes nobody
             self._send(connection)
 
     def _send(self, connection: psycopg.Connection[Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import heapq
+import itertools
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, case, func, or_, select, tuple_
@@ -14,7 +16,7 @@ from rookery_server.store.tables import folder, item, item_content
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from rookery_core.rules.sync_windows import Window
 
@@ -44,6 +46,7 @@ NEWEST: Place = (1 << 63) - 1, b"\xff" * 17
 SYNC_COLUMNS = tuple(item.c[name] for name in SyncRow._fields)
 
 _place = tuple_(item.c.fill_key, item.c.id)
+_received = tuple_(item.c.received, item.c.id)
 _after = tuple_(bindparam("key", type_=item.c.fill_key.type), bindparam("id", type_=item.c.id.type))
 _on = (
     select(item.c.fill_key, item.c.id)
@@ -106,20 +109,56 @@ def fill(
     """Live items by (fill key, id), the greatest first, as portions of rows like ``SyncRow``.
 
     Those under ``conditions``, outside the window ``had`` and created up to a revision; behind ``after``, down to ``floor``, and at
-    most so many. Whoever stops early closes the iterator.
+    at most so many. Whoever stops early closes the iterator.
     """
-    statement = (
-        select(*SYNC_COLUMNS)
-        .where(item.c.mailbox_id == mailbox_id, item.c.life == LIVE, item.c.created <= created, *conditions)
-        .where(_place < _after)
-        .order_by(item.c.fill_key.desc(), item.c.id.desc())
-        .limit(most)
-    )
-    if had is not None:
-        statement = statement.where(~and_(*_in_window(had)))
+    statement = _filled(mailbox_id, conditions, had, created).where(_place < _after).limit(most)
     if floor is not None:
         # The key by itself too: only so is it the end of the range in the index.
         statement = statement.where(item.c.fill_key >= floor[0], or_(item.c.fill_key > floor[0], item.c.id >= floor[1]))
+    yield from _portions(connection, statement.order_by(item.c.fill_key.desc(), item.c.id.desc()), after)
+
+
+def fill_of_folders(
+    connection: Connection,
+    mailbox_id: int,
+    folder_ids: Sequence[bytes],
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    had: Window | None,
+    created: int,
+    after: Place,
+    most: int,
+) -> Generator[Sequence[Sequence[Any]]]:
+    """``fill`` of some folders, which looks at nothing else. It reads them side by side, so they are to be few.
+
+    Fill keys are the times of receipt, by which there is an index for each folder.
+    """
+    statement = _filled(mailbox_id, conditions, had, created).where(_received < _after).limit(most)
+    statement = statement.order_by(item.c.received.desc(), item.c.id.desc())
+    with ExitStack() as opened:
+        sources = []
+        for folder_id in folder_ids:
+            portions = _portions(connection, statement.where(item.c.folder_id == folder_id), after)
+            sources.append(itertools.chain.from_iterable(opened.enter_context(closing(portions))))
+        newest_first = itertools.islice(heapq.merge(*sources, key=_place_of, reverse=True), most)
+        while rows := list(itertools.islice(newest_first, _PORTION)):
+            yield rows
+
+
+def _filled(
+    mailbox_id: int, conditions: Sequence[ColumnElement[bool]], had: Window | None, created: int
+) -> Select[tuple[Any, ...]]:
+    statement = select(*SYNC_COLUMNS).where(
+        item.c.mailbox_id == mailbox_id, item.c.life == LIVE, item.c.created <= created, *conditions
+    )
+    return statement if had is None else statement.where(~and_(*_in_window(had)))
+
+
+def _place_of(row: Sequence[Any]) -> Place:
+    return row[0], row[1]
+
+
+def _portions(connection: Connection, statement: Select[tuple[Any, ...]], after: Place) -> Generator[Sequence[Sequence[Any]]]:
     # SQLite's driver reads a row when it is fetched, so rows are taken from it directly; PostgreSQL's would read all of them first.
     streamed = connection.dialect.name == "postgresql"
     options = {"stream_results": streamed, "max_row_buffer": _PORTION}
@@ -144,6 +183,11 @@ def contents(
     """
     rows = connection.execute(_contents, {"mailbox": mailbox_id, "items": list(item_ids), "most": most})
     return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def held(connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes]) -> int:
+    """How many live items are in folders, by their counters."""
+    return _whole_folders(connection, [_live_folders, folder.c.id.in_(folder_ids)], {"mailbox": mailbox_id})
 
 
 def count(connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes], kinds: Sequence[int], since: int | None) -> int:

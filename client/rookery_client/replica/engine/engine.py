@@ -9,7 +9,7 @@ from rookery_client.replica.engine.backoff import Backoff
 from rookery_client.replica.engine.means import Means, ignore
 from rookery_client.replica.engine.pulling import Pulling
 from rookery_client.replica.engine.pushing import Pushing
-from rookery_client.replica.engine.rebuilding import close_damaged, rebuilt
+from rookery_client.replica.engine.rebuilding import close_damaged, replaced, save
 from rookery_client.replica.engine.reconciling import Reconciling
 from rookery_client.replica.engine.recovery import Remedy, advice, remedy
 from rookery_client.replica.engine.states import Failed, Offline, Stopped
@@ -46,8 +46,8 @@ class Engine:
 
     `clock` and `ids` are those of the replica. `chance`: numbers from 0 to 1 for the delays. `on_state` hears of each new state,
     `on_applied` of each batch that was written, `on_answered` of the answers to changes made here; all are called in the event
-    loop's thread, and must not raise. `accept_deletions` lets batches pass that delete most of the mailbox. `sleep` and `worker`
-    are replaced by who simulates time and threads. An engine is run once.
+    loop's thread, and must not raise. `accept_deletions` lets batches pass that delete most of the mailbox, until the replica
+    equals it. `sleep` and `worker` are replaced by who simulates time and threads. An engine is run once.
 
     A damaged file is replaced: then ``replica`` is another object, and the one before is closed.
     """
@@ -87,6 +87,7 @@ class Engine:
         self._caught_up = asyncio.Event()
         self._pulling = Pulling(self._means, self._caught_up)
         self._pushing = Pushing(self._means)
+        self._sending_backoff = Backoff(chance)
         self._reconciling = Reconciling(self._means)
         self._tending = Tending(self._means, clock)
 
@@ -104,7 +105,7 @@ class Engine:
         self._stopping.set()
 
     async def run_once(self) -> None:
-        """Sends what waits, pulls until the replica equals the mailbox, sends what came meanwhile, and indexes.
+        """Sends what waits, pulls until the replica equals the mailbox, sends what was done here meanwhile, and indexes.
 
         FailedPrecondition ``REPLICA_IN_USE`` if another engine is running. Unavailable if the server stays away; what was
         received until then is kept.
@@ -176,8 +177,9 @@ class Engine:
         self._means.replica = await self._means.do(self._rebuilt)
 
     def _rebuilt(self, damaged: Replica) -> Replica:
+        save(damaged.path, clock=self._clock, ids=self._ids, identity=self._identity, scope=self._scope)
         close_damaged(damaged)
-        return rebuilt(damaged.path, clock=self._clock, ids=self._ids, identity=self._identity, scope=self._scope)
+        return replaced(damaged.path, clock=self._clock, ids=self._ids)
 
     async def _remember(self) -> None:
         """Whose the replica is and what it holds, in case its file can not tell any more one day."""
@@ -219,12 +221,29 @@ class Engine:
         means = self._means
         while True:
             self._news.clear()
-            refused = await self._sent()
-            if refused is None:
-                await until_first(self._news.wait(), means.sleep(LOOK_SECONDS))
-            else:
+            try:
+                refused = await self._sent()
+            except Unavailable as error:
+                # What comes is not disturbed by it: if the server is gone, that stream will tell.
+                seconds = self._sending_backoff.next()
+                means.tell(Offline(seconds, error.message))
+                await means.sleep(seconds)
+                continue
+            self._sending_backoff.reset()
+            if refused is not None:
                 self._tell(refused)
-                await means.sleep(SLOW_SECONDS)
+                await self._something_else()
+            else:
+                await until_first(self._news.wait(), means.sleep(LOOK_SECONDS))
+
+    async def _something_else(self) -> None:
+        """Waits until other operations wait than those that could not be sent, or it is time to try with them again."""
+        means = self._means
+        before = await means.do(lambda replica: replica.outbox_standing())
+        for _ in range(round(SLOW_SECONDS / LOOK_SECONDS)):
+            await until_first(self._news.wait(), means.sleep(LOOK_SECONDS))
+            if self._news.is_set() or await means.do(lambda replica: replica.outbox_standing()) != before:
+                return
 
     async def _keep_tending(self) -> None:
         while True:

@@ -57,6 +57,8 @@ class Pulling:
         means.backoff.reset()
         means.on_applied(batch, applied)
         if batch.caught_up:
+            # What was accepted is done. What is deleted after this is another matter.
+            means.accept_deletions = False
             means.tell(UpToDate(batch.revision))
             self._caught_up.set()
 

@@ -9,7 +9,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from rookery.v1.sync_pb2 import PushOutcome, PushResult
 from rookery_client.replica.engine.states import Sending
-from rookery_core.errors import InvalidArgument, RookeryError, Unavailable
+from rookery_core.errors import InvalidArgument, NotFound, RookeryError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,8 @@ class Pushing:
     """Sends the outbox.
 
     An answer is stored before the next operations are sent. If one was lost the operations go again under the same ids, and the
-    server answers as the first time.
+    server answers as the first time. One that was restored from a backup takes none (``EPOCH_CHANGED``): it is to be compared with
+    first, or it would refuse for ever what rests on that which it has lost.
     """
 
     def __init__(self, means: Means) -> None:
@@ -46,7 +47,7 @@ class Pushing:
         means.tell(Sending(status.waiting))
         for upload_id, size in await means.do(lambda replica: replica.pending_uploads(operations)):
             await self._upload(upload_id, size)
-        results = await self._answers(operations)
+        results = await self._answers(operations, status.epoch)
         await means.do(lambda replica: replica.answered(results))
         means.backoff.reset()
         means.on_answered(results)
@@ -54,21 +55,24 @@ class Pushing:
 
     async def _upload(self, upload_id: bytes, size: int) -> None:
         """Sends bytes that an operation needs. If they are refused for good, it is left to the server to refuse that operation."""
-        data = await self._means.do(lambda replica: replica.upload_data(upload_id, 0, size))
+        try:
+            data = await self._means.do(lambda replica: replica.upload_data(upload_id, 0, size))
+        except NotFound:
+            return  # another program has just taken the operation back
         with suppress(InvalidArgument):
             await self._means.transport.upload(upload_id, data)
 
-    async def _answers(self, operations: Sequence[SyncOperation]) -> Sequence[PushResult]:
+    async def _answers(self, operations: Sequence[SyncOperation], epoch: bytes) -> Sequence[PushResult]:
         """The answers to the first of the operations. One that the server does not even take is rejected here."""
         try:
-            results = await self._means.transport.push(operations)
+            results = await self._means.transport.push(operations, epoch=epoch)
         except RookeryError as error:
             if not (isinstance(error, InvalidArgument) or error.reason == "MESSAGE_TOO_LARGE"):
                 raise
             if len(operations) > 1:
-                return await self._answers(operations[: len(operations) // 2])
+                return await self._answers(operations[: len(operations) // 2], epoch)
             return [_refusal(operations[0], error)]
-        if not results:
+        if not {operation.operation_id for operation in operations} & {result.operation_id for result in results}:
             raise Unavailable("SERVER_UNREACHABLE", "the server answered none of the changes; try again")
         return results
 

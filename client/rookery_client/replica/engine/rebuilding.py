@@ -1,13 +1,17 @@
-"""A damaged replica is replaced: what was not sent is saved, the file is set aside, and a new one is filled."""
+"""A damaged replica is replaced: what was not sent is saved, the file is set aside, and a new one is filled.
+
+The new one is made under another name, and gets a third one as soon as it has all that was saved. From then on the damaged one is
+not read again: whoever finds a file of that name puts it in its place, and need not know what was done before it was broken off.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from rookery_client.replica.outbox import outbox
 from rookery_client.replica.replica import Replica
 from rookery_client.replica.storage import files
+from rookery_client.replica.storage.database import file_errors
 from rookery_core.errors import DataLoss
 
 if TYPE_CHECKING:
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
 
-_NEW = ".new"
+_NEW, _READY = ".new", ".ready"
 
 
 def open_or_rebuild(path: pathlib.Path, *, clock: Clock, ids: Ids) -> Replica:
@@ -26,40 +30,48 @@ def open_or_rebuild(path: pathlib.Path, *, clock: Clock, ids: Ids) -> Replica:
 
     FailedPrecondition ``REPLICA_IN_USE`` if somebody keeps the damaged one up to date: they replace it. Else as ``Replica.open``.
     """
-    new = _new(path)
-    if not path.exists() and new.exists():
-        # Replacing it was broken off in the moment between the two names.
-        new.replace(path)
+    if _named(path, _READY).exists():
+        with files.engine_lock(path):
+            return replaced(path, clock=clock, ids=ids)
     try:
         return Replica.open(path, clock=clock, ids=ids, create=True)
     except DataLoss:
         with files.engine_lock(path):
-            return rebuilt(path, clock=clock, ids=ids)
+            save(path, clock=clock, ids=ids)
+            return replaced(path, clock=clock, ids=ids)
 
 
-def rebuilt(
-    path: pathlib.Path, *, clock: Clock, ids: Ids, identity: Identity | None = None, scope: SyncScope | None = None
-) -> Replica:
-    """A new replica in the place of a damaged one, with what was not sent; what it had pulled is pulled again.
+def save(path: pathlib.Path, *, clock: Clock, ids: Ids, identity: Identity | None = None, scope: SyncScope | None = None) -> None:
+    """Saves what was not sent out of a damaged replica into a new one beside it; what it had pulled is pulled again.
 
-    The caller holds the engine's lock, and has closed the damaged one. `identity` and `scope` are for where the file does not
-    tell them any more.
+    The caller holds the engine's lock. `identity` and `scope` are for where the file does not tell them any more.
     """
+    new, ready = _named(path, _NEW), _named(path, _READY)
+    if ready.exists():
+        return
+    files.remove(new)
     saved = files.salvage(path)
-    new = _new(path)
-    new.unlink(missing_ok=True)
     replica = Replica.open(new, clock=clock, ids=ids, create=True)
     try:
         if (whose := saved.identity or identity) is not None:
             replica.adopt(whose)
         if (wanted := saved.scope or scope) is not None:
             replica.set_scope(wanted)
-        with replica.database.writing() as connection:
-            outbox.requeue(connection, saved.operations, saved.uploads, now=clock.micros())
+        replica.take_over(saved)
     finally:
         replica.close()
-    files.replace(path)
-    new.replace(path)
+    with file_errors(path):
+        new.replace(ready)
+
+
+def replaced(path: pathlib.Path, *, clock: Clock, ids: Ids) -> Replica:
+    """Puts the new replica into the place of the damaged one, which is set aside, and which the caller has closed."""
+    ready = _named(path, _READY)
+    with file_errors(path):
+        if ready.exists():
+            if path.exists():
+                files.set_aside(path)
+            ready.replace(path)
     return Replica.open(path, clock=clock, ids=ids)
 
 
@@ -69,5 +81,5 @@ def close_damaged(replica: Replica) -> None:
         replica.close()
 
 
-def _new(path: pathlib.Path) -> pathlib.Path:
-    return path.with_name(path.name + _NEW)
+def _named(path: pathlib.Path, suffix: str) -> pathlib.Path:
+    return path.with_name(path.name + suffix)

@@ -1,8 +1,9 @@
 """Reconciling: a replica whose cursor is no good any more is compared with the mailbox, and only what differs travels.
 
 Ranges of ids are compared by digests, wide ones first. A range that differs is cut into narrower ones, and where few items are
-left they are told one by one: a leaf, which the server sets right. Every range is looked into once, so changes that others make
-meanwhile do not keep it going: they come with the cursor of the first answer afterwards.
+left they are told one by one: a leaf, which the server sets right. Where a leaf takes more than one answer, the next question
+begins behind what has come. Every range is looked into once, so changes that others make meanwhile do not keep it going: they come
+with the cursor of the first answer afterwards.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rookery.v1.sync_service_pb2 import ReconcileEntry, ReconcileLeaf, ReconcileRange, ReconcileRequest
 from rookery_client.replica.engine.pulling import ENCODINGS
 from rookery_client.replica.engine.states import Comparing
+from rookery_core.errors import FailedPrecondition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +37,10 @@ class Span(NamedTuple):
     after: bytes
     through: bytes
 
+    def holds(self, item_id: bytes) -> bool:
+        """Whether an id is one of them."""
+        return item_id > self.after and (not self.through or item_id <= self.through)
+
 
 @dataclass(slots=True)
 class _Comparison:
@@ -43,6 +49,12 @@ class _Comparison:
     ranges: list[Span]
     leaves: list[Span] = field(default_factory=list)
     rounds: int = 0
+    epoch: bytes = b""
+    """The mailbox's in the first answer; the cursor, too, is that of the first answer."""
+    cursor: str = ""
+    revision: int = 0
+    backup_revision: int = 0
+    """If the replica is of an older epoch than the mailbox: the revision of the backup that the server was restored from."""
 
     def question(self) -> tuple[list[Span], list[Span]]:
         """Takes the ranges and the leaves of the next question out."""
@@ -71,45 +83,46 @@ class Reconciling:
         """
         bounds = await self._means.do(lambda replica: replica.bounds(MOST_RANGES))
         comparison = _Comparison([Span(*each) for each in bounds])
-        first = await self._round(comparison)
+        await self._round(comparison)
         status = await self._means.do(lambda replica: replica.status())
         while status.items and (comparison.ranges or comparison.leaves):
             await self._round(comparison)
         # What others did since the first answer comes with its cursor.
-        await self._means.do(lambda replica: replica.finish_reconcile(first.cursor, first.epoch, first.revision))
+        await self._means.do(lambda replica: replica.finish_reconcile(comparison.cursor, comparison.epoch, comparison.revision))
         if not status.items:
             # There is nothing to repair. A fill brings the newest first.
             await self._means.do(lambda replica: replica.restart())
 
-    async def _round(self, comparison: _Comparison) -> PackedReconcileResponse:
+    async def _round(self, comparison: _Comparison) -> None:
         means, begin = self._means, not comparison.rounds
         comparison.rounds += 1
         means.tell(Comparing(comparison.rounds))
         ranges, leaves = comparison.question()
         response = await means.transport.reconcile(await means.do(lambda replica: _question(replica, ranges, leaves, begin=begin)))
         if begin:
-            await self._begin(response)
-        await self._repair(response)
+            await self._begin(comparison, response)
+        elif response.epoch != comparison.epoch:
+            raise FailedPrecondition("EPOCH_CHANGED", "the mailbox was restored from a backup meanwhile: it is compared anew")
+        await self._repair(comparison, response)
         narrower, new_leaves = await means.do(lambda replica: _narrowed(replica, ranges, response))
-        again = [leaves[index] for index in response.unread_leaves]
-        if again and len(again) == len(leaves):
-            # Not even the first of them fits in an answer: the mailbox has far more there than the replica.
+        again = [rest for index in response.unread_leaves if (rest := _rest(leaves[index], response)).after != rest.through]
+        if again and again == leaves:
+            # Not even the first of them fits in an answer.
             narrower += _halves(again.pop(0))
         comparison.ask([*narrower, *(ranges[index] for index in response.unread_ranges)], [*new_leaves, *again])
-        return response
 
-    async def _begin(self, response: PackedReconcileResponse) -> None:
+    async def _begin(self, comparison: _Comparison, response: PackedReconcileResponse) -> None:
         """In a new epoch, what was acknowledged after the backup is offered again before anything is taken for deleted."""
+        comparison.epoch, comparison.cursor, comparison.revision = response.epoch, response.cursor, response.revision
         status = await self._means.do(lambda replica: replica.status())
         if response.backup_revision and status.epoch != response.epoch:
+            comparison.backup_revision = response.backup_revision
             await self._means.do(lambda replica: replica.reoffer(response.backup_revision))
 
-    async def _repair(self, response: PackedReconcileResponse) -> None:
+    async def _repair(self, comparison: _Comparison, response: PackedReconcileResponse) -> None:
         if response.items or response.removals or response.folders:
-            accept = self._means.accept_deletions
-            await self._means.do(
-                lambda replica: replica.repair(response, backup_revision=response.backup_revision, accept_deletions=accept)
-            )
+            backup, accept = comparison.backup_revision, self._means.accept_deletions
+            await self._means.do(lambda replica: replica.repair(response, backup_revision=backup, accept_deletions=accept))
 
 
 def _question(replica: Replica, spans: Iterable[Span], leaves: Iterable[Span], *, begin: bool) -> ReconcileRequest:
@@ -141,6 +154,12 @@ def _narrowed(replica: Replica, spans: list[Span], response: PackedReconcileResp
         else:
             leaves.append(span)
     return narrower, leaves
+
+
+def _rest(leaf: Span, response: PackedReconcileResponse) -> Span:
+    """What is still to be set right of a leaf: the server tells of it in the order of ids."""
+    came = (entry.item.id for entry in response.items)
+    return Span(max((each for each in came if leaf.holds(each)), default=leaf.after), leaf.through)
 
 
 def _halves(span: Span) -> list[Span]:

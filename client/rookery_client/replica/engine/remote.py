@@ -27,9 +27,9 @@ class RemoteTransport:
         """See ``SyncTransport``."""
         return self._client.sync.pull(request)
 
-    async def push(self, operations: Sequence[SyncOperation]) -> Sequence[PushResult]:
+    async def push(self, operations: Sequence[SyncOperation], *, epoch: bytes = b"") -> Sequence[PushResult]:
         """See ``SyncTransport``."""
-        return (await self._client.sync.push(operations, mailbox_id=self._mailbox_id)).results
+        return (await self._client.sync.push(operations, mailbox_id=self._mailbox_id, epoch=epoch)).results
 
     async def reconcile(self, request: ReconcileRequest) -> PackedReconcileResponse:
         """See ``SyncTransport``."""

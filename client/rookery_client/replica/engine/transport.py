@@ -24,8 +24,8 @@ class SyncTransport(Protocol):
         """SyncService.Pull: batches, until the server has no more, or with ``follow`` until the generator is closed."""
         ...
 
-    async def push(self, operations: Sequence[SyncOperation]) -> Sequence[PushResult]:
-        """SyncService.Push: the answers to the first of the operations, or to all."""
+    async def push(self, operations: Sequence[SyncOperation], *, epoch: bytes = b"") -> Sequence[PushResult]:
+        """SyncService.Push: the answers to the first of the operations, or to all. `epoch`: the mailbox's, if it is known."""
         ...
 
     async def reconcile(self, request: ReconcileRequest) -> PackedReconcileResponse:

@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rookery_client.replica.incoming import mass_deletion, refilling
+from rookery_client.replica.incoming import mass_deletion, refilling, windowing
 from rookery_client.replica.outbox import passing
 from rookery_client.replica.storage import facts, rows
 from rookery_client.replica.view import overlay
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from rookery.internal.v1.packed_pb2 import PackedItemChange, PackedPullResponse
     from rookery.v1.folder_pb2 import Folder
-    from rookery.v1.sync_pb2 import FolderRemoval
 
 _UPDATE_OLDER = f"{rows.UPDATE_ITEM} WHERE id = ? AND revision < ?"
 _NOTE_CHANGED = """INSERT OR IGNORE INTO item_changed (number)
@@ -66,11 +65,13 @@ def apply(connection: sqlite3.Connection, batch: PackedPullResponse, *, now: int
     FailedPrecondition ``EPOCH_CHANGED`` for a batch of another epoch, ``MASS_DELETION`` (see there).
     """
     _require_epoch(connection, batch)
+    if batch.removals or batch.removed_folders:
+        mass_deletion.begin(connection, now)
     dropped = mass_deletion.dropped_by(connection, batch)
     if not accept_deletions:
         mass_deletion.require_plausible(connection, dropped)
     folders = _put_folders(connection, batch.folders)
-    removed_folders = _remove_folders(connection, batch.removed_folders)
+    removed_folders = _remove_folders(connection, [(removal.folder_id, removal.revision) for removal in batch.removed_folders])
     added, changed = _put_items(connection, rows.item_rows(batch.items))
     if contents := rows.content_rows(batch.items):
         connection.executemany(rows.PUT_CONTENT, contents)
@@ -79,19 +80,23 @@ def apply(connection: sqlite3.Connection, batch: PackedPullResponse, *, now: int
     changed += _change(connection, batch.changes)
     removed = _remove_items(connection, [(removal.item_id, removal.revision) for removal in batch.removals])
     others: list[bytes] = []
-    tree = bool(folders or removed_folders)
-    if batch.items:
-        refilling.mention(connection, (entry.item.id for entry in batch.items))
+    tree = False
+    refilling.mention(connection, batch)
     if batch.caught_up:
         unseen = refilling.finish(connection)
-        removed += drop_items(connection, unseen)
+        dropped = mass_deletion.with_unseen(connection, dropped, unseen, accept_deletions=accept_deletions)
+        removed_folders += _remove_folders(connection, [(folder_id, _ANY) for folder_id in unseen.folders])
         passed = passing.pass_up_to(connection, batch.revision)
         passing.forget_old(connection, now)
-        others = [*unseen, *passed.item_ids]
-        tree = tree or passed.folders
+        dropped_here = [*unseen.deleted, *unseen.outside, *windowing.spared(connection)]
+        removed += drop_items(connection, dropped_here)
+        others = [*dropped_here, *passed.item_ids]
+        tree = passed.folders
     facts.add(connection, facts.ITEMS, added - removed)
+    tree = bool(tree or folders or removed_folders)
     overlay.refresh(connection, itertools.chain(_mentioned(batch), others), folders=tree)
-    _store_position(connection, batch, dropped.items, now)
+    _store_position(connection, batch, now)
+    mass_deletion.count(connection, dropped, caught_up=batch.caught_up, accepted=accept_deletions, now=now)
     return Applied(folders, removed_folders, added, changed, removed, batch.caught_up, batch.revision)
 
 
@@ -128,12 +133,14 @@ def _require_epoch(connection: sqlite3.Connection, batch: PackedPullResponse) ->
         raise FailedPrecondition("EPOCH_CHANGED", "the mailbox was restored from a backup: the replica has to be compared with it")
 
 
-def _remove_folders(connection: sqlite3.Connection, removals: Iterable[FolderRemoval]) -> int:
-    """Drops the folders. Items in them are hidden, until each goes by a removal of its own or comes elsewhere by a move."""
-    keys = [(removal.folder_id, removal.revision) for removal in removals]
-    if not keys:
+def _remove_folders(connection: sqlite3.Connection, removals: Sequence[tuple[bytes, int]]) -> int:
+    """Drops folders (id, revision of the removal) that are older than that; gives how many.
+
+    Items in them are hidden, until each goes by a removal of its own or comes elsewhere by a move.
+    """
+    if not removals:
         return 0
-    return connection.executemany("DELETE FROM folder WHERE id = ? AND max(revision, contents_revision) < ?", keys).rowcount
+    return connection.executemany("DELETE FROM folder WHERE id = ? AND max(revision, contents_revision) < ?", removals).rowcount
 
 
 def _put_items(connection: sqlite3.Connection, items: Sequence[rows.ItemRow]) -> tuple[int, int]:
@@ -172,17 +179,14 @@ def _mentioned(batch: PackedPullResponse) -> Iterable[bytes]:
     yield from (removal.item_id for removal in batch.removals)
 
 
-def _store_position(connection: sqlite3.Connection, batch: PackedPullResponse, dropped: int, now: int) -> None:
+def _store_position(connection: sqlite3.Connection, batch: PackedPullResponse, now: int) -> None:
     position: dict[str, str | bytes | int] = {
         facts.CURSOR: batch.cursor,
         facts.EPOCH: batch.epoch,
         facts.REVISION: batch.revision,
     }
     if batch.caught_up:
-        items = facts.number(connection, facts.ITEMS)
         position |= {facts.CAUGHT_UP_REVISION: batch.revision, facts.CAUGHT_UP_AT: now, facts.DONE: 0, facts.TOTAL: 0}
-        position |= {facts.HELD: items, facts.DROPPED: 0}
     else:
         position |= {facts.DONE: batch.progress.done, facts.TOTAL: batch.progress.total}
-        position[facts.DROPPED] = facts.number(connection, facts.DROPPED) + dropped
     facts.put(connection, position)

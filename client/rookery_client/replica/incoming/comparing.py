@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from typing import TYPE_CHECKING
+
+from rookery_core.rules.digests import RangeDigest
 
 if TYPE_CHECKING:
     import sqlite3
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 _END = b"\xff" * 17
 """Greater than every id."""
 _IN_RANGE = "FROM item WHERE id > ? AND id <= ?"
-_entry = struct.Struct(">16sQ")
 
 
 def bounds(connection: sqlite3.Connection, parts: int, after: bytes, through: bytes) -> list[tuple[bytes, bytes]]:
@@ -32,12 +31,9 @@ def bounds(connection: sqlite3.Connection, parts: int, after: bytes, through: by
 
 def digest(connection: sqlite3.Connection, after: bytes, through: bytes) -> tuple[int, bytes]:
     """How many items the range has, and SHA-256 over their ids and revisions (rookery.v1.ReconcileRange)."""
-    found = hashlib.sha256()
-    count = 0
-    for item_id, revision in _rows(connection, after, through):
-        found.update(_entry.pack(item_id, revision))
-        count += 1
-    return count, found.digest()
+    found = RangeDigest()
+    found.add(_rows(connection, after, through))
+    return found.count, found.digest()
 
 
 def entries(connection: sqlite3.Connection, after: bytes, through: bytes) -> list[tuple[bytes, int]]:

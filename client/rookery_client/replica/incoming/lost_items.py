@@ -1,51 +1,66 @@
-"""Items that were lost when the server was restored from a backup: made again from what is here, or kept aside to be told of."""
+"""Items that were lost when the server was restored from a backup: made again from what is here, or kept aside to be told of.
+
+What is made again is pushed before all that waits on it. What was acknowledged after the backup and waits again may be in it
+already: the device has seen what became of that, with all that others did.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from rookery.v1.item_pb2 import Item, ItemContent, ItemState, ItemSummary
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL, SyncOperation
-from rookery_client.replica.outbox import recording
-from rookery_client.replica.storage import operations
+from rookery_client.replica.outbox import filling_in, recording
+from rookery_client.replica.storage import operations, schema
+from rookery_client.replica.storage.schema import LOST_COLUMNS
 from rookery_client.replica.view import shown_contents
+from rookery_core.errors import DataLoss
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from rookery.v1.folder_pb2 import Folder
     from rookery.v1.item_pb2 import Attachment
     from rookery_core.rules.ids import Ids
 
-_ITEM = "SELECT folder_id, revision, content_revision, state, summary FROM item WHERE id = ?"
-_KEEP = """INSERT OR REPLACE INTO lost (id, folder_id, revision, state, summary)
-    SELECT id, folder_id, revision, state, summary FROM item WHERE id = ?"""
+_ITEM = "SELECT folder_id, content_revision, state, summary FROM item WHERE id = ?"
+_REPEATABLE = frozenset({"update_item", "set_item_state", "move_items"})
+"""What leaves nothing to be done in a row that has it already."""
+_PART = "SELECT encoding, data FROM content WHERE item_id = ?"
+_KEEP = f"INSERT OR REPLACE INTO lost ({LOST_COLUMNS}) SELECT id, folder_id, revision, state, summary, ? FROM item WHERE id = ?"
 _CONTENT = "SELECT encoding, data FROM content WHERE item_id = ? AND content_revision = ? AND extent = ?"
 _BYTES = "SELECT data FROM attachment WHERE item_id = ? AND attachment_id = ?"
 
 
-def offer_again(connection: sqlite3.Connection, item_ids: Iterable[bytes], *, ids: Ids, now: int) -> tuple[int, int]:
-    """Records operations that create the items again, with the ids they had; keeps aside those that are not here whole.
+def offer_again(
+    connection: sqlite3.Connection, lost: Mapping[bytes, int], folders: Collection[Folder], *, ids: Ids, now: int
+) -> tuple[int, int]:
+    """Records operations that create folders, parents first, and items (id -> revision) again, with the ids they had.
 
-    Gives how many of each. To be called while they are still here.
+    Items that are not here whole are kept aside. Gives how many folders and items are created, and how many items are not. To be
+    called while the items are still here.
     """
-    recreated = kept = 0
-    for item_id in item_ids:
+    last = operations.last_number(connection)
+    for folder in folders:
+        _offer_folder(connection, folder, ids=ids, now=now)
+    again: dict[bytes, int] = {}
+    for item_id, revision in lost.items():
         found = _whole(connection, item_id, ids)
         if found is None:
-            connection.execute(_KEEP, (item_id,))
-            kept += 1
-        else:
-            operation = _operation(ids, now)
-            operation.create_item.item.CopyFrom(found[0])
-            recording.lay_over(connection, operation, found[1], now, checked=False)
-            recreated += 1
-    return recreated, kept
+            connection.execute(_KEEP, (_decoded(connection.execute(_PART, (item_id,)).fetchone()), item_id))
+            continue
+        operation = _operation(ids, now)
+        operation.create_item.item.CopyFrom(found[0])
+        recording.lay_over(connection, operation, found[1], now, checked=False)
+        again[item_id] = revision
+    if again or folders:
+        _put_first(connection, last, again, {folder.id for folder in folders}, now=now)
+    return len(again) + len(folders), len(lost) - len(again)
 
 
-def offer_folder_again(connection: sqlite3.Connection, folder: Folder, *, ids: Ids, now: int) -> None:
-    """Records an operation that creates a folder again, with the id it had."""
+def _offer_folder(connection: sqlite3.Connection, folder: Folder, *, ids: Ids, now: int) -> None:
     operation = _operation(ids, now)
     wanted = operation.create_folder.folder
     wanted.id, wanted.parent_id, wanted.name, wanted.default_kind = folder.id, folder.parent_id, folder.name, folder.default_kind
@@ -68,14 +83,21 @@ def creates_folder_again(connection: sqlite3.Connection, folder_id: bytes) -> bo
 
 
 def kept_aside(connection: sqlite3.Connection) -> list[Item]:
-    """The items that could not be made again, without content."""
-    rows = connection.execute("SELECT id, folder_id, revision, state, summary FROM lost ORDER BY id")
-    return [
-        Item(
-            id=row[0], folder_id=row[1], revision=row[2], state=ItemState.FromString(row[3]), summary=ItemSummary.FromString(row[4])
-        )
-        for row in rows
-    ]
+    """The items that could not be made again, with as much of their contents as there was."""
+    found: list[Item] = []
+    for item_id, folder_id, revision, state, summary, content in connection.execute(f"SELECT {LOST_COLUMNS} FROM lost ORDER BY id"):
+        item = Item(id=item_id, folder_id=folder_id, revision=revision)
+        item.state.CopyFrom(ItemState.FromString(state))
+        item.summary.CopyFrom(ItemSummary.FromString(summary))
+        if content is not None:
+            item.content.CopyFrom(ItemContent.FromString(content))
+        found.append(item)
+    return found
+
+
+def take_over(connection: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Keeps those aside that another replica of the mailbox had kept aside, by its rows."""
+    connection.executemany(f"INSERT OR IGNORE INTO lost ({LOST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
 
 
 def forget(connection: sqlite3.Connection) -> None:
@@ -89,14 +111,35 @@ def _operation(ids: Ids, now: int) -> SyncOperation:
     return operation
 
 
+def _put_first(
+    connection: sqlite3.Connection, last: int, items: Mapping[bytes, int], folders: Collection[bytes], *, now: int
+) -> None:
+    """Moves what waits, up to the number ``last``, behind what was just recorded, from the first operation on that needs it.
+
+    Those of them that items (id -> revision) have in them already are not pushed again.
+    """
+    begin = 0
+    for recorded in list(operations.with_status(connection, schema.WAITING)):
+        if recorded.seq > last:
+            break
+        touched = operations.items_of(connection, [recorded.seq])
+        unseen = {item_id for item_id in touched & items.keys() if not 0 < recorded.revision <= items[item_id]}
+        if recorded.revision and recorded.action in _REPEATABLE and not unseen and touched <= items.keys():
+            operations.settle(connection, recorded.seq, schema.PASSED, None, now)
+        elif not begin and (unseen or not filling_in.folders_named(recorded.operation).isdisjoint(folders)):
+            begin = recorded.seq
+    if begin:
+        operations.move_to_end(connection, begin, last)
+
+
 def _whole(connection: sqlite3.Connection, item_id: bytes, ids: Ids) -> tuple[Item, dict[bytes, bytes]] | None:
     """The item with its content, and the bytes of its attachments under new upload ids; None unless all of it is here."""
-    folder_id, _, content_revision, state, summary = connection.execute(_ITEM, (item_id,)).fetchone()
-    held = connection.execute(_CONTENT, (item_id, content_revision, CONTENT_EXTENT_FULL)).fetchone()
+    folder_id, content_revision, state, summary = connection.execute(_ITEM, (item_id,)).fetchone()
+    held = _decoded(connection.execute(_CONTENT, (item_id, content_revision, CONTENT_EXTENT_FULL)).fetchone())
     if held is None:
         return None
     item = Item(id=item_id, folder_id=folder_id, state=ItemState.FromString(state), summary=ItemSummary.FromString(summary))
-    item.content.CopyFrom(ItemContent.FromString(shown_contents.decoded(*held)))
+    item.content.CopyFrom(ItemContent.FromString(held))
     uploads: dict[bytes, bytes] = {}
     for attachment in item.content.attachments:
         data = _attached(connection, item_id, attachment)
@@ -105,6 +148,13 @@ def _whole(connection: sqlite3.Connection, item_id: bytes, ids: Ids) -> tuple[It
         attachment.upload_id = ids.new()
         uploads[attachment.upload_id] = data
     return item, uploads
+
+
+def _decoded(row: tuple[int, bytes] | None) -> bytes | None:
+    """An encoded ItemContent out of a row; None if there is none, or it is damaged."""
+    with suppress(DataLoss):
+        return None if row is None else shown_contents.decoded(*row)
+    return None
 
 
 def _attached(connection: sqlite3.Connection, item_id: bytes, attachment: Attachment) -> bytes | None:

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rookery.internal.v1.packed_pb2 import PackedPullResponse
+    from rookery_client.replica.incoming.refilling import Unseen
 
 ALLOWED = 100
 """Items that may be deleted in any case."""
+SPAN_MICROS = 3_600_000_000
+"""What is deleted within an hour is one deletion, in however many steps it comes."""
 _DELETIONS = frozenset({"delete_items", "delete_folder", "empty_folder"})
 
 
@@ -49,7 +52,7 @@ def unasked(connection: sqlite3.Connection, deleted: Mapping[bytes, bytes]) -> s
 
 
 def require_plausible(connection: sqlite3.Connection, dropped: Dropped) -> None:
-    """FailedPrecondition ``MASS_DELETION`` if, since the replica last equalled the mailbox, more than half of it would go.
+    """FailedPrecondition ``MASS_DELETION`` if more than half of the replica would go, with what went since it was counted.
 
     100 items may always go, and anything may before the first fill is complete.
     """
@@ -62,6 +65,43 @@ def require_plausible(connection: sqlite3.Connection, dropped: Dropped) -> None:
             "you want: `rookery sync --accept-deletions`",
             metadata={"deleted": str(gone), "held": str(held)},
         )
+
+
+def with_unseen(connection: sqlite3.Connection, dropped: Dropped, unseen: Unseen, *, accept_deletions: bool) -> Dropped:
+    """Adds what a fill over an older one did not mention. FailedPrecondition ``MASS_DELETION`` as above."""
+    forget_held(connection, len(unseen.outside))
+    total = Dropped(dropped.items + len(unasked(connection, unseen.deleted)), dropped.in_folders)
+    if total != dropped and not accept_deletions:
+        require_plausible(connection, total)
+    return total
+
+
+def begin(connection: sqlite3.Connection, now: int) -> None:
+    """Begins to count anew if the replica equalled the mailbox when the last batch had come, and that deletion is long over."""
+    caught_up = facts.number(connection, facts.REVISION) == facts.number(connection, facts.CAUGHT_UP_REVISION)
+    if caught_up and facts.number(connection, facts.DROPPED) and _is_over(connection, now):
+        facts.put(connection, {facts.HELD: facts.number(connection, facts.ITEMS), facts.HELD_AT: now, facts.DROPPED: 0})
+
+
+def forget_held(connection: sqlite3.Connection, count: int) -> None:
+    """So many items are not held any more because nobody wants them here."""
+    facts.put(connection, {facts.HELD: max(0, facts.number(connection, facts.HELD) - count)})
+
+
+def count(connection: sqlite3.Connection, dropped: Dropped, *, caught_up: bool, accepted: bool, now: int) -> None:
+    """Counts what a batch has dropped, anew where the replica equals the mailbox, but not in the middle of a deletion."""
+    gone = facts.number(connection, facts.DROPPED) + dropped.items
+    held = facts.number(connection, facts.ITEMS)
+    if not caught_up:
+        facts.put(connection, {facts.DROPPED: gone})
+    elif accepted or not gone or _is_over(connection, now):
+        facts.put(connection, {facts.HELD: held, facts.HELD_AT: now, facts.DROPPED: 0})
+    else:
+        facts.put(connection, {facts.HELD: max(facts.number(connection, facts.HELD), held + gone), facts.DROPPED: gone})
+
+
+def _is_over(connection: sqlite3.Connection, now: int) -> bool:
+    return not 0 <= now - facts.number(connection, facts.HELD_AT) < SPAN_MICROS
 
 
 def _asked(connection: sqlite3.Connection) -> tuple[set[bytes], set[bytes]]:

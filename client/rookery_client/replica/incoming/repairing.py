@@ -1,7 +1,7 @@
 """Setting right what a comparison found.
 
-What the server has replaces what is here, whichever is newer. What the server lacks was deleted, and goes; but after a restore from
-a backup, what is here from a time after that backup was lost, and is offered back (``lost_items``).
+What the server has replaces what is here, whichever is newer. What the server lacks was deleted, and goes; but what the server does
+not even remember was lost when it was restored from a backup, and is offered back (``lost_items``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rookery.v1.sync_pb2 import REMOVAL_REASON_LEFT_SCOPE
-from rookery_client.replica.incoming import applying, lost_items, mass_deletion
+from rookery_client.replica.incoming import applying, lost_items, mass_deletion, refilling
 from rookery_client.replica.storage import facts, rows
 from rookery_client.replica.view import overlay
 
@@ -51,37 +51,37 @@ def repair(
     now: int,
 ) -> Repaired:
     """Applies what a response tells of leaves and folders. FailedPrecondition ``MASS_DELETION``, and nothing is changed."""
-    lost, deleted, left = _sorted_out(connection, response.removals, backup_revision)
-    unasked = len(mass_deletion.unasked(connection, deleted))
+    lost, deleted, left = _sorted_out(connection, response.removals)
+    folders = _replace_folders(connection, response.folders, backup_revision) if response.folders else []
+    recreated, kept = lost_items.offer_again(connection, lost, folders, ids=ids, now=now)
+    unasked = len(mass_deletion.unasked(connection, deleted)) + kept
     if not accept_deletions:
         mass_deletion.require_plausible(connection, mass_deletion.Dropped(unasked, 0))
-    folders = _replace_folders(connection, response.folders, backup_revision, ids=ids, now=now) if response.folders else 0
-    recreated, kept = lost_items.offer_again(connection, lost, ids=ids, now=now)
     added, replaced = _replace_items(connection, response.items)
     gone = [*lost, *deleted, *left]
     removed = applying.drop_items(connection, gone)
     facts.add(connection, facts.ITEMS, added - removed)
     facts.add(connection, facts.DROPPED, unasked)
     overlay.refresh(connection, [*gone, *(entry.item.id for entry in response.items)], folders=bool(response.folders))
-    return Repaired(replaced, removed, recreated + folders, kept)
+    return Repaired(replaced, removed, recreated, kept)
 
 
 def finish(connection: sqlite3.Connection, cursor: str, epoch: bytes, revision: int) -> None:
-    """The replica is equal to the mailbox but for what the cursor brings."""
+    """The replica is equal to the mailbox but for what the cursor brings. A fill over an older one begins anew."""
     facts.put(
         connection,
         {facts.CURSOR: cursor, facts.EPOCH: epoch, facts.REVISION: revision, facts.DONE: 0, facts.TOTAL: 0},
     )
-    # A fill that the old cursor had not finished is finished by this.
-    facts.forget(connection, facts.REFILLING)
-    connection.execute("DELETE FROM item_unseen")
+    if facts.number(connection, facts.REFILLING):
+        # It may have been for more of each item, and that is not compared.
+        refilling.begin(connection)
 
 
 def _sorted_out(
-    connection: sqlite3.Connection, removals: Iterable[ItemRemoval], backup_revision: int
-) -> tuple[list[bytes], dict[bytes, bytes], list[bytes]]:
-    """What the server lacks: items that were lost, items that were deleted with their folders, items that left the scope."""
-    lost: list[bytes] = []
+    connection: sqlite3.Connection, removals: Iterable[ItemRemoval]
+) -> tuple[dict[bytes, int], dict[bytes, bytes], list[bytes]]:
+    """What the server lacks: lost items with their revisions, deleted items with their folders, and items that left the scope."""
+    lost: dict[bytes, int] = {}
     deleted: dict[bytes, bytes] = {}
     left: list[bytes] = []
     for removal in removals:
@@ -90,12 +90,12 @@ def _sorted_out(
             continue
         if removal.reason == REMOVAL_REASON_LEFT_SCOPE:
             left.append(removal.item_id)
-        elif row[1] > backup_revision > 0 and not lost_items.creates_again(connection, removal.item_id):
-            lost.append(removal.item_id)
-        elif row[1] > backup_revision > 0:
+        elif removal.revision:
+            deleted[removal.item_id] = row[0]
+        elif lost_items.creates_again(connection, removal.item_id):
             left.append(removal.item_id)  # the operation that made it is pushed again, and lies over it
         else:
-            deleted[removal.item_id] = row[0]
+            lost[removal.item_id] = row[1]
     return lost, deleted, left
 
 
@@ -112,8 +112,8 @@ def _replace_items(connection: sqlite3.Connection, entries: Iterable[PackedSyncI
     return added, len(items)
 
 
-def _replace_folders(connection: sqlite3.Connection, folders: Iterable[Folder], backup_revision: int, *, ids: Ids, now: int) -> int:
-    """Makes the folders those of the server; gives how many lost ones are created again."""
+def _replace_folders(connection: sqlite3.Connection, folders: Iterable[Folder], backup_revision: int) -> list[Folder]:
+    """Makes the folders those of the server; gives those that were lost and are to be created again, parents first."""
     listed = {folder.id: folder for folder in folders}
     lost = [each for each in overlay.server_folders(connection).parents_first() if each.id not in listed]
     connection.execute("DELETE FROM folder")
@@ -122,7 +122,4 @@ def _replace_folders(connection: sqlite3.Connection, folders: Iterable[Folder], 
         [(each.id, each.revision, each.contents_revision, each.SerializeToString()) for each in listed.values()],
     )
     again = [each for each in lost if each.revision > backup_revision > 0]
-    again = [each for each in again if not lost_items.creates_folder_again(connection, each.id)]
-    for folder in again:
-        lost_items.offer_folder_again(connection, folder, ids=ids, now=now)
-    return len(again)
+    return [each for each in again if not lost_items.creates_folder_again(connection, each.id)]

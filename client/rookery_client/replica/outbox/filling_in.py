@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rookery.v1 import folder_pb2, item_pb2
+from rookery.v1.item_pb2 import ItemSummary
 from rookery_client.replica.storage import facts, operations, schema
 from rookery_client.replica.view import overlay
+from rookery_core.rules import homes
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
     from rookery_client.replica.storage.operations import Recorded
     from rookery_core.rules.ids import Ids
 
-_HOMES: dict[int, int] = {
-    item_pb2.ITEM_KIND_APPOINTMENT: folder_pb2.FOLDER_ROLE_CALENDAR,
-    item_pb2.ITEM_KIND_TASK: folder_pb2.FOLDER_ROLE_TASKS,
-    item_pb2.ITEM_KIND_CONTACT: folder_pb2.FOLDER_ROLE_CONTACTS,
-    item_pb2.ITEM_KIND_DISTRIBUTION_LIST: folder_pb2.FOLDER_ROLE_CONTACTS,
-    item_pb2.ITEM_KIND_NOTE: folder_pb2.FOLDER_ROLE_NOTES,
-    item_pb2.ITEM_KIND_JOURNAL: folder_pb2.FOLDER_ROLE_JOURNAL,
-}
-"""Where new items go if nobody says where; messages to drafts (rookery.v1.CreateItemRequest)."""
 _SEEN = "SELECT max(revision, ?) FROM {table} WHERE id = ?"
 
 
@@ -40,8 +32,7 @@ def identify(connection: sqlite3.Connection, operation: SyncOperation, ids: Ids)
         case "create_item":
             item = operation.create_item.item
             item.id = item.id or ids.new()
-            home = _HOMES.get(item.summary.kind, folder_pb2.FOLDER_ROLE_DRAFTS)
-            item.folder_id = item.folder_id or overlay.shown_folders(connection).with_role(home)
+            item.folder_id = item.folder_id or overlay.shown_folders(connection).with_role(homes.home_of(item.summary.kind))
         case "copy_items" if not request.new_ids:
             item_ids = list(dict.fromkeys(request.item_ids))
             request.ClearField("item_ids")
@@ -88,6 +79,17 @@ def base_revision(connection: sqlite3.Connection, item_ids: Iterable[bytes], fol
     return min(seen, default=caught_up)
 
 
+def last_seen(connection: sqlite3.Connection, operation: SyncOperation) -> int:
+    """When what an edit is of was changed last, by the server's clock, as far as this device has seen; 0 for other operations.
+
+    An edit comes after what it was made upon, whatever the device's clock says.
+    """
+    if operation.WhichOneof("action") != "update_item":
+        return 0
+    row = connection.execute("SELECT summary FROM item WHERE id = ?", (operation.update_item.item.id,)).fetchone()
+    return 0 if row is None else int(ItemSummary.FromString(row[0]).modified.ToMicroseconds())
+
+
 def prerequisites(connection: sqlite3.Connection, operation: SyncOperation, item_ids: list[bytes]) -> list[bytes]:
     """The ids of waiting operations that create what this one works on, oldest first."""
     found: dict[int, bytes] = {}
@@ -95,25 +97,14 @@ def prerequisites(connection: sqlite3.Connection, operation: SyncOperation, item
         for recorded in (operations.numbered(connection, seq) for seq in seqs):
             if recorded.status == schema.WAITING and _creates_item(recorded, item_id):
                 found[recorded.seq] = recorded.operation.operation_id
-    for folder_id in _folders_named(operation):
+    for folder_id in folders_named(operation):
         for recorded in operations.waiting_of_folder(connection, folder_id):
             if recorded.action == "create_folder" and recorded.operation.create_folder.folder.id == folder_id:
                 found[recorded.seq] = recorded.operation.operation_id
     return [operation_id for _, operation_id in sorted(found.items())]
 
 
-def _tree(connection: sqlite3.Connection, folder_id: bytes) -> list[bytes]:
-    """A folder and those below it, as far as they are here."""
-    view = overlay.shown_folders(connection)
-    return [folder.id for folder in view.subtree(folder_id)] if folder_id in view.folders else [folder_id]
-
-
-def _creates_item(recorded: Recorded, item_id: bytes) -> bool:
-    created = recorded.operation.create_item.item.id if recorded.action == "create_item" else b""
-    return item_id == created or item_id in recorded.operation.copy_items.new_ids
-
-
-def _folders_named(operation: SyncOperation) -> set[bytes]:
+def folders_named(operation: SyncOperation) -> set[bytes]:
     """The folders that an operation needs."""
     match operation.WhichOneof("action"):
         case "create_item":
@@ -126,3 +117,14 @@ def _folders_named(operation: SyncOperation) -> set[bytes]:
             return {getattr(getattr(operation, action), "folder_id", b"")}
         case _:
             return set()
+
+
+def _tree(connection: sqlite3.Connection, folder_id: bytes) -> list[bytes]:
+    """A folder and those below it, as far as they are here."""
+    view = overlay.shown_folders(connection)
+    return [folder.id for folder in view.subtree(folder_id)] if folder_id in view.folders else [folder_id]
+
+
+def _creates_item(recorded: Recorded, item_id: bytes) -> bool:
+    created = recorded.operation.create_item.item.id if recorded.action == "create_item" else b""
+    return item_id == created or item_id in recorded.operation.copy_items.new_ids

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rookery.v1.sync_pb2 import PushResult
+    from rookery_client.replica.storage.files import Salvaged
     from rookery_client.replica.storage.operations import Recorded
     from rookery_core.rules.ids import Ids
 
 _BEHIND = "SELECT item_id FROM operation_item JOIN item ON item.id = item_id WHERE seq = ? AND item.revision >= ?"
+
+
+def standing(connection: sqlite3.Connection) -> tuple[int, int]:
+    """How many operations wait, and the number of the last one."""
+    row = connection.execute("SELECT count(*), coalesce(max(seq), 0) FROM operation WHERE status = ?", (schema.WAITING,)).fetchone()
+    return int(row[0]), int(row[1])
 
 
 def waiting(connection: sqlite3.Connection, most: int, most_bytes: int) -> list[SyncOperation]:
@@ -120,17 +127,22 @@ def reoffer(connection: sqlite3.Connection, backup_revision: int, now: int) -> i
     rows = connection.execute("SELECT seq FROM operation WHERE status IN (?, ?) AND revision > ? AND answered >= ?", chosen)
     seqs = [row[0] for row in rows]
     for seq in seqs:
-        operations.settle(connection, seq, schema.WAITING, None, 0)
+        operations.wait_again(connection, seq)
     tree = operations.changes_folders(connection, seqs)
     overlay.refresh(connection, operations.items_of(connection, seqs), folders=tree)
     return len(seqs)
 
 
-def requeue(connection: sqlite3.Connection, salvaged: Iterable[SyncOperation], uploads: Mapping[bytes, bytes], *, now: int) -> None:
+def take_over(connection: sqlite3.Connection, salvaged: Salvaged, now: int) -> None:
     """Puts operations of another replica, with their ids, into this one that is still empty: nothing can be checked."""
-    for operation in salvaged:
+    for operation in salvaged.operations:
         if operations.find(connection, operation.operation_id) is None:
-            recording.lay_over(connection, operation, _named(operation, uploads), now, checked=False)
+            recording.lay_over(connection, operation, _named(operation, salvaged.uploads), now, checked=False)
+    for operation, result in salvaged.refused:
+        if operations.find(connection, operation.operation_id) is None:
+            seq = operations.insert(connection, operation, now)
+            operations.put_uploads(connection, seq, _named(operation, salvaged.uploads).items())
+            operations.settle(connection, seq, schema.REJECTED, result, now)
 
 
 def _named(operation: SyncOperation, uploads: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -140,8 +152,9 @@ def _named(operation: SyncOperation, uploads: Mapping[bytes, bytes]) -> dict[byt
 
 def _status(recorded: Recorded, result: PushResult, caught_up: int) -> int:
     if result.outcome == PUSH_OUTCOME_REJECTED:
-        # Another device has brought the item back, after it was lost with a restored server: nothing to tell a person.
-        back = recorded.action == "create_item" and _reason(result) == "ID_TAKEN"
+        # Another device has brought the item back, after it was lost with a restored server, or has purged it since then: nothing
+        # to tell a person. What was made here for the first time has an id that nobody else knows.
+        back = recorded.action == "create_item" and _reason(result) in {"ID_TAKEN", "ID_RETIRED"}
         return schema.PASSED if back else schema.REJECTED
     return schema.PASSED if result.revision <= caught_up else schema.ANSWERED
 

@@ -31,10 +31,10 @@ def record(
     recorded.operation_id = require_minted(operation.operation_id, "operation_id") if operation.operation_id else ids.new()
     if operations.find(connection, recorded.operation_id) is not None:
         raise AlreadyExists("ID_TAKEN", "an operation has this id already", field="operation_id")
-    if not recorded.HasField("edited"):
-        recorded.edited.FromMicroseconds(now)
     filling_in.identify(connection, recorded, ids)
     recording_checks.require_sound(connection, recorded, uploads)
+    if not recorded.HasField("edited"):
+        recorded.edited.FromMicroseconds(max(now, filling_in.last_seen(connection, recorded) + 1))
     item_ids, folder_ids = filling_in.touched(connection, recorded)
     recorded.base_revision = recorded.base_revision or filling_in.base_revision(connection, item_ids, folder_ids)
     recorded.ClearField("depends_on")

@@ -120,13 +120,14 @@ class Contents:
         """
         limit = self.limit() if limit_bytes is None else limit_bytes
         freed = 0
-        while True:
+        while self.size() > limit:  # looked at without keeping others from writing
             with self._database.writing() as connection:
                 excess = _size(connection) - limit
                 step = _take_out(connection, excess) if excess > 0 else 0
             if not step:
-                return freed
+                break
             freed += step
+        return freed
 
     def note_use(self, item_id: bytes, kind: Literal["content", "attachment"] = "content") -> None:
         """Notes that an item's content, or its attachments, were opened, as far as the file can be written now."""

@@ -34,6 +34,7 @@ class Database:
 
     def __init__(self, path: pathlib.Path, writer: sqlite3.Connection) -> None:
         self.path = path
+        self._file = _file_of(path)
         self._writer = writer
         self._writing = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
@@ -50,7 +51,7 @@ class Database:
         if not path.exists():
             if not create:
                 raise _missing(path)
-            with _file_errors(path):
+            with file_errors(path):
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.touch(mode=0o600)
         with translated(path):
@@ -75,12 +76,13 @@ class Database:
         """One transaction: everything in the block is durable after it, or nothing of it if it raises.
 
         ResourceExhausted ``REPLICA_FULL``, DataLoss ``REPLICA_DAMAGED``, Unavailable ``REPLICA_IN_USE`` if another process writes
-        for longer than ten seconds. Blocks do not nest.
+        for longer than ten seconds, or has put another file in the place of this one. Blocks do not nest.
         """
         with self._writing, translated(self.path):
             connection = self._writer
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self._require_in_place()
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
@@ -101,6 +103,11 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 self._give_back(connection)
+
+    def _require_in_place(self) -> None:
+        """A damaged file may have been set aside meanwhile: what is written there nobody sends."""
+        if _file_of(self.path) != self._file:
+            raise Unavailable("REPLICA_IN_USE", f"another program has replaced {self.path}: try again")
 
     def _reader(self) -> sqlite3.Connection:
         with self._idle_lock:
@@ -171,6 +178,14 @@ def _create(connection: sqlite3.Connection) -> None:
         raise
 
 
+def _file_of(path: pathlib.Path) -> tuple[int, int] | None:
+    """Which file has this name now."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
     return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
@@ -204,7 +219,8 @@ def _meaning(error: sqlite3.Error, path: pathlib.Path) -> RookeryError | None:
 
 
 @contextlib.contextmanager
-def _file_errors(path: pathlib.Path) -> Iterator[None]:
+def file_errors(path: pathlib.Path) -> Iterator[None]:
+    """Turns the file system's errors into our own: ResourceExhausted ``REPLICA_FULL``."""
     try:
         yield
     except OSError as error:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
-from rookery.v1.sync_pb2 import SyncOperation, SyncScope
+from rookery.v1.sync_pb2 import PushResult, SyncOperation, SyncScope
 from rookery_client.replica.storage import facts, schema
-from rookery_client.replica.storage.database import open_for_salvage
+from rookery_client.replica.storage.database import file_errors, open_for_salvage
 from rookery_client.replica.storage.identity import Identity
 from rookery_core.errors import FailedPrecondition, ResourceExhausted
 
@@ -44,19 +44,24 @@ def engine_lock(path: pathlib.Path) -> Iterator[None]:
                 f"another program (process {owner}) keeps {path.name} up to date already: it brings your changes too",
                 metadata={"process": owner},
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        with contextlib.suppress(OSError):  # who it is, is said to whoever comes second; a full disk is no reason to stop
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
         yield
 
 
 @dataclass(slots=True)
 class Salvaged:
-    """What could be read of a damaged replica: what has not been sent yet, and what it was of."""
+    """What could be read of a damaged replica: what nobody else has, and what it was of."""
 
     operations: list[SyncOperation] = field(default_factory=list)
     """Those that waited, in order."""
+    refused: list[tuple[SyncOperation, PushResult]] = field(default_factory=list)
+    """Those that the server had refused."""
     uploads: dict[bytes, bytes] = field(default_factory=dict)
     """Bytes of attachments that were made here."""
+    lost: list[tuple[Any, ...]] = field(default_factory=list)
+    """Rows of ``lost``: ``LOST_COLUMNS``."""
     identity: Identity | None = None
     scope: SyncScope | None = None
 
@@ -78,25 +83,39 @@ def salvage(path: pathlib.Path) -> Salvaged:
     return found
 
 
-def replace(path: pathlib.Path) -> pathlib.Path:
-    """Sets a damaged file aside, over one that was set aside before; gives its new name. There is no replica then."""
+def set_aside(path: pathlib.Path) -> pathlib.Path:
+    """Sets a damaged file aside, over one that was set aside before; gives its new name. There is no replica then.
+
+    ResourceExhausted ``REPLICA_FULL`` if the file system does not let it be done.
+    """
     aside = path.with_name(path.name + _DAMAGED)
-    for suffix in _LOG_SUFFIXES:
-        source, target = path.with_name(path.name + suffix), aside.with_name(aside.name + suffix)
-        if source.exists():
-            source.replace(target)
-        else:
-            target.unlink(missing_ok=True)
-    path.replace(aside)
+    with file_errors(path):
+        for suffix in _LOG_SUFFIXES:
+            source, target = path.with_name(path.name + suffix), aside.with_name(aside.name + suffix)
+            if source.exists():
+                source.replace(target)
+            else:
+                target.unlink(missing_ok=True)
+        path.replace(aside)
     return aside
 
 
+def remove(path: pathlib.Path) -> None:
+    """Removes a file, with its logs, if it is there. ResourceExhausted as above."""
+    with file_errors(path):
+        for suffix in (*_LOG_SUFFIXES, ""):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def _salvage_outbox(connection: sqlite3.Connection, found: Salvaged) -> None:
-    for status, body in _readable(connection, "operation", "status, body"):
+    for status, body, result in _readable(connection, "operation", "status, body, result"):
         with contextlib.suppress(DecodeError):
             if status == schema.WAITING:
                 found.operations.append(SyncOperation.FromString(body))
+            elif status == schema.REJECTED:
+                found.refused.append((SyncOperation.FromString(body), PushResult.FromString(result or b"")))
     found.uploads.update(_readable(connection, "upload", "id, data"))
+    found.lost += map(tuple, _readable(connection, "lost", schema.LOST_COLUMNS))
 
 
 def _readable(connection: sqlite3.Connection, table: str, columns: str) -> list[Any]:

@@ -24,7 +24,7 @@ class Recorded(NamedTuple):
     status: int
     result: PushResult | None
     revision: int
-    """The result's; 0 while there is none."""
+    """The result's. Of one that waits again after a restore, what it was answered with before; else 0 while it waits."""
 
     @property
     def action(self) -> str:
@@ -33,6 +33,8 @@ class Recorded(NamedTuple):
 
 
 _COLUMNS = "seq, body, status, result, revision"
+_NUMBERED = (("operation", "seq"), ("operation_item", "seq"), ("operation_folder", "seq"), ("upload", "operation_seq"))
+"""Where the numbers of operations stand."""
 
 
 def insert(connection: sqlite3.Connection, operation: SyncOperation, now: int) -> int:
@@ -91,9 +93,8 @@ def find(connection: sqlite3.Connection, operation_id: bytes) -> Recorded | None
 
 
 def last_number(connection: sqlite3.Connection) -> int:
-    """The number of the operation that was recorded last, of those that were ever."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'operation'").fetchone()
-    return 0 if row is None else int(row[0])
+    """The greatest number of an operation; 0 if there is none."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM operation").fetchone()[0])
 
 
 def with_status(connection: sqlite3.Connection, status: int) -> Iterable[Recorded]:
@@ -112,6 +113,15 @@ def live_of_folders(connection: sqlite3.Connection) -> list[Recorded]:
     return [
         _recorded(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE {_LIVE} AND {chosen} ORDER BY seq")
     ]
+
+
+def live_of_folder(connection: sqlite3.Connection, folder_id: bytes) -> list[int]:
+    """The numbers of the live operations that create, change, delete or empty a folder, in order."""
+    rows = connection.execute(
+        f"SELECT seq FROM operation_folder CROSS JOIN operation USING (seq) WHERE folder_id = ? AND {_LIVE} ORDER BY seq",
+        (folder_id,),
+    )
+    return [row[0] for row in rows]
 
 
 def waiting_of_folder(connection: sqlite3.Connection, folder_id: bytes) -> list[Recorded]:
@@ -176,6 +186,23 @@ def settle(connection: sqlite3.Connection, seq: int, status: int, result: PushRe
         "UPDATE operation SET status = ?, result = ?, revision = ?, answered = ? WHERE seq = ?",
         (status, None if result is None else result.SerializeToString(), 0 if result is None else result.revision, now, seq),
     )
+
+
+def wait_again(connection: sqlite3.Connection, seq: int) -> None:
+    """Lets an operation wait that was answered before. Its revision is kept: rows that are as new have it in them."""
+    connection.execute("UPDATE operation SET status = ?, result = NULL, answered = 0 WHERE seq = ?", (schema.WAITING, seq))
+
+
+def move_to_end(connection: sqlite3.Connection, first: int, last: int) -> None:
+    """Puts the waiting operations with these numbers behind all others, in their order."""
+    number = last_number(connection)
+    rows = connection.execute(
+        "SELECT seq FROM operation WHERE status = ? AND seq BETWEEN ? AND ? ORDER BY seq", (schema.WAITING, first, last)
+    ).fetchall()
+    for (seq,) in rows:
+        number += 1
+        for table, column in _NUMBERED:
+            connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (number, seq))
 
 
 def _recorded(row: tuple[int, bytes, int, bytes | None, int]) -> Recorded:

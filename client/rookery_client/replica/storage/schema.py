@@ -53,8 +53,9 @@ TABLES = (
     "CREATE INDEX item_by_folder ON item (folder_id, fill_key DESC, id)",
     # Numbers of items whose summary or content has changed since they came: what a search index knows of them is old.
     "CREATE TABLE item_changed (number INTEGER PRIMARY KEY)",
-    # While a fill replaces an older one: items that it has not mentioned yet.
+    # While a fill replaces an older one: items and folders that it has not mentioned yet.
     "CREATE TABLE item_unseen (id BLOB PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE folder_unseen (id BLOB PRIMARY KEY) WITHOUT ROWID",
     # Encoded ItemContent: `extent` is a ContentExtent (TEXT or FULL), `encoding` a ContentEncoding, `size` the bytes of `data`.
     """CREATE TABLE content (
         item_id BLOB PRIMARY KEY,
@@ -113,15 +114,19 @@ TABLES = (
 SHOWN_COLUMNS = "id, folder_id, kind, revision, content_revision, uid, fill_key, is_read, flag_status, state, summary"
 """The columns of ``shown_item`` that it has from either table."""
 
+LOST_COLUMNS = "id, folder_id, revision, state, summary, content"
+
 LOST = (
-    # Items that were lost when the server was restored from a backup, and could not be made again from what is here.
+    # Items that were lost when the server was restored from a backup, and could not be made again from what is here. `content` is
+    # an encoded ItemContent, as much of it as there was; null where there was none.
     """CREATE TABLE lost (
         id BLOB PRIMARY KEY,
         folder_id BLOB NOT NULL,
         revision INTEGER NOT NULL,
         state BLOB NOT NULL,
-        summary BLOB NOT NULL
-    ) WITHOUT ROWID""",
+        summary BLOB NOT NULL,
+        content BLOB
+    )""",
 )
 
 VIEWS = (

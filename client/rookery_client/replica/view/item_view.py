@@ -6,6 +6,7 @@ not has the operation in it already.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from rookery.v1.folder_pb2 import Folder
@@ -13,7 +14,7 @@ from rookery.v1.sync_pb2 import SyncOperation
 from rookery_client.replica.storage import operations, schema
 from rookery_client.replica.view import local_edits, shown_contents
 from rookery_client.replica.view.local_item import LocalItem
-from rookery_core.errors import InvalidArgument, NotFound
+from rookery_core.errors import DataLoss, InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +27,7 @@ _BASE = "SELECT id, folder_id, kind, revision, content_revision, uid, fill_key, 
 _AFTER_ALL = (1 << 63) - 1
 """A number after that of every operation."""
 _FOLDERS = "SELECT record FROM shown_folder"
+_DELETING = frozenset({"delete_folder", "empty_folder"})
 
 
 class ItemView:
@@ -82,10 +84,13 @@ class ItemView:
         """The folder with a role; empty if it has not come."""
         return self._read_folders().get(role, b"")
 
-    def shows_folder(self, folder_id: bytes) -> bool:
-        """Whether there is such a folder."""
+    def was_deleted(self, folder_id: bytes, seq: int) -> bool:
+        """Whether a folder is gone, and was before an operation."""
         self._read_folders()
-        return folder_id in self._folder_ids
+        if folder_id in self._folder_ids:
+            return False
+        here = (each for each in operations.live_of_folder(self.connection, folder_id) if self.operation(each).action in _DELETING)
+        return next(here, 0) < seq
 
     def operation(self, seq: int) -> Recorded:
         """An operation by its number."""
@@ -110,9 +115,14 @@ class Around:
         self._recorded = recorded
 
     def held(self, item: LocalItem) -> Held | None:
-        """See ``Surroundings``. An older content is better than none to lay an edit over; the server merges for good."""
+        """See ``Surroundings``. An older content is better than none to lay an edit over; the server merges for good.
+
+        One that is damaged counts as none, so that it keeps nothing else from coming.
+        """
         row = self._view.connection.execute("SELECT extent, encoding, data FROM content WHERE item_id = ?", (item.id,)).fetchone()
-        return None if row is None else shown_contents.Held(row[0], shown_contents.decoded(row[1], row[2]))
+        with contextlib.suppress(DataLoss):
+            return None if row is None else shown_contents.Held(row[0], shown_contents.decoded(row[1], row[2]))
+        return None
 
     def source(self, item_id: bytes) -> LocalItem | None:
         """See ``Surroundings``."""
@@ -122,9 +132,9 @@ class Around:
         """See ``Surroundings``."""
         return self._view.role_folder(role)
 
-    def shows_folder(self, folder_id: bytes) -> bool:
+    def was_deleted(self, folder_id: bytes) -> bool:
         """See ``Surroundings``."""
-        return self._view.shows_folder(folder_id)
+        return self._view.was_deleted(folder_id, self._recorded.seq)
 
     def emptied(self, folder_id: bytes) -> bool:
         """See ``Surroundings``."""

@@ -99,7 +99,7 @@ def _delete(request: item_service_pb2.DeleteItemsRequest, item: LocalItem, aroun
 
 
 def _restore(request: item_service_pb2.RestoreItemsRequest, item: LocalItem, around: Surroundings) -> None:
-    homeless = not around.shows_folder(item.folder_id)  # its folder was deleted here, and the item with it
+    homeless = around.was_deleted(item.folder_id)  # and the item with it
     if item.life is Life.PURGED or (item.life is Life.LIVE and not homeless):
         return
     item.life = Life.LIVE

@@ -70,8 +70,8 @@ class Surroundings(Protocol):
         """The folder with a role; empty if it has not come yet."""
         ...
 
-    def shows_folder(self, folder_id: bytes) -> bool:
-        """Whether there is such a folder."""
+    def was_deleted(self, folder_id: bytes) -> bool:
+        """Whether a folder was there no more when the operation was made."""
         ...
 
     def emptied(self, folder_id: bytes) -> bool:

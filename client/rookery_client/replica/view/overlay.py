@@ -49,9 +49,13 @@ def refresh_items(connection: sqlite3.Connection, item_ids: Sequence[bytes], *, 
 
 def refresh_folders(connection: sqlite3.Connection) -> None:
     """Computes the tree of folders anew."""
+    over = operations.live_of_folders(connection)
+    if not over:
+        connection.execute("DELETE FROM local_folder")
+        return
     before = dict(connection.execute("SELECT id, record FROM folder").fetchall())
     view = server_folders(connection)
-    for recorded in operations.live_of_folders(connection):
+    for recorded in over:
         view.replay(recorded)
     rows = [(folder_id, 1, record) for folder_id, record in before.items() if folder_id not in view.folders]
     for folder_id, folder in view.folders.items():

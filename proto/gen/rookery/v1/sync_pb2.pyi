@@ -360,7 +360,7 @@ class ItemRemoval(message.Message):
     item_id: builtins.bytes
     """The item."""
     revision: builtins.int
-    """When that happened."""
+    """When that happened. 0, in Reconcile only: the mailbox has never had the item, which was lost when a backup was restored."""
     reason: RemovalReason.ValueType
     """Why."""
     def __init__(
@@ -460,7 +460,9 @@ class SyncOperation(message.Message):
 
     @builtins.property
     def depends_on(self) -> containers.RepeatedScalarFieldContainer[builtins.bytes]:
-        """Operations of the same account without which this one makes no sense: DEPENDS_ON if one of them was rejected or is not known."""
+        """Operations of the same account without which this one makes no sense, at most 1,000: DEPENDS_ON if one of them was rejected or is
+        not known.
+        """
 
     @builtins.property
     def create_item(self) -> item_service_pb2.CreateItemRequest:

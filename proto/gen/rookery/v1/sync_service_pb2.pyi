@@ -185,8 +185,13 @@ class PushRequest(message.Message):
 
     MAILBOX_ID_FIELD_NUMBER: builtins.int
     OPERATIONS_FIELD_NUMBER: builtins.int
+    EPOCH_FIELD_NUMBER: builtins.int
     mailbox_id: builtins.bytes
     """The mailbox; empty is the caller's own. The same in all messages of a stream."""
+    epoch: builtins.bytes
+    """The mailbox's epoch as the device knows it: EPOCH_CHANGED, and nothing is carried out, if it is another one now. Not looked at
+    where empty.
+    """
     @builtins.property
     def operations(self) -> containers.RepeatedCompositeFieldContainer[sync_pb2.SyncOperation]:
         """The operations, in the order in which they were made; at most 500, and 4 MiB encoded."""
@@ -196,10 +201,11 @@ class PushRequest(message.Message):
         *,
         mailbox_id: builtins.bytes = ...,
         operations: abc.Iterable[sync_pb2.SyncOperation] | None = ...,
+        epoch: builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["mailbox_id", b"mailbox_id", "operations", b"operations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["epoch", b"epoch", "mailbox_id", b"mailbox_id", "operations", b"operations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -433,8 +439,9 @@ class ReconcileResponse(message.Message):
     epoch: builtins.bytes
     """The mailbox's epoch."""
     backup_revision: builtins.int
-    """Where the mailbox was restored from a backup: its revision when the backup was made; else 0. What a device has from after it, and the
-    server lacks, was lost, and may be offered again; what is from before it was deleted.
+    """Where the mailbox was restored from a backup: its revision when the backup was made; else 0. A folder that a device has from after it,
+    and the server lacks, was lost, and may be offered again; what is from before it was deleted. Where a backup was restored that
+    had been restored from another within 60 days, it is that of the first.
     """
     @builtins.property
     def differing_ranges(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
@@ -442,7 +449,7 @@ class ReconcileResponse(message.Message):
 
     @builtins.property
     def unread_ranges(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
-        """Indexes of the ranges that were not looked at, because a call looks at 50,000 items at most: ask again with the same."""
+        """Indexes of the ranges that were not looked at, because a call looks at 50,000 items in scope at most: ask again with the same."""
 
     @builtins.property
     def unread_leaves(self) -> containers.RepeatedScalarFieldContainer[builtins.int]:
@@ -456,7 +463,9 @@ class ReconcileResponse(message.Message):
 
     @builtins.property
     def removals(self) -> containers.RepeatedCompositeFieldContainer[sync_pb2.ItemRemoval]:
-        """Entries of the leaves that are not in scope any more, or never were: the device drops them, but looks at backup_revision first."""
+        """Entries of the leaves that are not in scope any more, or never were: the device drops them. Those with revision 0 were lost when
+        a backup was restored: they may be offered again.
+        """
 
     @builtins.property
     def folders(self) -> containers.RepeatedCompositeFieldContainer[folder_pb2.Folder]:

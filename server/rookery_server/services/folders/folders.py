@@ -44,15 +44,6 @@ ROLES: tuple[tuple[int, str, int], ...] = (
 )
 """The role folders of a mailbox: role, first name, kind of what they hold."""
 
-_DEFAULT_ROLES: dict[int, int] = {
-    item_pb2.ITEM_KIND_APPOINTMENT: folder_pb2.FOLDER_ROLE_CALENDAR,
-    item_pb2.ITEM_KIND_TASK: folder_pb2.FOLDER_ROLE_TASKS,
-    item_pb2.ITEM_KIND_CONTACT: folder_pb2.FOLDER_ROLE_CONTACTS,
-    item_pb2.ITEM_KIND_DISTRIBUTION_LIST: folder_pb2.FOLDER_ROLE_CONTACTS,
-    item_pb2.ITEM_KIND_NOTE: folder_pb2.FOLDER_ROLE_NOTES,
-    item_pb2.ITEM_KIND_JOURNAL: folder_pb2.FOLDER_ROLE_JOURNAL,
-}
-
 
 def new_row(
     folder_id: bytes, parent_id: bytes, name: str, *, default_kind: int, revision: int, now: int, role: int = 0
@@ -97,12 +88,6 @@ def require_role(connection: Connection, mailbox_id: int, role: int) -> FolderRo
     if found is None:
         raise NotFound("FOLDER_NOT_FOUND", "the mailbox has no folder with this role", field="role")
     return found
-
-
-def default_role(kind: int, *, incoming: bool) -> int:
-    """Where an item of a kind goes if nobody says where: imported mail to the inbox, mail being written to drafts."""
-    mail = folder_pb2.FOLDER_ROLE_INBOX if incoming else folder_pb2.FOLDER_ROLE_DRAFTS
-    return _DEFAULT_ROLES.get(kind, mail)
 
 
 def to_message(row: FolderRow) -> folder_pb2.Folder:

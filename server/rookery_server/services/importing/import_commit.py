@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rookery.v1 import item_pb2
 from rookery.v1.content_service_pb2 import ImportResult
 from rookery_core.errors import AlreadyExists, InvalidArgument, RookeryError
+from rookery_core.rules import homes
 from rookery_server.services import access, operations
 from rookery_server.services.change import MailboxChange
 from rookery_server.services.content.blobs import BlobStore
@@ -156,7 +157,7 @@ class _Batch:
             if folder_id:
                 row = folders.require(self._connection, self._mailbox_id, folder_id)
             else:
-                row = folders.require_role(self._connection, self._mailbox_id, folders.default_role(kind, incoming=True))
+                row = folders.require_role(self._connection, self._mailbox_id, homes.home_of(kind, incoming=True))
             self._folders[key] = row.id
         return self._folders[key]
 

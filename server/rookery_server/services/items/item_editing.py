@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rookery.internal.v1.packed_pb2 import PackedItemResponse
 from rookery.v1.item_pb2 import Item, ItemContent, ItemSummary
-from rookery_core.rules import ownership, records, validation
+from rookery_core.rules import homes, ownership, records, validation
 from rookery_core.rules.ids import require_minted
 from rookery_core.rules.stamps import Edit
 from rookery_server.services.folders import folders
@@ -111,8 +111,7 @@ def folder_of(change: MailboxChange, item: Item) -> bytes:
     """Where an item that is to be created goes: its folder, or the role folder of its kind. NotFound ``FOLDER_NOT_FOUND``."""
     if item.folder_id:
         return folders.require(change.connection, change.mailbox.id, item.folder_id, "item.folder_id").id
-    role = folders.default_role(item.summary.kind, incoming=False)
-    return folders.require_role(change.connection, change.mailbox.id, role).id
+    return folders.require_role(change.connection, change.mailbox.id, homes.home_of(item.summary.kind)).id
 
 
 async def _complete(item: Item, item_id: bytes) -> EncodedContent:

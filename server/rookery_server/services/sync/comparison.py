@@ -9,10 +9,10 @@ from rookery.v1 import sync_pb2
 from rookery_core.rules.digests import RangeDigest
 from rookery_server.services.folders.folders import to_message
 from rookery_server.services.sync import batches
-from rookery_server.store import folders, reconcile_rows, sync_rows
+from rookery_server.store import folders, items, reconcile_rows, sync_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -93,7 +93,7 @@ class Comparison:
         rows = self._held(leaf.bounds, most)
         complete = len(rows) < most
         here = dict(rows)
-        dropped = [id_ for id_ in leaf.held if id_ not in here and (complete or id_ < rows[-1][0])]
+        dropped = {id_: held for id_, held in leaf.held.items() if id_ not in here and (complete or id_ < rows[-1][0])}
         if dropped and not self._takes(len(dropped) * _REMOVAL_BYTES):
             return False
         self._drop(dropped)
@@ -114,17 +114,24 @@ class Comparison:
                 self.response.items.append(batches.sync_item(row, content))
         return True
 
-    def _drop(self, item_ids: Collection[bytes]) -> None:
-        """Adds removals of what is not in scope: deleted, or alive elsewhere."""
-        if not item_ids:
+    def _drop(self, held: Mapping[bytes, int]) -> None:
+        """Adds removals of what is not in scope: deleted, alive elsewhere, or lost when a backup was restored.
+
+        Lost is what the mailbox has never had: it remembers the ids of all items for ever.
+        """
+        if not held:
             return
-        alive, departed = reconcile_rows.gone(self._connection, self._mailbox.id, list(item_ids))
-        for item_id in item_ids:
-            left = item_id in alive
+        connection, mailbox = self._connection, self._mailbox
+        alive, departed = reconcile_rows.gone(connection, mailbox.id, list(held))
+        taken, retired = items.known(connection, mailbox.id, list(held))
+        for item_id, revision in held.items():
+            when = departed.get(item_id, 0)
+            known = item_id in taken or item_id in retired
             self.response.removals.add(
                 item_id=item_id,
-                revision=departed.get(item_id, self._mailbox.revision),
-                reason=sync_pb2.REMOVAL_REASON_LEFT_SCOPE if left else sync_pb2.REMOVAL_REASON_DELETED,
+                # A device that has the item from a time that was lost has it from a later revision than the one at which it went.
+                revision=0 if not known else when if when > revision else mailbox.revision,
+                reason=sync_pb2.REMOVAL_REASON_LEFT_SCOPE if item_id in alive else sync_pb2.REMOVAL_REASON_DELETED,
             )
 
     def _takes(self, size: int) -> bool:

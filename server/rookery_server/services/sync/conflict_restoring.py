@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rookery.v1 import folder_pb2, item_pb2
 from rookery.v1.item_pb2 import Item, ItemState
-from rookery_core.rules import merging, records, units, validation
+from rookery_core.rules import homes, merging, records, units, validation
 from rookery_core.rules.merging import Merged
 from rookery_core.rules.stamps import Edit
 from rookery_server.services.folders import folders
@@ -49,14 +49,23 @@ def _edit(change: MailboxChange, row: PackedRow, version: Version, lost: set[str
     after.CopyFrom(before)
     attached = {unit for unit in lost if unit.startswith(units.ATTACHMENTS.prefix)}
     merging.take_units(after, version.item, lost - attached)
+    stamped = lost | _take_exceptions(before, after, version.item)
     brought = _take_attachments(after, version, parts_of(held), attached)
     edit = Edit(change.now, change.caller.session_id, change.current_revision)
     known = item_stamps.find(change.connection, change.mailbox.id, row.id)
-    drafted = item_updates.prepare(change, row, before, held, known, edit, Merged(after, lost, set(), {}), brought)
+    drafted = item_updates.prepare(change, row, before, held, known, edit, Merged(after, stamped, set(), {}), brought)
     if drafted.prepared is not None:
         row = item_updates.write(change, drafted, change.revision)
         item_updates.stamp(change, drafted, change.revision)
     return row
+
+
+def _take_exceptions(before: Item, after: Item, version: Item) -> set[str]:
+    """Where the rule of a series comes back, the exceptions made for it come with it, and the others go; gives the units."""
+    if after.summary.appointment.recurrence == before.summary.appointment.recurrence:
+        return set()
+    units.EXCEPTIONS.replace(after, list(units.EXCEPTIONS.entries(version)))
+    return {units.RULE, *units.EXCEPTIONS.by_unit(after)}
 
 
 def _take_attachments(after: Item, version: Version, held: Mapping[int, dict[str, Any]], attached: set[str]) -> list[Brought]:
@@ -96,7 +105,7 @@ def _create(change: MailboxChange, version: Version, new_id: bytes) -> PackedRow
     prepared = item_writer.prepare(item.summary, ItemState(read=True), item.content, now=change.now, size=size)
     prepared.blobs = list(parts.values())
     change.require_room(prepared.columns["size_bytes"])
-    role = folders.default_role(item.summary.kind, incoming=False)
+    role = homes.home_of(item.summary.kind)
     if item.summary.kind == item_pb2.ITEM_KIND_MESSAGE:
         role = folder_pb2.FOLDER_ROLE_RECOVERED
     folder_id = folders.require_role(change.connection, change.mailbox.id, role).id

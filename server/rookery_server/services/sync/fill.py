@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rookery_server.services.folders.folders import to_message
-from rookery_server.services.sync import cursors
+from rookery_server.services.sync import cursors, tail
 from rookery_server.services.sync.batches import carried
 from rookery_server.store import sync_rows, sync_tail
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from rookery_core.rules.sync_windows import Window
     from rookery_server.services.sync.batches import Batch, ContentForm, Limits
     from rookery_server.services.sync.scopes import Scope
+
+_SIDE_BY_SIDE = 16
+"""Folders that are read each by itself, if they are small, instead of passing by the whole mailbox."""
 
 
 def set_window(cursor: SyncCursor, window: Window) -> None:
@@ -38,8 +41,8 @@ def set_window(cursor: SyncCursor, window: Window) -> None:
     first = cursor.HasField("fill") and not cursor.fill.HasField("had")
     had = cursors.of_message(cursor.fill.had).shared(before) if cursor.HasField("fill") else before
     cursor.ClearField("fill")
-    for name in ("tail_revision", "tail_kind", "tail_id"):
-        cursor.ClearField(name)
+    if cursor.tail_revision:
+        tail.begin_ahead(cursor)  # what it passed by under the narrower window it has to tell now
     cursor.fill.SetInParent()
     if not first:
         cursor.fill.had.CopyFrom(cursors.to_message(had))
@@ -86,12 +89,17 @@ def _add_items(
     """Adds items behind the one that the fill has got to; gives whether there are no more."""
     fill = cursor.fill
     after = (fill.fill_key, fill.id) if fill.HasField("fill_key") else sync_rows.NEWEST
-    conditions = sync_rows.in_scope(scope.folder_ids, scope.kinds, scope.window)
     had = cursors.of_message(fill.had) if fill.HasField("had") else None
-    floor = sync_rows.place_after(connection, mailbox_id, after, limits.looked_at) if conditions or had is not None else None
-    portions = sync_rows.fill(
-        connection, mailbox_id, conditions, had=had, created=cursor.base, after=after, floor=floor, most=limits.entries
-    )
+    asked: dict[str, Any] = {"had": had, "created": cursor.base, "after": after, "most": limits.entries}
+    floor = None
+    if 0 < len(scope.folder_ids) <= _SIDE_BY_SIDE and sync_rows.held(connection, mailbox_id, scope.folder_ids) <= limits.looked_at:
+        conditions = sync_rows.in_scope((), scope.kinds, scope.window)
+        portions = sync_rows.fill_of_folders(connection, mailbox_id, scope.folder_ids, conditions, **asked)
+    else:
+        conditions = sync_rows.in_scope(scope.folder_ids, scope.kinds, scope.window)
+        if conditions or had is not None:
+            floor = sync_rows.place_after(connection, mailbox_id, after, limits.looked_at)
+        portions = sync_rows.fill(connection, mailbox_id, conditions, floor=floor, **asked)
     taken, full = 0, False
     with closing(portions):
         for rows in portions:

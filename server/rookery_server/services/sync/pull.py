@@ -13,6 +13,7 @@ from rookery_server.services.sync import fill, item_wire, tail
 from rookery_server.services.sync.batches import Batch, ContentForm, Limits
 from rookery_server.services.sync.cursors import require_good
 from rookery_server.services.sync.scopes import Scope
+from rookery_server.services.sync.shared_reads import SharedReads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -76,6 +77,7 @@ class PullService:
         self._followers = followers
         self._limits = limits or Limits()
         self._heartbeat_seconds = heartbeat_seconds
+        self._woken: SharedReads[_Page] = SharedReads()
 
     async def pull_batch(self, caller: Caller, request: sync_service_pb2.PullBatchRequest) -> bytes:
         """One batch; the encoded PullBatchResponse."""
@@ -102,7 +104,7 @@ class PullService:
                         reading = None
                     elif follower is not None:
                         await follower.news({place.mailbox_uid: place.revision}, self._heartbeat_seconds)
-                        encoded, place = await self._page(ask, place.cursor)
+                        encoded, place = await self._page_for_many(ask, place.cursor)
                     else:
                         return
             finally:
@@ -113,6 +115,11 @@ class PullService:
         """Follows the mailbox: before the first page is read, so that no commit falls between that and the waiting."""
         mailbox = await self._database.peek(lambda connection: access.open_mailbox(connection, ask.caller, ask.mailbox_id))
         return self._followers.following([mailbox.uid])
+
+    async def _page_for_many(self, ask: _Ask, cursor: SyncCursor) -> _Page:
+        """``_page``, read once for all streams that were woken at the same place: the cursor says whose it is, and of what."""
+        key = (ask.form, cursor.SerializeToString(deterministic=True))
+        return await self._woken.get(key, lambda: self._page(ask, cursor))
 
     async def _page(self, ask: _Ask, position: str | SyncCursor, *, alone: bool = False) -> _Page:
         """Reads one batch, in one transaction, behind a cursor that came from the device or out of the page before."""
@@ -154,8 +161,7 @@ class PullService:
             if not tail.page(connection, mailbox.id, cursor, ask.scope, ask.form, batch, self._limits.entries):
                 return False
             cursor.base = mailbox.revision
-            for name in ("tail_revision", "tail_kind", "tail_id"):
-                cursor.ClearField(name)
+        tail.end(cursor)
         return True
 
 

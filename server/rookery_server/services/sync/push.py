@@ -10,7 +10,7 @@ from rookery.v1 import sync_service_pb2
 from rookery.v1.sync_pb2 import PushResult
 from rookery_core.errors import InvalidArgument, RookeryError
 from rookery_server.services.sync import push_actions, push_batch, push_folders
-from rookery_server.services.sync.push_batch import Answer, Member
+from rookery_server.services.sync.push_batch import Answer, Member, Target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -54,12 +54,13 @@ class PushService:
         without an answer are to be sent again. It is raised if there are none.
         """
         _require_fitting(request.push)
+        target = Target(request.push.mailbox_id, request.push.epoch)
         waiting = deque(request.push.operations)
         whole = Answer()
         while waiting or not whole.revision:
-            answer = await self._carry_out(caller, request.push.mailbox_id, _portion(waiting))
+            answer = await self._carry_out(caller, target, _portion(waiting))
             whole.results += answer.results
-            whole.revision = answer.revision
+            whole.revision = answer.revision or whole.revision
             if answer.failure is not None and whole.results:
                 break
             answer.require_unbroken()
@@ -76,26 +77,26 @@ class PushService:
         intake = _Intake(arrived)
         try:
             while await intake.refill():
-                answer = await self._carry_out(caller, intake.mailbox_uid, _portion(intake.waiting))
+                answer = await self._carry_out(caller, intake.target, _portion(intake.waiting))
                 for results in _split(answer.results):
                     yield sync_service_pb2.PushResponse(results=results, revision=answer.revision)
                 answer.require_unbroken()
         finally:
             reader.cancel()
 
-    async def _carry_out(self, caller: Caller, mailbox_uid: bytes, operations: Sequence[SyncOperation]) -> Answer:
+    async def _carry_out(self, caller: Caller, target: Target, operations: Sequence[SyncOperation]) -> Answer:
         """Carries out one transaction's share; a long operation among it to its end."""
         now = self._clock.micros()
         members = [await push_actions.plan(operation, self._ids, now) for operation in operations]
-        answer = await self._commit(caller, mailbox_uid, members)
+        answer = await self._commit(caller, target, members)
         if answer.unfinished is not None:
-            ended = await self._go_on(caller, mailbox_uid, answer.unfinished)
+            ended = await self._go_on(caller, target, answer.unfinished)
             answer.results += ended.results
             answer.revision = ended.revision or answer.revision
             answer.failure = ended.failure
         return answer
 
-    async def _go_on(self, caller: Caller, mailbox_uid: bytes, member: Member) -> Answer:
+    async def _go_on(self, caller: Caller, target: Target, member: Member) -> Answer:
         """Carries out a long operation, under the id and the hash of the one that was pushed."""
         action = push_folders.LONG[str(member.operation.WhichOneof("action"))]
         try:
@@ -104,13 +105,19 @@ class PushService:
             if not error.definitive:
                 return Answer(failure=error)
             member.work, member.refusal = None, error
-            return await self._commit(caller, mailbox_uid, [member])
+            return await self._commit(caller, target, [member])
         result = PushResult.FromString(encoded)
         return Answer([result], result.revision)
 
-    async def _commit(self, caller: Caller, mailbox_uid: bytes, members: Sequence[Member]) -> Answer:
+    async def _commit(self, caller: Caller, target: Target, members: Sequence[Member]) -> Answer:
+        """One transaction. What passes, of the database itself too, is its answer's failure: others were answered before it."""
         now = self._clock.micros()
-        return await self._database.write(lambda transaction: push_batch.commit(transaction, caller, mailbox_uid, members, now))
+        try:
+            return await self._database.write(lambda transaction: push_batch.commit(transaction, caller, target, members, now))
+        except RookeryError as error:
+            if error.definitive:
+                raise
+            return Answer(failure=error)
 
 
 class _Intake:
@@ -119,14 +126,14 @@ class _Intake:
     def __init__(self, arrived: asyncio.Queue[PushRequest | Exception | None]) -> None:
         self.waiting: deque[SyncOperation] = deque()
         self._arrived = arrived
-        self._mailbox_uid: bytes | None = None
+        self._target: Target | None = None
         self._ended = False
         self._failure: Exception | None = None
 
     @property
-    def mailbox_uid(self) -> bytes:
-        """The mailbox that the stream is for."""
-        return self._mailbox_uid or b""
+    def target(self) -> Target:
+        """What the stream is for."""
+        return self._target or Target(b"", b"")
 
     async def refill(self) -> bool:
         """Waits until something waits, and takes what else has come; False at the end, which raises what the stream ended with."""
@@ -142,16 +149,17 @@ class _Intake:
             return
         try:
             _require_fitting(arrival)
-            self._require_same_mailbox(arrival)
+            self._require_same_target(arrival)
         except InvalidArgument as error:
             self._ended, self._failure = True, error
             return
-        self._mailbox_uid = arrival.mailbox_id
         self.waiting.extend(arrival.operations)
 
-    def _require_same_mailbox(self, request: PushRequest) -> None:
-        if self._mailbox_uid not in {None, request.mailbox_id}:
-            raise InvalidArgument("FIELD_INVALID", "all requests of a stream are for one mailbox", field="mailbox_id")
+    def _require_same_target(self, request: PushRequest) -> None:
+        target = Target(request.mailbox_id, request.epoch)
+        if self._target is not None and target != self._target:
+            raise InvalidArgument("FIELD_INVALID", "all requests of a stream are for one mailbox and one epoch", field="mailbox_id")
+        self._target = target
 
 
 async def _read(requests: AsyncIterator[PushRequest], arrived: asyncio.Queue[PushRequest | Exception | None]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rookery_core.errors import InvalidArgument, RookeryError
 from rookery_core.rules import checks
 from rookery_core.rules.enums import require_known_enums
+from rookery_core.rules.ids import require_id
 from rookery_server.services.operations import check_operation_id, request_hash
 from rookery_server.services.sync import push_folders, push_items, push_updates
 from rookery_server.services.sync.push_batch import Member
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from rookery.v1.sync_pb2 import SyncOperation
     from rookery_core.rules.ids import Ids
     from rookery_server.services.sync.push_results import Work
+
+MOST_PREREQUISITES = 1000
+"""Operations that one depends on: as many as a request names items, each made by another, and some to spare."""
 
 ACTIONS: dict[str, Callable[[SyncOperation, Ids], Awaitable[Work]]] = {
     "create_item": push_items.create,
@@ -52,10 +56,10 @@ async def plan(operation: SyncOperation, ids: Ids, now: int) -> Member:
 
 
 def weight(operation: SyncOperation) -> int:
-    """About how many items an operation works on."""
+    """About how many items an operation works on, or how many others it looks at."""
     action = operation.WhichOneof("action")
     request: Any = getattr(operation, action) if action else None
-    return max(1, len(getattr(request, "item_ids", ())))
+    return max(1, len(getattr(request, "item_ids", ())), len(operation.depends_on))
 
 
 def _check(operation: SyncOperation) -> None:
@@ -65,6 +69,9 @@ def _check(operation: SyncOperation) -> None:
         raise InvalidArgument("FIELD_INVALID", "the operation has no action that this server knows", field="action")
     require_known_enums(operation)
     checks.moments(operation, "", ("edited",))
+    checks.at_most(len(operation.depends_on), MOST_PREREQUISITES, "depends_on")
+    for index, needed in enumerate(operation.depends_on):
+        require_id(needed, f"depends_on[{index}]")
     request = getattr(operation, action)
     for name in ("mailbox_id", "operation_id"):
         if getattr(request, name):

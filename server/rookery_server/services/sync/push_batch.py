@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1 import sync_pb2
 from rookery.v1.sync_pb2 import PushResult
@@ -56,9 +56,22 @@ class Answer:
             raise self.failure
 
 
-def commit(transaction: Transaction, caller: Caller, mailbox_uid: bytes, members: Sequence[Member], now: int) -> Answer:
-    """Carries operations out, in order. One that is refused leaves no trace but its entry in the ledger."""
-    mailbox = access.open_mailbox(transaction.connection, caller, mailbox_uid, lock=True)
+class Target(NamedTuple):
+    """What a device pushes to."""
+
+    mailbox_uid: bytes
+    epoch: bytes
+    """As the device knows it; empty where it does not say."""
+
+
+def commit(transaction: Transaction, caller: Caller, target: Target, members: Sequence[Member], now: int) -> Answer:
+    """Carries operations out, in order. One that is refused leaves no trace but its entry in the ledger.
+
+    FailedPrecondition ``EPOCH_CHANGED``, and nothing is carried out, if the device does not know yet that a backup was restored.
+    """
+    mailbox = access.open_mailbox(transaction.connection, caller, target.mailbox_uid, lock=True)
+    if target.epoch and target.epoch != mailbox.epoch:
+        raise FailedPrecondition("EPOCH_CHANGED", "the mailbox was restored from a backup: reconcile, then push")
     batch = _Batch(MailboxChange(transaction, mailbox, caller, now), members)
     return batch.run(members)
 
@@ -70,7 +83,8 @@ class _Batch:
         self._change = change
         self._account_id = change.caller.account_id
         asked = {member.operation.operation_id for member in members}
-        asked.update(needed for member in members for needed in member.operation.depends_on)
+        sound = (member for member in members if member.refusal is None)
+        asked.update(needed for member in sound for needed in member.operation.depends_on)
         self._known = ledger.find_many(change.connection, self._account_id, sorted(asked)) if asked else {}
         self._jobs: dict[bytes, JobRow] = {
             row.id: row for row in jobs.unfinished(change.connection) if row.account_id == self._account_id

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from rookery_server.store.folders import FolderRow
     from rookery_server.store.items import PlaceRow
 
+_ONE_BY_ONE = 8
+"""Numbers behind a name that are tried one after the other, before larger steps are taken."""
+
 
 async def create(operation: SyncOperation, ids: Ids) -> Work:
     """A folder made on the device; under another name where a sibling has its name."""
@@ -94,14 +97,27 @@ def _parent(change: MailboxChange, parent_id: bytes) -> tuple[bytes, bytes]:
 
 
 def _free_name(change: MailboxChange, parent_id: bytes, name: str, own_id: bytes) -> str:
-    """The name, or the first of "name (2)", "name (3)" … that no sibling has."""
-    free, number = name, 1
-    while (sibling := folders.find_name(change.connection, change.mailbox.id, parent_id, names.key(free))) is not None:
-        if sibling.id == own_id:
-            break
-        number += 1
-        free = f"{name[: names.FOLDER_NAME_LENGTH - len(f' ({number})')].rstrip()} ({number})"
-    return free
+    """The name, or one of "name (2)", "name (3)" … that no sibling has: mostly the first, and found by few look-ups."""
+
+    def is_free(number: int) -> bool:
+        key = names.key(_numbered(name, number))
+        sibling = folders.find_name(change.connection, change.mailbox.id, parent_id, key)
+        return sibling is None or sibling.id == own_id
+
+    taken, free = 0, 1
+    while not is_free(free):
+        taken, free = free, free + 1 if free < _ONE_BY_ONE else free * 2
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        taken, free = (taken, middle) if is_free(middle) else (middle, free)
+    return _numbered(name, free)
+
+
+def _numbered(name: str, number: int) -> str:
+    if number == 1:
+        return name
+    end = f" ({number})"
+    return name[: names.FOLDER_NAME_LENGTH - len(end)].rstrip() + end
 
 
 def _renamed_by_others(change: MailboxChange, operation: SyncOperation, row: FolderRow) -> bool:

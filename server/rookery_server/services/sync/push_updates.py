@@ -80,6 +80,9 @@ def _losing(drafted: Draft, changes: Changes) -> Version:
     item = Item()
     item.CopyFrom(drafted.merged.item)
     changes.apply(item, lambda unit: unit in drafted.merged.lost)
+    if item.summary.appointment.recurrence != drafted.merged.item.summary.appointment.recurrence:
+        own = [entry for unit, entry in units.EXCEPTIONS.by_unit(item).items() if unit in drafted.merged.lost]
+        units.EXCEPTIONS.replace(item, own)  # the others were made for the rule that won
     records.complete(item.summary, item.content, item.id)
     parts = parts_of(drafted.held)
     if drafted.prepared is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rookery_core.errors import Unavailable
 from rookery_server.services import access
+from rookery_server.services.sync import tail
 from rookery_server.services.sync.batches import BATCH_BYTES, ContentForm
 from rookery_server.services.sync.comparison import Comparison
 from rookery_server.services.sync.reconcile_checks import checked
@@ -14,10 +15,12 @@ from rookery_server.services.sync.scopes import Scope
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from rookery.internal.v1.packed_pb2 import SyncCursor
     from rookery.v1 import sync_service_pb2 as messages
     from rookery_server.services.caller import Caller
     from rookery_server.services.sync.cursors import Cursors
     from rookery_server.store.database import Database
+    from rookery_server.store.mailboxes import MailboxRow
 
 MOST_ITEMS = 50_000
 """Items that a call looks at; more than a leaf has entries."""
@@ -54,7 +57,7 @@ class ReconcileService:
             comparison.compare(ranges)
             comparison.set_right(leaves)
             response = comparison.response
-            response.cursor = self._cursors.encode(self._cursors.at(caller, mailbox, scope))
+            response.cursor = self._cursors.encode(self._cursor(caller, mailbox, scope))
             response.revision, response.epoch = mailbox.revision, mailbox.epoch
             if mailbox.backup_revision:
                 response.backup_revision = mailbox.backup_revision
@@ -68,3 +71,9 @@ class ReconcileService:
             return await self._database.read(work)
         finally:
             self._running.discard(caller.session_id)
+
+    def _cursor(self, caller: Caller, mailbox: MailboxRow, scope: Scope) -> SyncCursor:
+        """For a replica that equals the mailbox as it is now, but for what later responses of the same round bring."""
+        cursor = self._cursors.at(caller, mailbox, scope)
+        tail.begin_ahead(cursor)
+        return cursor

@@ -3,7 +3,7 @@
 Every entry is told against the base, whatever the pages before have told: an item that moved three times comes once, as it is
 now. What a device may hold is what was in its scope at the base, or at any moment since. It follows from the folders that the item
 left since (departures) and the one it is in. Only what was created behind both the base and the last page read is new to the
-device for certain.
+device for certain; and where something else than the tail may have brought later things, nothing is.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _FOLDERS, _ITEMS, _DEPARTURES = 1, 2, 3
 _BEHIND_ALL = b"\xff" * 17
 """Comes behind every id."""
+_AHEAD = 4
+"""Beside the kind in a cursor's position: the replica may hold things that came behind that position. See ``begin_ahead``."""
+_ANY = (1 << 63) - 1
+"""Beyond every revision."""
 
 _Key: TypeAlias = tuple[int, int, bytes]
 """Revision, sort, id: the order of the tail."""
@@ -83,9 +87,12 @@ def page(
 
     Gives whether those were the last: then the batch tells all that this transaction sees.
     """
-    position = (cursor.tail_revision, cursor.tail_kind, cursor.tail_id) if cursor.tail_revision else _before(cursor.base)
+    ahead = cursor.tail_kind & _AHEAD
+    position = _before(cursor.base)
+    if cursor.tail_revision:
+        position = (cursor.tail_revision, cursor.tail_kind ^ ahead, cursor.tail_id)
     entries, complete = _entries(connection, mailbox_id, position, most)
-    judge = _Judge(cursor.base, max(cursor.base, cursor.tail_revision), scope)
+    judge = _Judge(cursor.base, _ANY if ahead else position[0], scope)
     judge.look_up(connection, mailbox_id, [entry for _, entry in entries])
     said = [(key, judge.says(entry)) for key, entry in entries]
     whole = carried(connection, mailbox_id, [news for _, news in said if isinstance(news, SyncRow)], form)
@@ -106,8 +113,28 @@ def page(
             complete = False
             break
         position = key
-    cursor.tail_revision, cursor.tail_kind, cursor.tail_id = position
+    _put(cursor, position, ahead)
     return complete
+
+
+def begin_ahead(cursor: SyncCursor) -> None:
+    """Lets the tail begin at the cursor's base, for a replica that may hold things that came later.
+
+    It got them from a tail that has to be read again, or from a comparison. Until it has caught up, nothing that goes is passed
+    over in silence because it came behind the base.
+    """
+    _put(cursor, _before(cursor.base), _AHEAD)
+
+
+def end(cursor: SyncCursor) -> None:
+    """The replica equals the cursor's base: the tail is at its beginning."""
+    for name in ("tail_revision", "tail_kind", "tail_id"):
+        cursor.ClearField(name)
+
+
+def _put(cursor: SyncCursor, position: _Key, ahead: int) -> None:
+    cursor.tail_revision, kind, cursor.tail_id = position
+    cursor.tail_kind = kind | ahead
 
 
 def _before(revision: int) -> _Key:

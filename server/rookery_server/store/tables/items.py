@@ -22,7 +22,7 @@ item = Table(
     Column("place", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     # Promoted from the records.
-    Column("fill_key", BigInteger, nullable=False),  # when received or created: the order of a first fill
+    Column("fill_key", BigInteger, nullable=False),  # the order of a first fill: `received`, by which small folders are filled
     Column("span_start", BigInteger, nullable=False),  # NO_TIME where the kind has none
     Column("span_end", BigInteger, nullable=False),  # FOREVER for an open series
     Column("received", BigInteger, nullable=False),
@@ -68,6 +68,15 @@ item = Table(
         "span_start",
         sqlite_where=text("span_end > span_start"),
         postgresql_where=text("span_end > span_start"),
+    ),
+    # Unread messages as they came: new mail, for those who want to be told of it.
+    Index(
+        "ix_item_unread",
+        "mailbox_id",
+        "created",
+        "id",
+        sqlite_where=text("life = 1 AND kind = 1 AND is_read = 0"),
+        postgresql_where=text("life = 1 AND kind = 1 AND NOT is_read"),
     ),
     Index("ix_item_conversation", "mailbox_id", "conversation_id"),
     Index("ix_item_external", "mailbox_id", "external_id"),

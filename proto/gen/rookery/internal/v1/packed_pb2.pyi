@@ -474,7 +474,9 @@ class SyncCursor(message.Message):
     base: builtins.int
     """What the replica equals but for what came later: every entry of the tail is told against it. It moves on at caught_up only."""
     tail_revision: builtins.int
-    """Behind which entry the tail goes on: revision, kind of entry, id. 0 at its beginning."""
+    """Behind which entry the tail goes on: revision, kind of entry, id. 0 at its beginning. 4 is added to the kind where the replica
+    may hold things that came behind that entry: a comparison brought them, or a tail that has to be read again.
+    """
     tail_kind: builtins.int
     tail_id: builtins.bytes
     @builtins.property
