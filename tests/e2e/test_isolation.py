@@ -33,6 +33,9 @@ from rookery.v1 import (
     mailbox_pb2 as mailbox,
 )
 from rookery.v1 import (
+    sync_pb2 as records,
+)
+from rookery.v1 import (
     sync_service_pb2 as sync,
 )
 from rookery_core.rules.clock import SystemClock
@@ -73,6 +76,8 @@ SHOWS_THE_OWNER = (
     "SearchService/Search",
     "SyncService/Pull",
     "SyncService/PullBatch",
+    "SyncService/ListConflicts",
+    "SyncService/GetConflict",
 )
 ECHOES = {"missing_ids", "remaining_ids", "source_id", "operation_id", "removals"}
 """Fields of answers that repeat what the request said: the thief's own words."""
@@ -141,6 +146,7 @@ async def furnished(running: Running, name: str, text: bytes) -> Mark:
     await ask("ContentService/Upload", content.UploadRequest(upload_id=somebody.upload, total_bytes=len(text), data=text))
     page = await ask("ItemService/ListItems", items.ListItemsRequest(folder_id=somebody.folder, page_size=1))
     somebody.page_token = page.next_page_token
+    somebody.pushed = await conflict_of(running, somebody, text)
     somebody.cursor = (await ask("SyncService/PullBatch", sync.PullBatchRequest())).batch.cursor
     folders = (await ask("FolderService/ListFolders", folder.ListFoldersRequest())).folders
     identity = somebody.identity
@@ -149,6 +155,24 @@ async def furnished(running: Running, name: str, text: bytes) -> Mark:
     assert somebody.page_token
     assert all(len(each) == 16 for each in somebody.ids)
     return somebody
+
+
+async def conflict_of(running: Running, somebody: Mark, text: bytes) -> records.SyncOperation:
+    """Edits of the item on two devices, of which the one on the first loses; gives that one."""
+    other = await running.sign_in(somebody.address, device="another device")
+    edits = []
+    for ago, tokens in ((1, other.tokens), (1000, somebody.tokens)):
+        edit = records.SyncOperation(operation_id=running.ids.new(), base_revision=1)
+        edit.edited.FromMicroseconds(running.clock.now - ago * 1_000_000)
+        edit.update_item.item.id = somebody.item
+        edit.update_item.item.summary.subject = f"{text.decode()} {ago}"
+        edit.update_item.update_mask.paths.append("summary.subject")
+        request = sync.PushBatchRequest(push=sync.PushRequest(operations=[edit]))
+        metadata = [("authorization", f"Bearer {tokens.access_token}")]
+        (answered,) = (await call(running.channel, "SyncService/PushBatch", request, metadata))[0].answer.results
+        edits.append((edit, answered.outcome))
+    assert [made for _, made in edits] == [records.PUSH_OUTCOME_APPLIED, records.PUSH_OUTCOME_CONFLICT]
+    return edits[-1][0]
 
 
 def leaks(response: Message, owner: Mark) -> list[bytes]:
@@ -184,6 +208,11 @@ async def everything_of(channel: grpc.aio.Channel, somebody: Mark) -> list[tuple
         ("ContentService/DownloadAttachment", content.DownloadAttachmentRequest(item_id=somebody.item, attachment_id=1)),
         ("ContentService/DownloadDocument", content.DownloadDocumentRequest(item_id=somebody.item)),
         ("AuthService/ListSessions", auth.ListSessionsRequest()),
+        ("SyncService/ListConflicts", sync.ListConflictsRequest()),
+        (
+            "SyncService/GetConflict",
+            sync.GetConflictRequest(item_id=somebody.item, device_id=somebody.identity.session_id),
+        ),
         *(
             (
                 "ItemService/ListItems",

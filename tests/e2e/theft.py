@@ -73,6 +73,8 @@ class Mark:
     """The one that a listing of the folder gave."""
     cursor: str = ""
     """The one that a first fill gave."""
+    pushed: records.SyncOperation = field(default_factory=records.SyncOperation)
+    """An edit of the item, made offline, that lost and is kept as a conflict."""
     ids: set[bytes] = field(default_factory=set)
     """Of the account, the mailbox, the session, and of all in it."""
 
@@ -336,7 +338,10 @@ def _pushed(ids: Ids, owner: Mark, thief: Mark) -> list[records.SyncOperation]:
         {"delete_folder": folder.DeleteFolderRequest(folder_id=owner.folder)},
         {"empty_folder": folder.EmptyFolderRequest(folder_id=owner.folder, permanent=True)},
     ]
-    return [records.SyncOperation(operation_id=ids.new(), base_revision=1, **action) for action in actions]
+    made = [records.SyncOperation(operation_id=ids.new(), base_revision=1, **action) for action in actions]
+    after_theirs = records.SyncOperation(operation_id=ids.new(), depends_on=[owner.pushed.operation_id or ids.new()])
+    after_theirs.create_item.item.CopyFrom(_note(id=ids.new()))
+    return [*made, owner.pushed, after_theirs]
 
 
 def _sign_in(ids: Ids, owner: Mark, thief: Mark) -> Requests:
