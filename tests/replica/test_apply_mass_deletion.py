@@ -95,6 +95,17 @@ def test_a_new_fill_of_an_emptied_server_is_stopped_too(replica, mailbox, sight,
     assert sight.subjects() == []
 
 
+def test_what_a_narrower_window_leaves_out_is_no_deletion_either(replica, mailbox, sight):
+    several(mailbox, 400)
+    (kept,) = several(mailbox, 1)
+    scope = SyncScope(folder_ids=[INBOX])
+    scope.window.mail_since.CopyFrom(kept.summary.received)
+    replica.set_scope(scope)
+    mailbox.send(folders=mailbox.folders, items=[entry_of(kept)])
+    assert len(sight.subjects()) == 1
+    assert mailbox.remove(*several(mailbox, 90)).removed == 90
+
+
 def test_what_another_scope_leaves_out_is_no_deletion(replica, mailbox, sight):
     several(mailbox, 400, PROJECTS)
     kept = several(mailbox, 2)

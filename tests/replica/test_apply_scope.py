@@ -92,12 +92,24 @@ def test_a_new_fill_that_is_begun_once_more_forgets_nothing(replica, mailbox, si
     assert sight.subjects() == []
 
 
-def test_a_narrower_window_drops_older_mail(replica, mailbox, sight):
+def test_a_narrower_window_drops_older_mail_when_the_server_knows_of_it(replica, mailbox, sight):
     mailbox.mail("old")
     new = mailbox.mail("new")
     assert not replica.set_scope(since(new))
+    mailbox.send(caught_up=False)
+    assert sight.subjects() == ["new", "old"]
+    mailbox.send()
     assert sight.subjects() == ["new"]
     assert (replica.status().items, bool(replica.status().cursor)) == (1, True)
+
+
+def test_a_window_that_was_narrower_only_between_two_syncs_drops_nothing(replica, mailbox, sight):
+    mailbox.mail("old")
+    new = mailbox.mail("new")
+    replica.set_scope(since(new))
+    replica.set_scope(SyncScope())
+    mailbox.send()
+    assert sight.subjects() == ["new", "old"]
 
 
 def test_a_wider_window_drops_nothing(replica, mailbox, sight):
@@ -112,6 +124,7 @@ def test_mail_over_which_changes_lie_stays(replica, mailbox, sight):
     old = mailbox.mail("old")
     replica.record(rename(old.id, "mine"))
     replica.set_scope(since(old, seconds=DAY))
+    mailbox.send()
     assert sight.subjects() == ["mine"]
 
 
@@ -141,6 +154,7 @@ def test_a_window_of_events_drops_those_outside_and_no_open_series(replica, mail
     scope.window.events_from.FromJsonString("2026-03-05T00:00:00Z")
     scope.window.events_until.FromJsonString("2026-03-15T00:00:00Z")
     replica.set_scope(scope)
+    mailbox.send()
     assert sight.subjects() == ["daily", "day 10", "mail"]
 
 

@@ -7,14 +7,14 @@ import hashlib
 import pytest
 
 from rookery.internal.v1.packed_pb2 import PackedReconcileResponse
-from rookery.v1.folder_pb2 import Folder
+from rookery.v1.folder_pb2 import CreateFolderRequest, DeleteFolderRequest, Folder
 from rookery.v1.item_pb2 import Attachment, Item
 from rookery.v1.item_service_pb2 import UpdateItemRequest
 from rookery.v1.sync_pb2 import ItemRemoval, SyncDepth, SyncOperation, SyncScope
 from rookery.v1.sync_service_pb2 import ReconcileResponse
 from rookery_client.replica.reading.contents import Contents
 from rookery_core.errors import FailedPrecondition
-from tests.support.replica_batches import GONE, LEFT, ROLES, create, delete, mark, rename
+from tests.support.replica_batches import GONE, LEFT, ROLES, create, delete, mark, move, rename
 from tests.support.replica_filling import EPOCH, INBOX, NONE, PROJECTS, batch_of, entry_of
 
 PLENTY = (500, 1 << 20)
@@ -157,15 +157,24 @@ def test_a_lost_item_takes_its_attachments_along_if_they_are_here(replica, mailb
 
 
 def test_a_lost_item_that_is_not_here_whole_is_kept_aside(replica, mailbox, sight):
-    bare, attached = mailbox.message("bare"), mailbox.message("attached")
+    bare, attached = mailbox.message("bare"), mailbox.message("attached", "text")
     attached.content.attachments.append(Attachment(id=1, name="a.txt", size_bytes=5))
     mailbox.put(bare, extent=NONE)
     mailbox.put(attached)
     assert replica.repair(response(mailbox, lost=[bare, attached])).lost == 2
-    assert sorted(item.summary.subject for item in replica.lost()) == ["attached", "bare"]
+    assert sorted((item.summary.subject, item.content.body.text) for item in replica.lost()) == [("attached", "text"), ("bare", "")]
     assert (replica.status().lost, replica.waiting(*PLENTY), sight.subjects()) == (2, [], [])
     replica.forget_lost()
     assert replica.lost() == []
+
+
+def test_a_lost_item_with_a_damaged_content_is_kept_aside_without_it(replica, mailbox):
+    items = [mailbox.mail("one", "text"), mailbox.mail("two", "text")]
+    with replica.database.writing() as connection:
+        connection.execute("UPDATE content SET encoding = 2, data = x'00' WHERE item_id = ?", (items[0].id,))
+    repaired = replica.repair(response(mailbox, lost=items))
+    assert (repaired.recreated, repaired.lost) == (1, 1)
+    assert [(item.summary.subject, item.HasField("content")) for item in replica.lost()] == [("one", False)]
 
 
 def test_what_is_pushed_again_anyway_is_not_made_twice(replica, mailbox, sight):
@@ -245,7 +254,7 @@ def test_what_waits_on_lost_things_is_sent_behind_them_and_the_rest_keeps_its_pl
     assert replica.waiting(*PLENTY)[-1].update_item.item.summary.subject == "at the end"
 
 
-def test_what_a_lost_item_has_in_it_already_is_not_done_to_it_again(replica, mailbox, ids):
+def test_what_a_lost_item_has_in_it_already_is_not_done_to_it_again(replica, mailbox, sight, ids):
     backup = mailbox.revision
     item = mailbox.mail("from others", "text")
     upload_id = ids.new()
@@ -259,9 +268,53 @@ def test_what_a_lost_item_has_in_it_already_is_not_done_to_it_again(replica, mai
     mailbox.answer(later)  # not seen yet when the disaster came
     assert replica.reoffer(backup) == 3
     replica.repair(response(mailbox, lost=[item]))
-    again, marked = replica.waiting(*PLENTY)
+    assert (sight.subjects(), sight.rows("SELECT is_read FROM local_item")) == (["renamed here"], [(0,)])
+    (again,) = replica.waiting(*PLENTY)
     assert again.create_item.item.summary.subject == "renamed here"
-    assert marked == later
+    mailbox.answer(again)
+    assert replica.waiting(*PLENTY) == [later]
+    assert sight.subjects() == ["renamed here"]
+
+
+@pytest.mark.parametrize("end", ["another device was first", "it is taken back"])
+def test_what_a_lost_item_has_in_it_is_done_to_the_version_of_another_device(replica, mailbox, sight, end):
+    backup = mailbox.revision
+    item = mailbox.mail("from others", "text")
+    edit = replica.record(rename(item.id, "renamed here"))
+    revision = mailbox.answer(edit)
+    item.summary.subject, item.revision, item.content_revision = "renamed here", revision, revision
+    mailbox.put(item)
+    last = replica.record(rename(item.id, "renamed at last"))
+    assert replica.reoffer(backup) == 1
+    replica.repair(response(mailbox, lost=[item]))
+    (again,) = replica.waiting(*PLENTY)
+    if end == "it is taken back":
+        assert replica.dismiss(again.operation_id)
+    else:
+        mailbox.refuse(again, "ID_TAKEN")
+    assert replica.waiting(*PLENTY) == [edit, last]
+    assert replica.rejected() == []
+
+
+def test_folders_that_were_made_here_stay_before_the_lost_items_that_go_into_them(replica, mailbox, ids):
+    backup = mailbox.revision
+    item = mailbox.mail("from others", "text")
+    marked = replica.record(mark(item.id, read=False))
+    made = replica.record(SyncOperation(create_folder=CreateFolderRequest(folder=Folder(id=ids.new(), name="Made here"))))
+    folder_id = made.create_folder.folder.id
+    moved = replica.record(move(folder_id, item.id))
+    for operation in (marked, made, moved):
+        revision = mailbox.answer(operation)
+    item.folder_id, item.revision = folder_id, revision
+    mailbox.send(folders=[Folder(id=folder_id, name="Made here", revision=revision)], items=[entry_of(item)])
+    gone = replica.record(SyncOperation(delete_folder=DeleteFolderRequest(folder_id=folder_id)))
+    assert replica.reoffer(backup) == 3
+    folders = [Folder(id=key, name=NAMES[key], role=ROLES[key], revision=1) for key in ROLES]
+    replica.repair(response(mailbox, lost=[item], folders=folders), backup_revision=backup)
+    first, again = replica.waiting(*PLENTY)
+    assert (first, again.create_item.item.folder_id) == (made, folder_id)
+    mailbox.answer(again)
+    assert replica.waiting(*PLENTY) == [first, gone]
 
 
 def test_a_lost_item_that_was_purged_meanwhile_is_nothing_to_tell_of(replica, mailbox, sight):

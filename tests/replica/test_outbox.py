@@ -69,6 +69,26 @@ def test_operations_come_in_order_up_to_a_number_and_a_size(replica, mailbox):
     assert replica.waiting(500, 1) == made[:1]
 
 
+def test_an_edit_comes_after_what_it_was_made_upon_though_the_clock_is_behind(replica, mailbox, clock):
+    item = mailbox.message("one")
+    item.summary.modified.FromMicroseconds(clock.micros() + 5_000_000)
+    mailbox.put(item)
+    assert replica.record(rename(item.id, "mine")).edited.ToMicroseconds() == clock.micros() + 5_000_001
+    clock.advance(seconds=10)
+    assert replica.record(rename(item.id, "again")).edited.ToMicroseconds() == clock.micros()
+
+
+def test_what_was_refused_for_its_age_alone_is_no_newer_when_it_is_tried_again(replica, mailbox):
+    item = mailbox.mail("one")
+    expired, stale = replica.record(rename(item.id, "long ago")), replica.record(rename(item.id, "just now"))
+    mailbox.refuse(expired, "OPERATION_EXPIRED")
+    mailbox.refuse(stale, "STALE_ETAG")
+    later = mailbox.mark(item, read=True)
+    again = [replica.retry(each.operation_id) for each in (expired, stale)]
+    assert [each.base_revision for each in again] == [expired.base_revision, later]
+    assert again[0].edited == expired.edited
+
+
 def test_a_counter_tells_that_something_was_recorded(replica, mailbox):
     before = replica.outbox_standing()
     replica.record(create("mine"))

@@ -80,6 +80,17 @@ def test_an_item_of_a_deleted_folder_is_restored_to_recovered_items(replica, sig
     assert sight.subjects(RECOVERED) == ["one"]
 
 
+def test_a_restore_that_did_nothing_does_not_bring_an_item_back_out_of_a_folder_deleted_later(replica, sight, mailbox):
+    item = mailbox.mail("one")
+    folder_id = made(replica, "Short-lived")
+    replica.record(move(folder_id, item.id))
+    replica.record(SyncOperation(restore_items=RestoreItemsRequest(item_ids=[item.id], folder_id=DRAFTS)))
+    replica.record(delete_folder(folder_id))
+    assert sight.subjects() == []
+    mailbox.mark(item, read=False)
+    assert sight.subjects() == []
+
+
 def test_emptying_hides_the_items_that_are_there_and_none_that_come_later(replica, sight, mailbox):
     mailbox.mail("one")
     replica.record(create("mine"))

@@ -168,6 +168,12 @@ def test_one_engine_at_a_time(replica, opening):
         pass
 
 
+def test_one_engine_at_a_time_by_whatever_name_the_file_is_called(replica, opening):
+    replica.path.with_name("link.replica").symlink_to(replica.path)
+    with replica.engine_lock(), pytest.raises(FailedPrecondition):
+        opening("link.replica").engine_lock().__enter__()
+
+
 def test_a_damaged_page_is_told_when_it_is_met(opening, replica, mailbox):
     mailbox.mail("one")
     replica.close()

@@ -7,15 +7,19 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery.v1 import sync_service_pb2 as messages
 from rookery_core.errors import InvalidArgument, NotFound
 from rookery_server.services.sync.watch import WatchService
+from rookery_server.store import new_messages
 from tests.sync.acts import mark
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from sqlalchemy import Connection
 
     from rookery_server.services.sync.followers import Followers
     from tests.support.world import Person, World
@@ -123,6 +127,20 @@ async def test_much_mail_comes_in_several_responses_and_none_is_missed(world: Wo
                 told |= {new.id for new in again.new_messages}
                 again = await following(stream)
         assert told | {new.id for new in again.new_messages} == set(found)
+
+
+async def test_new_mail_is_found_without_looking_at_what_is_read_or_older(world: World, anna: Person) -> None:
+    def plan(connection: Connection) -> str:
+        asked: list[tuple[str, Any]] = []
+        event.listen(connection, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+        new_messages.after(connection, anna.number, 1, bytes(16), 50)
+        [(statement, parameters)] = asked
+        return "\n".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    if world.database.dialect == "sqlite":  # PostgreSQL's plans depend on how much there is
+        found = await world.database.read(plan)
+        assert "USING INDEX ix_item_unread (mailbox_id=? AND (created,id)>(?,?))" in found
+        assert "TEMP B-TREE" not in found
 
 
 async def test_idle_streams_are_heard_of(world: World, anna: Person, followers: Followers) -> None:

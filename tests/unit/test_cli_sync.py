@@ -13,14 +13,15 @@ from google.rpc import code_pb2
 from rookery.v1 import sync_service_pb2 as pb
 from rookery.v1.folder_pb2 import Folder
 from rookery.v1.item_pb2 import Item, ItemKind
-from rookery.v1.item_service_pb2 import CreateItemRequest
-from rookery.v1.sync_pb2 import PushOutcome, SyncDepth, SyncOperation
+from rookery.v1.item_service_pb2 import CreateItemRequest, SetItemStateRequest
+from rookery.v1.sync_pb2 import ContentExtent, PushOutcome, SyncDepth, SyncOperation
 from rookery_client.replica.replica import Replica
 from rookery_core.errors import FailedPrecondition, RookeryError, Unavailable
 from rookery_core.rules.ids import text_of
 from tests.support.cli_fakes import PROJECTS, Box, shown
 from tests.support.client_fakes import refuse
 from tests.support.fakes import FakeClock, SequentialIds
+from tests.support.replica_batches import refusal
 from tests.support.sync_fakes import INBOX, SmallMailbox
 
 pytest_plugins = ["tests.support.cli_fixtures"]
@@ -196,7 +197,7 @@ def test_what_a_restored_server_has_lost_is_told_until_it_is_forgotten(run, box,
     lost = box.small.add("Lost with the disk")
     run("sync")
     with opened(path) as replica, replica.database.writing() as connection:
-        connection.execute("DELETE FROM content")
+        connection.execute("UPDATE content SET extent = ?", (ContentExtent.CONTENT_EXTENT_TEXT,))
     box.small.restore_from_backup()
     status, _, error = run("sync")
     assert status == 0 and error.count("\n") == 1 and "`rookery changes lost`" in error
@@ -204,9 +205,62 @@ def test_what_a_restored_server_has_lost_is_told_until_it_is_forgotten(run, box,
     assert shown(run("status", "--json"))["replica"]["lost"] == 1
     [told] = shown(run("changes", "lost", "--json"))["lost"]
     assert (told["id"], told["summary"]["subject"]) == (text_of(lost), "Lost with the disk")
+    assert "The text of Lost with the disk." in run("changes", "lost", text_of(lost))[1].decode()
+    assert run("changes", "lost", text_of(b"u" * 16))[0] == 1
+    assert run("changes", "lost", text_of(lost), "--forget")[0] == 2
     assert "Lost with the disk" in run("changes", "lost", "--forget")[1].decode()
     assert run("sync")[2] == ""
     assert shown(run("changes", "lost", "--json")) == {"lost": [], "forgotten": False}
+
+
+def test_all_that_was_refused_is_tried_again_in_order(run, box, path):
+    run("sync")
+    with opened(path) as replica:
+        for subject in ("First", "Second"):
+            record(path, subject)
+        gone = next(iter(box.small.items))
+        replica.record(SyncOperation(set_item_state=SetItemStateRequest(item_ids=[gone], read=True)))
+        replica.answered([refusal(operation, "OPERATION_EXPIRED") for operation in replica.waiting(10, 1 << 20)])
+    box.small.delete(gone)
+    assert run("sync")[0] == 0
+    status, out, error = run("changes", "retry", "--all", "--json")
+    document = json.loads(out)
+    assert (status, len(document["ids"]), len(document["failed"])) == (1, 2, 1)
+    assert error.count("\n") == 1 and "mark 1 item" in error
+    run("sync")
+    assert {"First", "Second"} <= set(box.small.subjects())
+    assert len(shown(run("changes", "list", "--json"))["changes"]) == 1
+    assert (run("changes", "retry")[0], run("changes", "retry", "x", "--all")[0]) == (2, 2)
+
+
+def test_what_was_opened_online_is_there_without_a_network(run, box, path):
+    opened_item, other = [held.item for held in box.small.items.values()][:2]
+    for item in (opened_item, other):
+        item.content.attachments.add(id=1, name="a.txt", media_type="text/plain", size_bytes=5)
+        box.items[item.id] = item
+        box.attachments[item.id, 1] = b"bytes"
+    run("sync")
+    with opened(path) as replica, replica.database.writing() as connection:
+        connection.execute("DELETE FROM content")
+    assert run("--offline", "show", text_of(opened_item.id))[0] == 1
+    assert run("show", text_of(opened_item.id))[0] == 0
+    assert run("save-attachment", text_of(opened_item.id), "1", "--output", "-")[:2] == (0, b"bytes")
+    assert b"The text of Message 0." in run("--offline", "show", text_of(opened_item.id))[1]
+    assert run("--offline", "save-attachment", text_of(opened_item.id), "1", "--output", "-")[:2] == (0, b"bytes")
+    assert run("--offline", "show", text_of(other.id))[0] == 1
+
+
+def test_what_the_replica_does_not_have_is_not_kept(run, box, path):
+    run("sync")
+    held = box.small.items.pop(min(box.small.items))
+    item = Item(id=IDS.new(), content_revision=7, content=held.item.content)
+    item.content.attachments.add(id=1, name="a.txt", media_type="text/plain", size_bytes=5)
+    box.items[item.id], box.attachments[item.id, 1] = item, b"bytes"
+    assert run("save-attachment", text_of(item.id), "1", "--output", "-")[:2] == (0, b"bytes")
+    assert run("show", text_of(item.id))[0] == 0
+    with opened(path) as replica, replica.database.reading() as connection:
+        assert connection.execute("SELECT 1 FROM content WHERE item_id = ?", (item.id,)).fetchall() == []
+        assert connection.execute("SELECT * FROM attachment").fetchall() == []
 
 
 def test_an_emptied_server_is_believed_only_on_request(run, box, path):

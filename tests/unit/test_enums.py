@@ -8,8 +8,9 @@ import pkgutil
 import pytest
 
 import rookery.v1
-from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2, mailbox_pb2
+from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2, mailbox_pb2, sync_service_pb2
 from rookery.v1.restriction_pb2 import Restriction
+from rookery.v1.sync_pb2 import SyncOperation
 from rookery_core.errors import InvalidArgument
 from rookery_core.rules import enums
 
@@ -54,6 +55,14 @@ def test_known_numbers_and_messages_without_enums_pass() -> None:
     request.item.content.recipients.add(type=item_pb2.RECIPIENT_TYPE_CC)
     enums.require_known_enums(request)
     enums.require_known_enums(mailbox_pb2.GetMailboxRequest(mailbox_id=b"x"))
+
+
+def test_operations_of_push_are_left_to_be_refused_one_by_one() -> None:
+    operation = SyncOperation(conflict_policy=UNKNOWN)  # type: ignore[arg-type]
+    push = sync_service_pb2.PushRequest(operations=[operation])
+    enums.require_known_enums(push)
+    enums.require_known_enums(sync_service_pb2.PushBatchRequest(push=push))
+    assert refused(operation) == "conflict_policy"
 
 
 def test_an_offered_encoding_that_is_unknown_is_not_made_use_of_and_no_error() -> None:

@@ -10,8 +10,8 @@ from rookery_client.cli.json_view import emit, identifier, item_view
 from rookery_client.cli.replicas import opened
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.showing import print_item
-from rookery_client.cli.terminal import moment, table, time_text
-from rookery_core.errors import NotFound
+from rookery_client.cli.terminal import clean, moment, table, time_text
+from rookery_core.errors import NotFound, RookeryError
 from rookery_core.rules.ids import parse, text_of
 
 if TYPE_CHECKING:
@@ -105,14 +105,22 @@ def dismiss(session: Session, change_id: str, as_json: bool) -> None:
 
 
 @changes.command()
-@click.argument("change_id", metavar="ID")
+@click.argument("change_id", metavar="[ID]", required=False)
+@click.option("--all", "all_of_them", is_flag=True, help="All that were refused, in the order in which they were done.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @pass_session
-def retry(session: Session, change_id: str, as_json: bool) -> None:
-    """Let a change that was refused wait for the next sync again; it gets another id."""
-    wanted = parse(change_id)
+def retry(session: Session, change_id: str | None, all_of_them: bool, as_json: bool) -> None:
+    """Let a change that was refused wait for the next sync again; it gets another id.
+
+    Exit status 1 if one of them can not be done any more; it stays as it is.
+    """
+    if (change_id is None) != all_of_them:
+        raise click.UsageError("Either an ID or --all.")
     with opened(session) as replica:
-        again = replica.retry(wanted)
+        if change_id is None:
+            _retry_all(replica, as_json=as_json)
+            return
+        again = replica.retry(parse(change_id))
     if again is None:
         raise _unknown(change_id)
     _tell(again.operation_id, "It waits for the next sync.", as_json=as_json)
@@ -153,6 +161,27 @@ def _changes(replica: Replica) -> Iterator[tuple[SyncOperation, PushResult | Non
     yield from replica.rejected()
     for operation in replica.waiting(ALL, _ALL_BYTES):
         yield operation, None
+
+
+def _retry_all(replica: Replica, *, as_json: bool) -> None:
+    again: list[bytes] = []
+    failed: list[tuple[SyncOperation, str]] = []
+    for operation, _ in replica.rejected():
+        try:
+            recorded = replica.retry(operation.operation_id)
+        except RookeryError as error:
+            failed.append((operation, error.message))
+        else:
+            again += [recorded.operation_id] if recorded is not None else []
+    if as_json:
+        left = [{"id": identifier(operation.operation_id), "message": message} for operation, message in failed]
+        emit({"ids": [identifier(each) for each in again], "failed": left})
+    else:
+        click.echo("1 waits for the next sync." if len(again) == 1 else f"{len(again):,} wait for the next sync.", err=True)
+    for operation, message in failed:
+        click.echo(f"rookery: {clean(described(operation))}: {clean(message)}", err=True)
+    if failed:
+        raise click.exceptions.Exit(1)
 
 
 def _edited(operation: SyncOperation) -> str:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rookery_client.cli.terminal import moment, time_text
 from rookery_client.replica.engine.states import Filling
+from rookery_client.replica.reading.contents import Contents
 from rookery_client.replica.replica import Replica
 from rookery_core.errors import RookeryError
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rookery_client.cli.session import Session
     from rookery_client.replica.replica import ReplicaStatus
+
+
+_MOST_KEPT = 64 << 20
 
 
 @contextmanager
@@ -30,6 +34,18 @@ def opened(session: Session) -> Iterator[Replica]:
         yield replica
     finally:
         replica.close()
+
+
+def kept_bytes(session: Session) -> int:
+    """Up to how many bytes of what is fetched now the replica keeps for the next time; 0 if it is used now, or there is none."""
+    return 0 if session.offline or not session.replica_path.exists() else _MOST_KEPT
+
+
+def keep(session: Session, put: Callable[[Contents], object]) -> None:
+    """Lets the replica keep what was fetched. One that can not be written now does not keep anybody from reading."""
+    if kept_bytes(session):
+        with suppress(RookeryError), opened(session) as replica:
+            put(Contents(replica, SystemClock()))
 
 
 def standing(session: Session) -> dict[str, Any] | None:

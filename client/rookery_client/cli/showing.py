@@ -14,6 +14,7 @@ from rookery_client.cli.files import require_free, safe_name, written
 from rookery_client.cli.item_table import marks, named, wall_time
 from rookery_client.cli.json_view import emit, item_view, view
 from rookery_client.cli.progress import bar
+from rookery_client.cli.replicas import keep, kept_bytes
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.terminal import clean, clean_block, moment, size
 from rookery_core.errors import NotFound
@@ -45,6 +46,7 @@ def show(session: Session, item_id: str, as_json: bool) -> None:
     """Show an item: its fields, its text, its attachments by number."""
     wanted = parse(item_id)
     item = session.run(lambda client: client.items.get(wanted))
+    keep(session, lambda contents: contents.put(item.id, item.content_revision, item.content.SerializeToString()))
     if as_json:
         emit({"item": item_view(item)})
     else:
@@ -108,10 +110,15 @@ def save_attachment(session: Session, item_id: str, number: int, output: pathlib
         if found is None:
             raise NotFound("ATTACHMENT_NOT_FOUND", f"the item has no attachment {number}: `rookery show` lists them")
         target = _target(output, found)
+        is_kept, pieces = found.size_bytes <= kept_bytes(session), []
         with written(target) as file, bar("Saving", found.size_bytes, hidden=target is None) as advance:
             async for piece in client.content.download_attachment(wanted, number):
                 file.write(piece)
                 advance(len(piece))
+                if is_kept:
+                    pieces.append(piece)
+        if is_kept:
+            keep(session, lambda contents: contents.put_attachment(item.id, number, item.content_revision, b"".join(pieces)))
         return target, found
 
     target, saved = session.run(work)

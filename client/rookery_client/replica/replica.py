@@ -78,7 +78,7 @@ class Replica:
             return ReplicaStatus.read(connection)
 
     def set_scope(self, scope: SyncScope) -> bool:
-        """Sets what it is to hold, and drops what a narrower window leaves outside.
+        """Sets what it is to hold. What a narrower window leaves outside is dropped when the replica has caught up next.
 
         True if a new fill begins with the next batch, because folders, kinds or depth are others than before.
         """
@@ -91,13 +91,13 @@ class Replica:
             refilling.begin(connection)
 
     def apply(self, batch: PackedPullResponse, *, accept_deletions: bool = False) -> Applied:
-        """Applies a batch of Pull and stores its cursor.
+        """Applies a batch of Pull and stores its cursor. Durable with the batch that has caught up: until then it is sent again.
 
         FailedPrecondition ``MASS_DELETION`` if, since the replica last equalled the mailbox, more than half of it would be deleted
         without having been asked for here, unless that is accepted; ``EPOCH_CHANGED`` for a batch of another epoch.
         """
         now = self._clock.micros()
-        with self.database.writing() as connection:
+        with self.database.writing(durable=batch.caught_up) as connection:
             return applying.apply(connection, batch, now=now, accept_deletions=accept_deletions)
 
     def record(self, operation: SyncOperation, uploads: Mapping[bytes, bytes] = _NOTHING) -> SyncOperation:

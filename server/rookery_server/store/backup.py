@@ -89,12 +89,12 @@ def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int) -
     after them was lost. Where the backup itself is of a mailbox that was restored within the last 60 days, what is kept of that
     restore stays: a device that slept through both has to hear of the first. ``now`` in microseconds.
     """
-    columns = [mailbox.c[name] for name in ("id", "revision", "backup_revision", "backup_time")]
+    columns = [mailbox.c[name] for name in ("id", "revision", "backup_revision")]
     rows = connection.execute(select(*columns).order_by(mailbox.c.id).with_for_update()).all()
     for row in rows:
         revision = max(row.revision + REVISIONS_AHEAD, now // 1000)
         values = {"epoch": new_id(), "revision": revision, "oldest_revision": revision}
-        if not row.backup_revision or 0 < row.backup_time < now - _REMEMBERED:
+        if not row.backup_revision or _restored(connection, row.id, row.backup_revision) < now - _REMEMBERED:
             values |= {"backup_revision": row.revision, "backup_time": _latest_change(connection, row.id)}
         connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(values))
         line = {"mailbox_id": row.id, "revision": revision, "at": now, "operation": "server.restore"}
@@ -106,6 +106,12 @@ def _latest_change(connection: Connection, mailbox_id: int) -> int:
     """The time of a mailbox's latest change in microseconds; 0 if it never changed."""
     times = select(change.c.at).where(change.c.mailbox_id == mailbox_id).order_by(change.c.revision.desc()).limit(1)
     return connection.execute(times).scalar() or 0
+
+
+def _restored(connection: Connection, mailbox_id: int, backup_revision: int) -> int:
+    """When a backup with this revision was restored, in microseconds: that is the change behind it."""
+    times = select(change.c.at).where(change.c.mailbox_id == mailbox_id, change.c.revision > backup_revision)
+    return connection.execute(times.order_by(change.c.revision).limit(1)).scalar() or 0
 
 
 def _take_in_log(database: pathlib.Path) -> bool:

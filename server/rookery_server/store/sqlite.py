@@ -34,6 +34,9 @@ Use = Literal["read", "write", "create"]
 
 _CACHE_KIB = {"read": 8 * 1024, "write": 32 * 1024, "create": 32 * 1024}
 
+# Without an adapter the driver looks for one at every value of this type that is bound, which takes longer than binding it.
+sqlite3.register_adapter(bytes, bytes)
+
 
 def open_engine(path: pathlib.Path, use: Use) -> Engine:
     """An engine without a pool: each ``connect`` opens a connection, which belongs to the thread that opened it.

@@ -46,8 +46,16 @@ NEWEST: Place = (1 << 63) - 1, b"\xff" * 17
 SYNC_COLUMNS = tuple(item.c[name] for name in SyncRow._fields)
 
 _place = tuple_(item.c.fill_key, item.c.id)
-_received = tuple_(item.c.received, item.c.id)
 _after = tuple_(bindparam("key", type_=item.c.fill_key.type), bindparam("id", type_=item.c.id.type))
+_live = (
+    select(*SYNC_COLUMNS)
+    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.life == LIVE, item.c.created <= bindparam("created"))
+    .limit(bindparam("most"))
+)
+_newest = _live.where(_place < _after).order_by(item.c.fill_key.desc(), item.c.id.desc())
+_newest_of_folder = _live.where(item.c.folder_id == bindparam("folder"), tuple_(item.c.received, item.c.id) < _after).order_by(
+    item.c.received.desc(), item.c.id.desc()
+)
 _on = (
     select(item.c.fill_key, item.c.id)
     .where(item.c.mailbox_id == bindparam("mailbox"), _place < _after)
@@ -111,11 +119,12 @@ def fill(
     Those under ``conditions``, outside the window ``had`` and created up to a revision; behind ``after``, down to ``floor``, and at
     at most so many. Whoever stops early closes the iterator.
     """
-    statement = _filled(mailbox_id, conditions, had, created).where(_place < _after).limit(most)
+    statement = _narrowed(_newest, conditions, had)
     if floor is not None:
         # The key by itself too: only so is it the end of the range in the index.
         statement = statement.where(item.c.fill_key >= floor[0], or_(item.c.fill_key > floor[0], item.c.id >= floor[1]))
-    yield from _portions(connection, statement.order_by(item.c.fill_key.desc(), item.c.id.desc()), after)
+    parameters = {"mailbox": mailbox_id, "created": created, "key": after[0], "id": after[1], "most": most}
+    yield from _portions(connection, statement, parameters)
 
 
 def fill_of_folders(
@@ -133,24 +142,24 @@ def fill_of_folders(
 
     Fill keys are the times of receipt, by which there is an index for each folder.
     """
-    statement = _filled(mailbox_id, conditions, had, created).where(_received < _after).limit(most)
-    statement = statement.order_by(item.c.received.desc(), item.c.id.desc())
+    statement = _narrowed(_newest_of_folder, conditions, had)
+    parameters = {"mailbox": mailbox_id, "created": created, "key": after[0], "id": after[1], "most": most}
     with ExitStack() as opened:
         sources = []
         for folder_id in folder_ids:
-            portions = _portions(connection, statement.where(item.c.folder_id == folder_id), after)
+            portions = _portions(connection, statement, {**parameters, "folder": folder_id})
             sources.append(itertools.chain.from_iterable(opened.enter_context(closing(portions))))
         newest_first = itertools.islice(heapq.merge(*sources, key=_place_of, reverse=True), most)
         while rows := list(itertools.islice(newest_first, _PORTION)):
             yield rows
 
 
-def _filled(
-    mailbox_id: int, conditions: Sequence[ColumnElement[bool]], had: Window | None, created: int
+def _narrowed(
+    statement: Select[tuple[Any, ...]], conditions: Sequence[ColumnElement[bool]], had: Window | None
 ) -> Select[tuple[Any, ...]]:
-    statement = select(*SYNC_COLUMNS).where(
-        item.c.mailbox_id == mailbox_id, item.c.life == LIVE, item.c.created <= created, *conditions
-    )
+    """The statement under conditions; itself where there are none, since a new one costs as much as the first rows."""
+    if conditions:
+        statement = statement.where(*conditions)
     return statement if had is None else statement.where(~and_(*_in_window(had)))
 
 
@@ -158,11 +167,13 @@ def _place_of(row: Sequence[Any]) -> Place:
     return row[0], row[1]
 
 
-def _portions(connection: Connection, statement: Select[tuple[Any, ...]], after: Place) -> Generator[Sequence[Sequence[Any]]]:
+def _portions(
+    connection: Connection, statement: Select[tuple[Any, ...]], parameters: dict[str, Any]
+) -> Generator[Sequence[Sequence[Any]]]:
     # SQLite's driver reads a row when it is fetched, so rows are taken from it directly; PostgreSQL's would read all of them first.
     streamed = connection.dialect.name == "postgresql"
     options = {"stream_results": streamed, "max_row_buffer": _PORTION}
-    with closing(connection.execute(statement, {"key": after[0], "id": after[1]}, execution_options=options)) as result:
+    with closing(connection.execute(statement, parameters, execution_options=options)) as result:
         source: Any = result if streamed else result.cursor
         while rows := source.fetchmany(_PORTION):
             yield rows

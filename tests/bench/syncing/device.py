@@ -79,16 +79,19 @@ class Device:
         chance = random.Random(1).random
         return Engine(self.replica, self.transport, clock=self.clock, ids=self.ids, chance=chance, on_applied=on_applied)
 
-    async def sync(self) -> Synced:
-        """Brings the replica up to date, and its search index behind that."""
+    async def sync(self, *, index: bool = True) -> Synced:
+        """Brings the replica up to date, and with `index` its search index behind that."""
         last = cpu = 0.0
 
-        def applied(_batch: PackedPullResponse, _applied: Applied) -> None:
+        def applied(batch: PackedPullResponse, _applied: Applied) -> None:
             nonlocal last, cpu
             last, cpu = time.perf_counter(), time.process_time()
+            if batch.caught_up and not index:
+                engine.stop()
 
+        engine = self.engine(applied)
         trips, begun, cpu_begun = self.transport.trips, time.perf_counter(), time.process_time()
-        await self.engine(applied).run_once()
+        await engine.run_once()
         return Synced(last - begun, cpu - cpu_begun, self.transport.trips - trips)
 
     def item_ids(self) -> list[bytes]:

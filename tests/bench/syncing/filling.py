@@ -101,7 +101,7 @@ async def streams(stage: Stage, address: str, count: int) -> tuple[Stream, Strea
 
 async def replica(device: Device, summaries: Stream) -> list[Figure]:
     """A first fill into a durable file, and what limits it: the server's stream."""
-    synced = await device.sync()
+    synced = await device.sync(index=False)
     items = _held(device, summaries)
     name, peer = f"{items:,} summaries, durable in the replica", "server's stream"
     return [
@@ -115,7 +115,7 @@ async def replica(device: Device, summaries: Stream) -> list[Figure]:
 async def whole(stage: Stage, address: str, everything: Stream) -> list[Figure]:
     """A first fill with everything, into a durable file."""
     async with opened(stage, address, sync_pb2.SYNC_DEPTH_FULL) as device:
-        seconds = (await device.sync()).seconds
+        seconds = (await device.sync(index=False)).seconds
         items = _held(device, everything)
     name, peer = f"{items:,} with everything, durable in the replica", "server's stream"
     return [

@@ -83,14 +83,16 @@ def apply(connection: sqlite3.Connection, batch: PackedPullResponse, *, now: int
     tree = False
     refilling.mention(connection, batch)
     if batch.caught_up:
-        unseen = refilling.finish(connection)
-        dropped = mass_deletion.with_unseen(connection, dropped, unseen, accept_deletions=accept_deletions)
-        removed_folders += _remove_folders(connection, [(folder_id, _ANY) for folder_id in unseen.folders])
         passed = passing.pass_up_to(connection, batch.revision)
         passing.forget_old(connection, now)
-        dropped_here = [*unseen.deleted, *unseen.outside, *windowing.spared(connection)]
-        removed += drop_items(connection, dropped_here)
-        others = [*dropped_here, *passed.item_ids]
+        outside = windowing.outside(connection)
+        removed += drop_items(connection, outside)
+        unseen = refilling.finish(connection)
+        mass_deletion.forget_held(connection, len(outside) + len(unseen.outside))
+        dropped = mass_deletion.with_unseen(connection, dropped, unseen, accept_deletions=accept_deletions)
+        removed += drop_items(connection, [*unseen.deleted, *unseen.outside])
+        removed_folders += _remove_folders(connection, [(folder_id, _ANY) for folder_id in unseen.folders])
+        others = [*outside, *unseen.deleted, *unseen.outside, *passed.item_ids]
         tree = passed.folders
     facts.add(connection, facts.ITEMS, added - removed)
     tree = bool(tree or folders or removed_folders)

@@ -1,8 +1,4 @@
-"""Items that were lost when the server was restored from a backup: made again from what is here, or kept aside to be told of.
-
-What is made again is pushed before all that waits on it. What was acknowledged after the backup and waits again may be in it
-already: the device has seen what became of that, with all that others did.
-"""
+"""Items that were lost when the server was restored from a backup: made again from what is here, or kept aside to be told of."""
 
 from __future__ import annotations
 
@@ -11,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rookery.v1.item_pb2 import Item, ItemContent, ItemState, ItemSummary
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL, SyncOperation
-from rookery_client.replica.outbox import filling_in, recording
-from rookery_client.replica.storage import operations, schema
+from rookery_client.replica.incoming import reordering
+from rookery_client.replica.incoming.reordering import Again
+from rookery_client.replica.outbox import recording
+from rookery_client.replica.storage import operations
 from rookery_client.replica.storage.schema import LOST_COLUMNS
 from rookery_client.replica.view import shown_contents
 from rookery_core.errors import DataLoss
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from rookery_core.rules.ids import Ids
 
 _ITEM = "SELECT folder_id, content_revision, state, summary FROM item WHERE id = ?"
-_REPEATABLE = frozenset({"update_item", "set_item_state", "move_items"})
-"""What leaves nothing to be done in a row that has it already."""
 _PART = "SELECT encoding, data FROM content WHERE item_id = ?"
 _KEEP = f"INSERT OR REPLACE INTO lost ({LOST_COLUMNS}) SELECT id, folder_id, revision, state, summary, ? FROM item WHERE id = ?"
 _CONTENT = "SELECT encoding, data FROM content WHERE item_id = ? AND content_revision = ? AND extent = ?"
@@ -45,7 +41,7 @@ def offer_again(
     last = operations.last_number(connection)
     for folder in folders:
         _offer_folder(connection, folder, ids=ids, now=now)
-    again: dict[bytes, int] = {}
+    again = Again(folders={folder.id for folder in folders})
     for item_id, revision in lost.items():
         found = _whole(connection, item_id, ids)
         if found is None:
@@ -54,10 +50,12 @@ def offer_again(
         operation = _operation(ids, now)
         operation.create_item.item.CopyFrom(found[0])
         recording.lay_over(connection, operation, found[1], now, checked=False)
-        again[item_id] = revision
-    if again or folders:
-        _put_first(connection, last, again, {folder.id for folder in folders}, now=now)
-    return len(again) + len(folders), len(lost) - len(again)
+        again.operations[item_id], again.revisions[item_id] = operation.operation_id, revision
+        again.used.add(found[0].folder_id)
+    recreated = len(again.operations)
+    if recreated or folders:
+        reordering.put_behind(connection, last, again)
+    return recreated + len(folders), len(lost) - recreated
 
 
 def _offer_folder(connection: sqlite3.Connection, folder: Folder, *, ids: Ids, now: int) -> None:
@@ -109,27 +107,6 @@ def _operation(ids: Ids, now: int) -> SyncOperation:
     operation = SyncOperation(operation_id=ids.new())
     operation.edited.FromMicroseconds(now)
     return operation
-
-
-def _put_first(
-    connection: sqlite3.Connection, last: int, items: Mapping[bytes, int], folders: Collection[bytes], *, now: int
-) -> None:
-    """Moves what waits, up to the number ``last``, behind what was just recorded, from the first operation on that needs it.
-
-    Those of them that items (id -> revision) have in them already are not pushed again.
-    """
-    begin = 0
-    for recorded in list(operations.with_status(connection, schema.WAITING)):
-        if recorded.seq > last:
-            break
-        touched = operations.items_of(connection, [recorded.seq])
-        unseen = {item_id for item_id in touched & items.keys() if not 0 < recorded.revision <= items[item_id]}
-        if recorded.revision and recorded.action in _REPEATABLE and not unseen and touched <= items.keys():
-            operations.settle(connection, recorded.seq, schema.PASSED, None, now)
-        elif not begin and (unseen or not filling_in.folders_named(recorded.operation).isdisjoint(folders)):
-            begin = recorded.seq
-    if begin:
-        operations.move_to_end(connection, begin, last)
 
 
 def _whole(connection: sqlite3.Connection, item_id: bytes, ids: Ids) -> tuple[Item, dict[bytes, bytes]] | None:

@@ -69,7 +69,6 @@ def require_plausible(connection: sqlite3.Connection, dropped: Dropped) -> None:
 
 def with_unseen(connection: sqlite3.Connection, dropped: Dropped, unseen: Unseen, *, accept_deletions: bool) -> Dropped:
     """Adds what a fill over an older one did not mention. FailedPrecondition ``MASS_DELETION`` as above."""
-    forget_held(connection, len(unseen.outside))
     total = Dropped(dropped.items + len(unasked(connection, unseen.deleted)), dropped.in_folders)
     if total != dropped and not accept_deletions:
         require_plausible(connection, total)
@@ -84,7 +83,7 @@ def begin(connection: sqlite3.Connection, now: int) -> None:
 
 
 def forget_held(connection: sqlite3.Connection, count: int) -> None:
-    """So many items are not held any more because nobody wants them here."""
+    """So many items are not held any more, because nobody wants them here."""
     facts.put(connection, {facts.HELD: max(0, facts.number(connection, facts.HELD) - count)})
 
 

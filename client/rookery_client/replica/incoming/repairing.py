@@ -16,7 +16,7 @@ from rookery_client.replica.view import overlay
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rookery.internal.v1.packed_pb2 import PackedReconcileResponse, PackedSyncItem
     from rookery.v1.folder_pb2 import Folder
@@ -99,7 +99,7 @@ def _sorted_out(
     return lost, deleted, left
 
 
-def _replace_items(connection: sqlite3.Connection, entries: Iterable[PackedSyncItem]) -> tuple[int, int]:
+def _replace_items(connection: sqlite3.Connection, entries: Sequence[PackedSyncItem]) -> tuple[int, int]:
     """Puts items over whatever is there; gives how many are new, and how many there are."""
     items = rows.item_rows(entries)
     versions = [(row[0], row[4]) for row in items]

@@ -1,11 +1,11 @@
-"""What a replica is to hold, and what it drops by itself when its window moves on."""
+"""What a replica is to hold."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from rookery.v1.sync_pb2 import SYNC_DEPTH_SUMMARY, SYNC_DEPTH_TEXT, SyncScope
-from rookery_client.replica.incoming import applying, mass_deletion, refilling, windowing
+from rookery_client.replica.incoming import refilling, windowing
 from rookery_client.replica.storage import facts
 from rookery_core.rules.sync_windows import Window
 
@@ -21,7 +21,7 @@ def get(connection: sqlite3.Connection) -> SyncScope:
 
 
 def put(connection: sqlite3.Connection, scope: SyncScope) -> bool:
-    """Sets what the replica is to hold, and drops what a narrower window leaves outside.
+    """Sets what the replica is to hold. What a narrower window leaves outside is dropped when the replica has caught up next.
 
     True if a new fill is needed, because folders, kinds or depth are others than before: the cursor is forgotten then. A wider
     window needs none. InvalidArgument ``FIELD_INVALID`` for a window that is none.
@@ -29,9 +29,7 @@ def put(connection: sqlite3.Connection, scope: SyncScope) -> bool:
     window, before = Window.of(scope.window), get(connection)
     facts.put(connection, {facts.SCOPE: scope.SerializeToString(deterministic=True)})
     if not window.covers(Window.of(before.window)):
-        dropped = applying.drop_items(connection, windowing.outside(connection, window))
-        facts.add(connection, facts.ITEMS, -dropped)
-        mass_deletion.forget_held(connection, dropped)
+        windowing.narrowed(connection)
     if facts.text(connection, facts.CURSOR) and _bound(before) != _bound(scope):
         refilling.begin(connection)
         return True

@@ -1,6 +1,7 @@
 """What is here and outside the window of the scope: the server says nothing of it any more, so the replica drops it by itself.
 
-Items over which operations lie are spared until those have come back.
+Not before it has caught up, when the server knows of the window: until then a wider one may be wanted again, and the server takes
+it that what was in the window that it knows is here. Items over which operations lie are spared until those have come back.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ _OLD_MAIL = f"SELECT id FROM item WHERE folder_id = ? AND fill_key < ? AND kind 
 _EVENTS = f"SELECT id, fill_key, summary FROM item WHERE kind = {ITEM_KIND_APPOINTMENT}"
 
 
-def outside(connection: sqlite3.Connection, window: Window) -> list[bytes]:
-    """The items outside a window that nothing spares."""
-    found = list(_outside(connection, window))
-    over = operations.live_of_items(connection, found)
-    facts.put(connection, {facts.SPARED: int(bool(over))})
-    return [item_id for item_id in found if item_id not in over]
+def narrowed(connection: sqlite3.Connection) -> None:
+    """Notes that there may be something outside."""
+    facts.put(connection, {facts.OUTSIDE: 1})
 
 
-def spared(connection: sqlite3.Connection) -> list[bytes]:
-    """The items outside the window of the scope that were spared, and that nothing spares any more."""
-    if not facts.number(connection, facts.SPARED):
+def outside(connection: sqlite3.Connection) -> list[bytes]:
+    """The items outside the window of the scope that nothing spares."""
+    if not facts.number(connection, facts.OUTSIDE):
         return []
-    return outside(connection, Window.of(SyncScope.FromString(facts.data(connection, facts.SCOPE)).window))
+    found = list(_outside(connection, Window.of(SyncScope.FromString(facts.data(connection, facts.SCOPE)).window)))
+    over = operations.live_of_items(connection, found)
+    facts.put(connection, {facts.OUTSIDE: int(bool(over))})
+    return [item_id for item_id in found if item_id not in over]
 
 
 def _outside(connection: sqlite3.Connection, window: Window) -> Iterator[bytes]:

@@ -32,11 +32,14 @@ def standing(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def waiting(connection: sqlite3.Connection, most: int, most_bytes: int) -> list[SyncOperation]:
-    """The first operations that wait, in order: at most so many, and so many bytes, but one in any case."""
+    """The first operations that wait, in order: at most so many, and so many bytes, but one in any case.
+
+    None behind one of which it takes the answer to another to know whether it is to be pushed.
+    """
     found: list[SyncOperation] = []
     size = 0
-    rows = connection.execute("SELECT body FROM operation WHERE status = ? ORDER BY seq LIMIT ?", (schema.WAITING, most))
-    for (body,) in rows:
+    chosen = (schema.WAITING, operations.first_included(connection), most)
+    for (body,) in connection.execute("SELECT body FROM operation WHERE status = ? AND seq < ? ORDER BY seq LIMIT ?", chosen):
         size += len(body)
         if found and size > most_bytes:
             break
@@ -75,6 +78,8 @@ def answered(connection: sqlite3.Connection, results: Iterable[PushResult], now:
             continue  # taken back meanwhile, or answered already
         status = _status(recorded, result, caught_up)
         operations.settle(connection, recorded.seq, status, result, now)
+        if recorded.action == "create_item":
+            stale |= _release(connection, recorded, now, done=result.outcome != PUSH_OUTCOME_REJECTED)
         tree = tree or operations.changes_folders(connection, [recorded.seq])
         if status != schema.ANSWERED or result.landed_folder_id:
             stale |= operations.items_of(connection, [recorded.seq])
@@ -98,6 +103,7 @@ def dismiss(connection: sqlite3.Connection, operation_id: bytes) -> bool:
     item_ids = operations.items_of(connection, [recorded.seq])
     tree = operations.changes_folders(connection, [recorded.seq])
     operations.remove(connection, recorded.seq)
+    item_ids |= _release(connection, recorded, 0, done=False)
     overlay.refresh(connection, item_ids, folders=tree)
     return True
 
@@ -105,7 +111,8 @@ def dismiss(connection: sqlite3.Connection, operation_id: bytes) -> bool:
 def retry(connection: sqlite3.Connection, operation_id: bytes, *, ids: Ids, now: int) -> SyncOperation | None:
     """Records an operation that was refused once more, at the end and under another id, since the first id has its answer for ever.
 
-    It counts as having seen what the replica has now. None if there is no such operation; raises what ``record`` raises.
+    It counts as having seen what the replica has now; but one that was refused for nothing else than its age stays an edit of then.
+    None if there is no such operation; raises what ``record`` raises.
     """
     recorded = operations.find(connection, operation_id)
     if recorded is None or recorded.status != schema.REJECTED:
@@ -114,7 +121,8 @@ def retry(connection: sqlite3.Connection, operation_id: bytes, *, ids: Ids, now:
     operations.remove(connection, recorded.seq)
     operation = recorded.operation
     operation.ClearField("operation_id")
-    operation.ClearField("base_revision")
+    if recorded.result is None or _reason(recorded.result) != "OPERATION_EXPIRED":
+        operation.ClearField("base_revision")
     return recording.record(connection, operation, uploads, ids=ids, now=now)
 
 
@@ -143,6 +151,17 @@ def take_over(connection: sqlite3.Connection, salvaged: Salvaged, now: int) -> N
             seq = operations.insert(connection, operation, now)
             operations.put_uploads(connection, seq, _named(operation, salvaged.uploads).items())
             operations.settle(connection, seq, schema.REJECTED, result, now)
+
+
+def _release(connection: sqlite3.Connection, creating: Recorded, now: int, *, done: bool) -> set[bytes]:
+    """Ends the waiting of those that an operation includes: they are ``done`` with it, or to be pushed. Gives their items."""
+    seqs = operations.included(connection, creating.operation.operation_id)
+    for seq in seqs:
+        if done:
+            operations.settle(connection, seq, schema.PASSED, None, now)
+        else:
+            operations.wait_again(connection, seq)
+    return operations.items_of(connection, seqs)
 
 
 def _named(operation: SyncOperation, uploads: Mapping[bytes, bytes]) -> dict[bytes, bytes]:

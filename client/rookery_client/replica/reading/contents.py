@@ -89,14 +89,20 @@ class Contents:
         data: bytes = row[0]
         return data
 
-    def put_attachment(self, item_id: bytes, attachment_id: int, content_revision: int, data: bytes) -> None:
-        """Keeps the bytes of an attachment, as they were at a content revision of the item."""
+    def put_attachment(self, item_id: bytes, attachment_id: int, content_revision: int, data: bytes) -> bool:
+        """Keeps the bytes of an attachment, as they were at a content revision of the item.
+
+        False, and nothing happens, if the replica does not have the item.
+        """
         with self._database.writing() as connection:
+            if connection.execute("SELECT 1 FROM item WHERE id = ?", (item_id,)).fetchone() is None:
+                return False
             connection.execute("DELETE FROM attachment WHERE item_id = ? AND attachment_id = ?", (item_id, attachment_id))
             connection.execute(
                 "INSERT INTO attachment (item_id, attachment_id, content_revision, size, used_at, data) VALUES (?, ?, ?, ?, ?, ?)",
                 (item_id, attachment_id, content_revision, len(data), self._clock.micros(), data),
             )
+        return True
 
     def limit(self) -> int:
         """The most bytes that the cache shall hold."""

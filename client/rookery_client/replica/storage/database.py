@@ -28,6 +28,9 @@ _WRITER_PRAGMAS = (*_PRAGMAS, "cache_size = -32768", f"wal_autocheckpoint = {_CH
 _READER_PRAGMAS = (*_PRAGMAS, "cache_size = -8192", "query_only = ON", f"mmap_size = {1 << 30}")
 _IDLE_READERS = 4
 
+# For a type without an adapter of its own the driver looks for one at every value, and that takes longer than binding the value.
+sqlite3.register_adapter(bytes, bytes)
+
 
 class Database:
     """One open file. May be shared between threads."""
@@ -72,16 +75,21 @@ class Database:
             self._idle.clear()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """One transaction: everything in the block is durable after it, or nothing of it if it raises.
+
+        With ``durable`` off the disk is not waited for: it outlives this process, but a power cut may take it, and what was
+        written after it in this way, up to the next durable transaction. For what the server sends again then.
 
         ResourceExhausted ``REPLICA_FULL``, DataLoss ``REPLICA_DAMAGED``, Unavailable ``REPLICA_IN_USE`` if another process writes
         for longer than ten seconds, or has put another file in the place of this one. Blocks do not nest.
         """
         with self._writing, translated(self.path):
             connection = self._writer
-            connection.execute("BEGIN IMMEDIATE")
+            if not durable:
+                connection.execute("PRAGMA synchronous = NORMAL")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 self._require_in_place()
                 yield connection
                 connection.execute("COMMIT")
@@ -90,6 +98,9 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            finally:
+                if not durable:
+                    connection.execute("PRAGMA synchronous = FULL")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

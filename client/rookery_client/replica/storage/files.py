@@ -34,7 +34,8 @@ def engine_lock(path: pathlib.Path) -> Iterator[None]:
     FailedPrecondition ``REPLICA_IN_USE`` at once if somebody else holds it, in this process or another. The lock's file stays:
     removing it would race with the next owner.
     """
-    with _descriptor(path.with_name(f"{path.name}.lock")) as descriptor:
+    real = path.resolve()  # by whatever name it is called
+    with _descriptor(real.with_name(f"{real.name}.lock")) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -110,7 +111,7 @@ def remove(path: pathlib.Path) -> None:
 def _salvage_outbox(connection: sqlite3.Connection, found: Salvaged) -> None:
     for status, body, result in _readable(connection, "operation", "status, body, result"):
         with contextlib.suppress(DecodeError):
-            if status == schema.WAITING:
+            if status in {schema.WAITING, schema.INCLUDED}:
                 found.operations.append(SyncOperation.FromString(body))
             elif status == schema.REJECTED:
                 found.refused.append((SyncOperation.FromString(body), PushResult.FromString(result or b"")))

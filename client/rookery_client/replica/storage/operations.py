@@ -193,14 +193,26 @@ def wait_again(connection: sqlite3.Connection, seq: int) -> None:
     connection.execute("UPDATE operation SET status = ?, result = NULL, answered = 0 WHERE seq = ?", (schema.WAITING, seq))
 
 
-def move_to_end(connection: sqlite3.Connection, first: int, last: int) -> None:
-    """Puts the waiting operations with these numbers behind all others, in their order."""
-    number = last_number(connection)
-    rows = connection.execute(
-        "SELECT seq FROM operation WHERE status = ? AND seq BETWEEN ? AND ? ORDER BY seq", (schema.WAITING, first, last)
-    ).fetchall()
-    for (seq,) in rows:
-        number += 1
+def include(connection: sqlite3.Connection, seq: int, creating: bytes) -> None:
+    """Leaves an operation out of the outbox until the one with the id ``creating`` is answered."""
+    connection.execute("UPDATE operation SET status = ?, behind = ? WHERE seq = ?", (schema.INCLUDED, creating, seq))
+
+
+def included(connection: sqlite3.Connection, creating: bytes) -> list[int]:
+    """The numbers of those that wait for this one's answer."""
+    rows = connection.execute("SELECT seq FROM operation WHERE behind = ? AND status = ?", (creating, schema.INCLUDED))
+    return [row[0] for row in rows]
+
+
+def first_included(connection: sqlite3.Connection) -> int:
+    """The number of the first operation that is left out of the outbox; one beyond all if there is none."""
+    found = connection.execute("SELECT min(seq) FROM operation WHERE status = ?", (schema.INCLUDED,)).fetchone()[0]
+    return (1 << 63) - 1 if found is None else int(found)
+
+
+def move_to_end(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
+    """Puts operations behind all others, in their order."""
+    for number, seq in enumerate(seqs, last_number(connection) + 1):
         for table, column in _NUMBERED:
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (number, seq))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import operator
 from typing import TYPE_CHECKING, Any
 
 from rookery.v1.item_pb2 import ItemState, ItemSummary
-from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL, CONTENT_EXTENT_TEXT
+from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL, CONTENT_EXTENT_NONE, CONTENT_EXTENT_TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from rookery.internal.v1.packed_pb2 import PackedSyncItem
 
@@ -30,6 +31,7 @@ PUT_CONTENT = """INSERT INTO content (item_id, content_revision, extent, encodin
 
 _KIND_TAG = ItemSummary.DESCRIPTOR.fields_by_name["kind"].number << 3
 _CARRIED = frozenset({CONTENT_EXTENT_TEXT, CONTENT_EXTENT_FULL})
+_fields = operator.attrgetter("id", "folder_id", "revision", "content_revision", "uid", "state", "summary")
 
 
 def kind_of(summary: bytes) -> int:
@@ -55,28 +57,17 @@ def item_rows(entries: Iterable[PackedSyncItem]) -> list[ItemRow]:
     """Rows of ``item``."""
     rows: list[ItemRow] = []
     for entry in entries:
-        item = entry.item
-        state, summary = item.state, item.summary
-        rows.append(
-            (
-                item.id,
-                item.folder_id,
-                kind_of(summary),
-                item.revision,
-                item.content_revision,
-                item.uid,
-                entry.fill_key,
-                *marks_of(state),
-                state,
-                summary,
-            )
-        )
+        item_id, folder_id, revision, content, uid, state, summary = _fields(entry.item)
+        read, flag = marks_of(state)
+        rows.append((item_id, folder_id, kind_of(summary), revision, content, uid, entry.fill_key, read, flag, state, summary))
     return rows
 
 
-def content_rows(entries: Iterable[PackedSyncItem]) -> list[tuple[Any, ...]]:
+def content_rows(entries: Sequence[PackedSyncItem]) -> list[tuple[Any, ...]]:
     """Rows of ``content`` for those entries that carry one. It counts as used when its item came: old mail is evicted first."""
     rows: list[tuple[Any, ...]] = []
+    if entries and entries[0].extent == CONTENT_EXTENT_NONE:
+        return rows  # the depth is that of summaries, so none of them carries any
     for entry in entries:
         if entry.extent in _CARRIED:
             item, data = entry.item, entry.content

@@ -16,9 +16,10 @@ APPLICATION_ID = 0x526F6F6B
 VERSION = 1
 """``PRAGMA user_version``: a file of another version is not read."""
 
-WAITING, ANSWERED, PASSED, REJECTED = range(4)
+WAITING, ANSWERED, PASSED, REJECTED, INCLUDED = range(5)
 """``operation.status``. Waiting: to be pushed. Answered: carried out, laid over until the replica has seen what became of it.
-Passed: seen; kept for 14 days, in case the server is restored from a backup. Rejected: not carried out; kept until dismissed."""
+Passed: seen; kept for 14 days, in case the server is restored from a backup. Rejected: not carried out; kept until dismissed.
+Included: to be pushed only if the operation that creates its item again, and has it in it, is refused (``behind`` has its id)."""
 
 LIVE_STATUSES = f"({WAITING}, {ANSWERED})"
 """The states of operations that lie over the server's rows, as SQL."""
@@ -87,9 +88,11 @@ TABLES = (
         status INTEGER NOT NULL,
         result BLOB,
         revision INTEGER NOT NULL DEFAULT 0,
-        answered INTEGER NOT NULL DEFAULT 0
+        answered INTEGER NOT NULL DEFAULT 0,
+        behind BLOB
     )""",
     "CREATE INDEX operation_by_status ON operation (status)",
+    "CREATE INDEX operation_by_behind ON operation (behind) WHERE behind IS NOT NULL",
     # The items that an operation touches, and the folders that it creates, changes, deletes or empties.
     "CREATE TABLE operation_item (item_id BLOB, seq INTEGER, PRIMARY KEY (item_id, seq)) WITHOUT ROWID",
     "CREATE INDEX operation_item_by_seq ON operation_item (seq)",

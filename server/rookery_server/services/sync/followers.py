@@ -29,14 +29,14 @@ class Followers:
         with self._lock:
             for uid in mailbox_uids:
                 followed = self._followed.setdefault(uid, _Followed(loop))
-                followed.followers.add(follower)
+                followed.followers[follower] = None
                 follower.mailboxes[uid] = followed
         try:
             yield follower
         finally:
             with self._lock:
                 for uid, followed in follower.mailboxes.items():
-                    followed.followers.discard(follower)
+                    followed.followers.pop(follower, None)
                     if not followed.followers:
                         del self._followed[uid]
 
@@ -86,7 +86,8 @@ class _Followed:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.followers: set[Follower] = set()
+        self.followers: dict[Follower, None] = {}
+        """In the order in which they came, which is that of waking them: what happens is then the same each time."""
         self.revision = 0
         self.waking = False
 
