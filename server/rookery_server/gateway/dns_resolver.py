@@ -1,0 +1,106 @@
+"""The resolver that asks real name servers, with dnspython."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import dns.asyncresolver
+import dns.exception
+import dns.flags
+import dns.name
+import dns.rdatatype
+import dns.resolver
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.TLSA import TLSA
+from dns.rdtypes.ANY.TXT import TXT
+
+from rookery_server.gateway.resolver import Answer, LookupFailed, MailHost, TlsaRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dns.rdata import Rdata
+
+_PAYLOAD = 1232
+"""Bytes of an answer by UDP that arrive in one piece everywhere; longer ones are asked for again by TCP."""
+
+_REMEMBERED = 20_000
+"""Answers that are kept for as long as they are valid."""
+
+
+class DnsResolver:
+    """Asks the given name servers, or those of the system. Remembers answers for as long as their TTL allows.
+
+    ``trusted`` says that the name servers check signatures (DNSSEC) and that nobody between them and us can forge what they say,
+    which is to say that they run on this machine: only then is an answer ``authentic``, and is DANE possible.
+    """
+
+    def __init__(
+        self, servers: Sequence[str] = (), *, port: int = 53, trusted: bool = False, try_seconds: float = 3, seconds: float = 15
+    ) -> None:
+        resolver = dns.asyncresolver.Resolver(configure=not servers)
+        if servers:
+            resolver.nameservers = list(servers)
+            resolver.port = port
+        resolver.timeout = try_seconds
+        resolver.lifetime = seconds
+        resolver.use_edns(0, dns.flags.DO if trusted else 0, _PAYLOAD)
+        resolver.flags = dns.flags.RD | (dns.flags.AD if trusted else 0)
+        resolver.cache = dns.resolver.LRUCache(_REMEMBERED)
+        self._resolver = resolver
+        self._trusted = trusted
+
+    async def mail_hosts(self, domain: str) -> Answer[MailHost]:
+        """The MX records of a domain, in no order."""
+        found = await self._ask(domain, dns.rdatatype.MX)
+        hosts = tuple(MailHost(record.preference, _text(record.exchange)) for record in found.records if isinstance(record, MX))
+        return Answer(hosts, found.exists, found.authentic, found.canonical)
+
+    async def addresses(self, name: str) -> Answer[str]:
+        """The addresses of a host. If only one of the two kinds can be found out, that one is better than none."""
+        kinds = (dns.rdatatype.AAAA, dns.rdatatype.A)
+        results = await asyncio.gather(*(self._ask(name, kind) for kind in kinds), return_exceptions=True)
+        answers = [result for result in results if not isinstance(result, BaseException)]
+        failures = [result for result in results if isinstance(result, BaseException)]
+        found = tuple(record.to_text() for answer in answers for record in answer.records)
+        if failures and (not found or not isinstance(failures[0], LookupFailed)):
+            raise failures[0]
+        return Answer(
+            found,
+            exists=any(answer.exists for answer in answers),
+            authentic=all(answer.authentic for answer in answers),
+            canonical=next((answer.canonical for answer in answers if answer.records), name),
+        )
+
+    async def tlsa(self, name: str) -> Answer[TlsaRecord]:
+        """The TLSA records of a name."""
+        found = await self._ask(name, dns.rdatatype.TLSA)
+        records = tuple(TlsaRecord(r.usage, r.selector, r.mtype, r.cert) for r in found.records if isinstance(r, TLSA))
+        return Answer(records, found.exists, found.authentic, found.canonical)
+
+    async def texts(self, name: str) -> Answer[str]:
+        """The TXT records of a name."""
+        found = await self._ask(name, dns.rdatatype.TXT)
+        texts = tuple(b"".join(r.strings).decode("utf-8", "replace") for r in found.records if isinstance(r, TXT))
+        return Answer(texts, found.exists, found.authentic, found.canonical)
+
+    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> Answer[Rdata]:
+        try:
+            asked = dns.name.from_text(name)
+            answer = await self._resolver.resolve(asked, kind, raise_on_no_answer=False, search=False)
+        except dns.resolver.NXDOMAIN:
+            return Answer(exists=False, canonical=name)
+        except (dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel, dns.name.BadEscape):
+            return Answer(exists=False, canonical=name)
+        except dns.exception.Timeout:
+            raise LookupFailed(f"the name servers do not answer a question for {name} ({kind.name})") from None
+        except (dns.exception.DNSException, OSError, EOFError) as error:
+            what = type(error).__name__
+            raise LookupFailed(f"the name servers can not answer a question for {name} ({kind.name}): {what}") from None
+        authentic = self._trusted and bool(answer.response.flags & dns.flags.AD)
+        return Answer(tuple(answer.rrset or ()), True, authentic, _text(answer.canonical_name))
+
+
+def _text(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""

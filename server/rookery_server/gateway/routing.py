@@ -1,0 +1,194 @@
+"""From a destination domain to the hosts that take its mail, in the order in which they are to be tried (RFC 5321 section 5.1)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
+
+from rookery_server.gateway.addresses import domain_to_ascii, literal_address
+from rookery_server.gateway.outcomes import DeliveryStopped, deferred, failed
+from rookery_server.gateway.resolver import Answer, LookupFailed, MailHost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from rookery_server.gateway.resolver import Resolver
+    from rookery_server.gateway.security import Level
+    from rookery_server.gateway.smtp_session import Credentials
+
+_MOST_HOSTS = 10
+"""Hosts of one domain whose addresses are looked up."""
+
+_MOST_ADDRESSES = 4
+"""Addresses of one host that are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smarthost:
+    """A host that takes the mail for other domains from us."""
+
+    host: str
+    """A name, or an address."""
+    port: int
+    level: Level
+    immediate_tls: bool = False
+    """TLS from the first byte, as on port 465."""
+    credentials: Credentials | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host of the way, with the addresses to try."""
+
+    name: str
+    addresses: tuple[str, ...]
+    authentic: bool = False
+    """Its addresses are signed (DNSSEC)."""
+    canonical: str = ""
+    """Its name after aliases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the mail for a domain goes."""
+
+    domain: str
+    """In A-labels, or an address literal."""
+    hosts: tuple[Host, ...]
+    """At least one, the first to be tried first."""
+    port: int = 25
+    authentic: bool = False
+    """That these hosts are the domain's is signed (DNSSEC)."""
+    smarthost: Smarthost | None = None
+    """By way of it, if that is not None."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnHost:
+    """What this server is called and where it is reached, by port 25: mail that goes there would come back to us."""
+
+    names: frozenset[str]
+    addresses: frozenset[str]
+
+
+class Router:
+    """Finds routes. ``chance`` gives numbers in [0, 1); ``smarthosts`` is by domain, with "" for all other domains."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        own: OwnHost,
+        chance: Callable[[], float],
+        smarthosts: Mapping[str, Smarthost] | None = None,
+        *,
+        port: int = 25,
+    ) -> None:
+        self._resolver = resolver
+        self._own = own
+        self._chance = chance
+        self._smarthosts = dict(smarthosts or {})
+        self._port = port
+
+    async def route(self, domain: str) -> Route:
+        """The way for mail to a domain or an address literal. DeliveryStopped if there is none, or it can not be found out now."""
+        literal = literal_address(domain)
+        ascii_domain = domain if literal is not None else domain_to_ascii(domain)
+        if ascii_domain is None:
+            raise failed("5.1.2", f"“{domain[:100]}” is no domain")
+        smarthost = self._smarthosts.get(ascii_domain, self._smarthosts.get(""))
+        if smarthost is not None:
+            return await self._by_smarthost(ascii_domain, smarthost)
+        if literal is not None:
+            return Route(ascii_domain, (self._literal_host(literal),), self._port)
+        return await self._by_mail_hosts(ascii_domain)
+
+    async def _by_smarthost(self, domain: str, smarthost: Smarthost) -> Route:
+        host = await self._find(smarthost.host)
+        if isinstance(host, LookupFailed):
+            raise deferred("4.4.3", f"the smarthost: {host}")
+        if host is None:
+            raise deferred("4.4.4", f"the smarthost {smarthost.host} has no address")
+        return Route(domain, (host,), smarthost.port, smarthost=smarthost)
+
+    def _literal_host(self, literal: str) -> Host:
+        if literal in self._own.addresses or not _reachable(literal):
+            raise failed("5.4.6", "the address is this server's own: the mail would come back")
+        return Host(f"[{literal}]", (literal,))
+
+    async def _by_mail_hosts(self, domain: str) -> Route:
+        try:
+            answer = await self._resolver.mail_hosts(domain)
+        except LookupFailed as failure:
+            raise deferred("4.4.3", str(failure)) from None
+        if not answer.exists:
+            raise failed("5.1.2", f"there is no domain {domain}")
+        named = [record for record in answer.records if record.name]
+        if answer.records and not named:
+            raise failed("5.1.10", f"{domain} takes no mail (null MX)", code=556)
+        records = self._ordered(named) or [MailHost(0, domain)]  # without MX the domain's own address (the implicit MX)
+        found = await asyncio.gather(*(self._find(record.name) for record in records[:_MOST_HOSTS]))
+        nearer = self._nearer_than_ourselves(records, found)
+        hosts = [host for host in found[:nearer] if isinstance(host, Host)]
+        if not hosts:
+            raise _no_host(domain, answer, found[:nearer], loop=nearer < len(found))
+        return Route(domain, tuple(hosts), self._port, authentic=answer.authentic)
+
+    def _ordered(self, records: Iterable[MailHost]) -> list[MailHost]:
+        """By preference, equal ones shuffled, and each host once."""
+        by_name: dict[str, MailHost] = {}
+        for record in sorted(records, key=lambda record: (record.preference, self._chance())):
+            by_name.setdefault(record.name, record)
+        return list(by_name.values())
+
+    def _nearer_than_ourselves(self, records: Sequence[MailHost], found: Sequence[Host | LookupFailed | None]) -> int:
+        """How many of the hosts are to be preferred to this server; all, unless it is one of them."""
+        own = [place for place, host in enumerate(found) if self._is_own(records[place].name, host)]
+        if not own:
+            return len(found)
+        preference = records[own[0]].preference
+        return sum(record.preference < preference for record in records[: len(found)])
+
+    def _is_own(self, name: str, host: Host | LookupFailed | None) -> bool:
+        if name in self._own.names:
+            return True
+        return isinstance(host, Host) and not self._own.addresses.isdisjoint(host.addresses)
+
+    async def _find(self, name: str) -> Host | LookupFailed | None:
+        """A host with its addresses; None if it has none."""
+        try:
+            return Host(name, (str(ip_address(name)),))
+        except ValueError:
+            pass
+        try:
+            answer = await self._resolver.addresses(name)
+        except LookupFailed as failure:
+            return failure
+        reachable = [address for address in answer.records if _reachable(address)]
+        if not reachable:
+            return None
+        return Host(name, self._alternating(reachable), answer.authentic, answer.canonical)
+
+    def _alternating(self, addresses: Iterable[str]) -> tuple[str, ...]:
+        """IPv6 and IPv4 in turn, each kind shuffled: if one of them does not work here, the other is the next to be tried."""
+        shuffled = sorted(addresses, key=lambda _: self._chance())
+        kinds = [address for address in shuffled if ":" in address], [address for address in shuffled if ":" not in address]
+        return tuple(filter(None, chain.from_iterable(zip_longest(*kinds))))[:_MOST_ADDRESSES]
+
+
+def _reachable(address: str) -> bool:
+    """A host can have it: it is not "any address", and not a group's."""
+    parsed = ip_address(address)
+    return not (parsed.is_unspecified or parsed.is_multicast)
+
+
+def _no_host(domain: str, answer: Answer[MailHost], found: Sequence[Host | LookupFailed | None], *, loop: bool) -> DeliveryStopped:
+    for host in found:
+        if isinstance(host, LookupFailed):
+            return deferred("4.4.3", str(host))
+    if loop:
+        return failed("5.4.6", f"the mail for {domain} would come back: this server is its best mail host")
+    what = "none of its mail hosts has an address" if answer.records else "it has neither mail hosts nor an address"
+    return failed("5.4.4", f"{domain} can not be reached: {what}")
