@@ -10,7 +10,7 @@ from rookery.internal.v1.packed_pb2 import PackedReconcileResponse
 from rookery.v1.folder_pb2 import CreateFolderRequest, DeleteFolderRequest, Folder
 from rookery.v1.item_pb2 import Attachment, Item
 from rookery.v1.item_service_pb2 import UpdateItemRequest
-from rookery.v1.sync_pb2 import ItemRemoval, SyncDepth, SyncOperation, SyncScope
+from rookery.v1.sync_pb2 import PUSH_OUTCOME_CONFLICT, PUSH_OUTCOME_MERGED, ItemRemoval, SyncDepth, SyncOperation, SyncScope
 from rookery.v1.sync_service_pb2 import ReconcileResponse
 from rookery_client.replica.reading.contents import Contents
 from rookery_core.errors import FailedPrecondition
@@ -180,9 +180,9 @@ def test_a_lost_item_with_a_damaged_content_is_kept_aside_without_it(replica, ma
 def test_what_is_pushed_again_anyway_is_not_made_twice(replica, mailbox, sight):
     backup = mailbox.revision
     operation = replica.record(create("mine"))
-    mailbox.answer(operation)
+    revision = mailbox.answer(operation)
     item = mailbox.message("mine")
-    item.id = operation.create_item.item.id
+    item.id, item.revision, item.content_revision = operation.create_item.item.id, revision, revision
     mailbox.put(item)
     assert replica.reoffer(backup) == 1
     repaired = replica.repair(response(mailbox, lost=[item]))
@@ -276,6 +276,41 @@ def test_what_a_lost_item_has_in_it_already_is_not_done_to_it_again(replica, mai
     assert sight.subjects() == ["renamed here"]
 
 
+def test_an_item_that_was_made_here_comes_back_with_what_others_did_to_it(replica, mailbox, sight):
+    backup = mailbox.revision
+    made = replica.record(create("made here", text="text"))
+    own = replica.record(rename(made.create_item.item.id, "renamed here"))
+    mailbox.answer(made)
+    mailbox.answer(own)
+    item = mailbox.message("renamed by others", "rewritten by others")
+    item.id = made.create_item.item.id
+    mailbox.put(item)
+    later = replica.record(rename(item.id, "renamed at last"))
+    assert replica.reoffer(backup) == 2
+    replica.repair(response(mailbox, lost=[item]))
+    (again,) = replica.waiting(*PLENTY)
+    assert again.operation_id == made.operation_id
+    assert again.create_item.item.summary.subject == "renamed by others"
+    assert again.create_item.item.content.body.text == "rewritten by others"
+    assert sight.subjects() == ["renamed at last"]
+    mailbox.answer(again)
+    assert replica.waiting(*PLENTY) == [later]
+    assert replica.status().lost == 0
+
+
+def test_an_item_that_was_made_here_and_is_not_here_whole_comes_back_as_it_was_made(replica, mailbox, sight):
+    backup = mailbox.revision
+    made = replica.record(create("made here", text="text"))
+    mailbox.answer(made)
+    item = mailbox.message("renamed by others")
+    item.id = made.create_item.item.id
+    mailbox.put(item, extent=NONE)
+    replica.reoffer(backup)
+    replica.repair(response(mailbox, lost=[item]))
+    assert replica.waiting(*PLENTY) == [made]
+    assert (sight.subjects(), replica.status().lost) == (["made here"], 0)
+
+
 @pytest.mark.parametrize("end", ["another device was first", "it is taken back"])
 def test_what_a_lost_item_has_in_it_is_done_to_the_version_of_another_device(replica, mailbox, sight, end):
     backup = mailbox.revision
@@ -294,6 +329,71 @@ def test_what_a_lost_item_has_in_it_is_done_to_the_version_of_another_device(rep
         mailbox.refuse(again, "ID_TAKEN")
     assert replica.waiting(*PLENTY) == [edit, last]
     assert replica.rejected() == []
+
+
+def changed(mailbox, item, subject):
+    """The item with another subject, sent."""
+    later = Item()
+    later.CopyFrom(item)
+    later.summary.subject = subject
+    later.revision = later.content_revision = mailbox.next()
+    mailbox.put(later)
+    return later
+
+
+def test_what_was_written_after_the_backup_is_brought_to_the_server_again(replica, mailbox, sight):
+    written, marked = mailbox.mail("as in the backup", "text"), mailbox.mail("only marked since", "text")
+    backup = mailbox.revision
+    own = replica.record(rename(written.id, "renamed here"))
+    mailbox.answer(own)
+    later = changed(mailbox, written, "written since")
+    mailbox.mark(marked, read=False)
+    assert replica.reoffer(backup) == 1
+    repaired = replica.repair(response(mailbox, items=[written, marked]), backup_revision=backup)
+    assert (repaired.recreated, repaired.lost) == (1, 0)
+    (again,) = replica.waiting(*PLENTY)
+    assert (again.create_item.item.summary.subject, again.create_item.item.revision) == ("written since", later.revision)
+    assert sight.subjects() == ["only marked since", "written since"]
+    mailbox.answer(again, outcome=PUSH_OUTCOME_MERGED)
+    assert replica.waiting(*PLENTY) == []
+    changed(mailbox, written, "written since, and merged")
+    assert sight.subjects() == ["only marked since", "written since, and merged"]
+
+
+def test_what_differs_for_other_reasons_than_a_restore_is_not_brought_to_the_server(replica, mailbox, sight):
+    item = mailbox.mail("as the server has it", "text")
+    changed(mailbox, item, "as it is here")
+    replica.repair(response(mailbox, items=[item]))
+    assert (replica.waiting(*PLENTY), sight.subjects()) == ([], ["as the server has it"])
+
+
+@pytest.mark.parametrize("outcome", [PUSH_OUTCOME_MERGED, PUSH_OUTCOME_CONFLICT])
+def test_of_what_a_version_has_in_it_marks_are_pushed_still_when_it_is_merged(replica, mailbox, outcome):
+    backup = mailbox.revision
+    item = mailbox.mail("from others", "text")
+    marked, renamed = replica.record(mark(item.id, read=False)), replica.record(rename(item.id, "renamed here"))
+    mailbox.answer(marked)
+    revision = mailbox.answer(renamed)
+    item.summary.subject, item.state.read, item.revision, item.content_revision = "renamed here", False, revision, revision
+    mailbox.put(item)
+    replica.reoffer(backup)
+    replica.repair(response(mailbox, lost=[item]))
+    (again,) = replica.waiting(*PLENTY)
+    mailbox.answer(again, outcome=outcome)
+    assert replica.waiting(*PLENTY) == [marked]
+
+
+def test_a_lost_item_tells_which_version_it_is_and_when_it_was_edited(replica, mailbox, clock):
+    item = mailbox.message("one", "text")
+    item.summary.modified.FromMicroseconds(clock.micros() - 5_000_000)
+    mailbox.put(item)
+    replica.repair(response(mailbox, lost=[item]))
+    (again,) = replica.waiting(*PLENTY)
+    assert again.create_item.item.revision == item.revision
+    assert again.edited == item.summary.modified
+    copied = create("a copy")
+    copied.create_item.item.revision = 7
+    assert replica.record(copied).create_item.item.revision == 0
 
 
 def test_folders_that_were_made_here_stay_before_the_lost_items_that_go_into_them(replica, mailbox, ids):

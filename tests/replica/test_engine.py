@@ -146,6 +146,7 @@ async def test_a_change_that_is_taken_back_while_its_upload_is_due_stops_nothing
     anna.replica.pending_uploads = lambda operations: [pending(operations), anna.replica.dismiss(operation)][0]
     await anna.sync()
     assert mailbox.uploads == {}
+    assert mailbox.asked("push") == []
     assert anna.replica.status().waiting == 0
 
 

@@ -287,6 +287,18 @@ def test_what_waits_can_be_taken_back(replica, mailbox, sight):
     assert (sight.subjects(), replica.waiting(*PLENTY)) == (["one"], [])
 
 
+def test_whether_an_operation_was_sent_is_known_until_it_waits_for_another_server(replica, mailbox):
+    one, two = replica.record(create("one")), replica.record(create("two"))
+    assert replica.sending([one]) == [one]
+    assert [each.sent for each in replica.all_waiting()] == [True, False]
+    assert replica.dismiss(two.operation_id).sent is False
+    assert replica.sending([one, two]) == [one]
+    backup = mailbox.revision
+    mailbox.answer(one)
+    replica.reoffer(backup)
+    assert [(each.operation, each.sent) for each in replica.all_waiting()] == [(one, False)]
+
+
 def test_what_was_carried_out_can_not_be_taken_back(replica, mailbox):
     operation = replica.record(create("one"))
     mailbox.answer(operation)

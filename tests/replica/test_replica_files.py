@@ -85,10 +85,25 @@ def test_another_database_or_another_version_is_left_alone(opening, replica, pra
     assert caught.value.reason == "REPLICA_FOREIGN"
 
 
-def test_a_file_that_is_no_database_is_damaged(opening, tmp_path):
+def test_a_file_that_never_was_a_replica_is_left_alone(opening, tmp_path):
     (tmp_path / "other.replica").write_bytes(b"This is a letter to Ben. " * 1000)
+    with pytest.raises(FailedPrecondition) as caught:
+        opening(create=True)
+    assert caught.value.reason == "REPLICA_FOREIGN"
+
+
+@pytest.mark.parametrize("left", ["its head", "its lock"])
+def test_a_file_that_was_a_replica_and_is_no_database_any_more_is_damaged(opening, replica, left):
+    path = replica.path
+    if left == "its lock":
+        with replica.engine_lock():
+            pass
+    replica.close()
+    with path.open("r+b") as file:
+        file.seek(100 if left == "its head" else 0)
+        file.write(b"\xa5" * 8000)
     with pytest.raises(DataLoss) as caught:
-        opening()
+        opening(path.name)
     assert caught.value.reason == "REPLICA_DAMAGED"
 
 
@@ -268,8 +283,10 @@ def test_a_replacement_that_is_broken_off_anywhere_is_finished(replica, mailbox,
         files.set_aside(path)
     if steps == 4:
         path.with_name(f"{path.name}.ready").replace(path)
-    opened = open_or_rebuild(path, clock=clock, ids=ids)
+    told: list[DataLoss] = []
+    opened = open_or_rebuild(path, clock=clock, ids=ids, on_damage=told.append)
     assert opened.waiting(*PLENTY) == waiting
+    assert told == []  # by then its name was free, or it had been replaced
     opened.close()
     assert not [each for each in path.parent.iterdir() if each.name.endswith((".new", ".ready"))]
 

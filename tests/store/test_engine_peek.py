@@ -42,6 +42,28 @@ async def test_a_peek_can_not_write_and_an_error_in_one_leaves_the_next_unharmed
     assert await database.peek(names) == []
 
 
+async def test_a_glance_sees_what_was_committed_before_it_and_can_not_write(database: Database) -> None:
+    for number in range(3):
+        await add(database, f"d{number}.example")
+        assert len(await database.glance(names)) == number + 1
+    with pytest.raises(DBAPIError):
+        await database.glance(lambda connection: connection.execute(insert(domain), {"name": "x", "created": 0}))
+    assert len(await database.glance(names)) == 3
+
+
+async def test_a_read_after_a_glance_sees_one_snapshot(database: Database) -> None:
+    await asyncio.gather(*(database.glance(names) for _ in range(8)))
+
+    def twice(connection: Connection) -> tuple[list[str], list[str]]:
+        before = names(connection)
+        asyncio.run_coroutine_threadsafe(add(database, "late.example"), loop).result(10)
+        return before, names(connection)
+
+    loop = asyncio.get_running_loop()
+    assert await database.read(twice) == ([], [])
+    assert await database.glance(names) == ["late.example"]
+
+
 async def test_a_closed_database_refuses_to_be_peeked_into(database: Database) -> None:
     assert await database.peek(names) == []
     await database.close()

@@ -106,14 +106,7 @@ class Device:
 
     def damage(self, table: str) -> None:
         """Writes nonsense over the root of a table, or an index, in the replica's file."""
-        connection = sqlite3.connect(self.replica.path)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-        connection.close()
-        with self.replica.path.open("r+b") as file:
-            file.seek((root - 1) * size)
-            file.write(b"\xa5" * size)
+        damage(self.replica.path, table)
 
     def reopen_damaged(self, table: str) -> None:
         """The same between two runs of the program: nothing of the file is in memory."""
@@ -132,6 +125,18 @@ class Device:
             yield
         finally:
             writer.execute("PRAGMA max_page_count = 1000000000").close()
+
+
+def damage(path: pathlib.Path, table: str) -> None:
+    """Writes nonsense over the root of a table, or an index, in a replica's file."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xa5" * size)
 
 
 async def until(holds: Callable[[], bool]) -> None:

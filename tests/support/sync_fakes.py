@@ -26,7 +26,7 @@ from rookery.v1.sync_pb2 import (
     SyncProgress,
 )
 from rookery.v1.sync_service_pb2 import PullRequest, PullResponse, ReconcileRequest, ReconcileResponse
-from rookery_core.errors import FailedPrecondition, NotFound, RookeryError
+from rookery_core.errors import FailedPrecondition, RookeryError
 from tests.support.client_fakes import status_of
 from tests.support.fakes import SequentialIds
 
@@ -228,18 +228,6 @@ class SmallMailbox:
         if fault is not None:
             raise fault.error
         self.uploads[upload_id] = data
-
-    async def get_item(self, item_id: bytes) -> Item:
-        """The item."""
-        self.calls.append(("get_item", item_id))
-        if item_id not in self.items:
-            raise NotFound("ITEM_NOT_FOUND", "the mailbox has no such item")
-        return self.items[item_id].item
-
-    async def download_attachment(self, item_id: bytes, attachment_id: int) -> tuple[bytes, int]:
-        """Bytes that tell whose they are."""
-        self.calls.append(("download_attachment", (item_id, attachment_id)))
-        return b"%d of " % attachment_id + item_id, self.items[item_id].item.content_revision
 
     # What stands behind them.
 

@@ -34,7 +34,7 @@ class CountingReads:
     def __init__(self, database: Any) -> None:
         self.reads = 0
         self._database = database
-        self.peek = database.peek
+        self.glance = database.glance
 
     async def read(self, work: Any) -> Any:
         """See ``Database.read``."""

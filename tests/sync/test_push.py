@@ -159,9 +159,8 @@ async def test_what_a_refused_operation_had_counted_already_vanishes(fleet: Flee
 
 
 async def test_a_prerequisite_that_was_rejected_rejects_what_depends_on_it(fleet: Fleet, device: Device) -> None:
-    item_id = fleet.world.ids.new()
-    await device.do(creation(device, "There", item_id))
-    failing, good, unknown = creation(device, "Twice", item_id), creation(device, "Good"), creation(device, "Unknown")
+    failing = device.rename(fleet.world.ids.new(), "Of nothing")
+    good, unknown = creation(device, "Good"), creation(device, "Unknown")
     after_failing, after_good, after_unknown = (creation(device, "Next") for _ in range(3))
     after_failing.depends_on.append(failing.operation_id)
     after_good.depends_on.append(good.operation_id)

@@ -15,11 +15,13 @@ from rookery.v1.folder_pb2 import Folder
 from rookery.v1.item_pb2 import Item, ItemKind
 from rookery.v1.item_service_pb2 import CreateItemRequest, SetItemStateRequest
 from rookery.v1.sync_pb2 import ContentExtent, PushOutcome, SyncDepth, SyncOperation
+from rookery_client.replica.reading.contents import Contents
 from rookery_client.replica.replica import Replica
 from rookery_core.errors import FailedPrecondition, RookeryError, Unavailable
 from rookery_core.rules.ids import text_of
 from tests.support.cli_fakes import PROJECTS, Box, shown
 from tests.support.client_fakes import refuse
+from tests.support.engine_fixtures import damage
 from tests.support.fakes import FakeClock, SequentialIds
 from tests.support.replica_batches import refusal
 from tests.support.sync_fakes import INBOX, SmallMailbox
@@ -250,6 +252,20 @@ def test_what_was_opened_online_is_there_without_a_network(run, box, path):
     assert run("--offline", "show", text_of(other.id))[0] == 1
 
 
+def test_what_is_opened_online_takes_the_place_of_what_was_not_used_for_long(run, box, path):
+    old, opened_item = [held.item for held in box.small.items.values()][:2]
+    box.items[opened_item.id] = opened_item
+    run("sync")
+    with opened(path) as replica:
+        contents = Contents(replica, CLOCK)
+        contents.set_limit(contents.size() - 1)
+        with replica.database.writing() as connection:
+            connection.execute("UPDATE content SET used_at = 1 WHERE item_id = ?", (old.id,))
+    assert run("show", text_of(opened_item.id))[0] == 0
+    assert run("--offline", "show", text_of(opened_item.id))[0] == 0
+    assert run("--offline", "show", text_of(old.id))[0] == 1
+
+
 def test_what_the_replica_does_not_have_is_not_kept(run, box, path):
     run("sync")
     held = box.small.items.pop(min(box.small.items))
@@ -298,8 +314,24 @@ def test_a_damaged_replica_is_replaced(run, box, path):
     path.write_bytes(b"nonsense" * 4096)
     for name in ("-wal", "-shm"):
         path.with_name(path.name + name).unlink(missing_ok=True)
-    assert shown(run("sync", "--json"))["items"] == 120
+    status, out, error = run("sync", "--json")
+    assert (status, json.loads(out)["items"]) == (0, 120)
+    assert "damaged" in error
     assert path.with_name(path.name + ".damaged").exists()
+    run("sync")
+    damage(path, "item")
+    assert "damaged" in run("sync")[2]
+    assert run("sync")[2] == ""
+
+
+def test_a_letter_that_is_named_as_the_replica_by_mistake_is_left_alone(run, box, tmp_path):
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear Ben, …")
+    for words in (("sync",), ("status",), ("--offline", "ls", "inbox")):
+        error = b"".join(part if isinstance(part, bytes) else part.encode() for part in run("--replica", str(letter), *words)[1:])
+        assert b"is no replica: name another file" in error
+    assert letter.read_text() == "Dear Ben, …"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("letter")] == ["letter.txt"]
 
 
 def test_an_expired_cursor_is_repaired(run, box):
@@ -390,6 +422,21 @@ def test_changes_are_listed_taken_back_and_tried_again(run, box, path):
     for words in (("dismiss", refused["id"]), ("retry", left["id"]), ("retry", text_of(b"x" * 16))):
         status, _, error = run("changes", *words)
         assert status == 1 and "rookery changes list" in error
+
+
+def test_a_change_that_was_sent_without_an_answer_is_not_taken_back_as_if_it_had_not_been(run, box, path):
+    run("sync")
+    record(path, "Made here")
+    box.small.fail("push", FailedPrecondition("SERVER_FAILED", "it broke behind that"), lost=True)  # not tried again at once
+    assert run("sync")[0] == 1
+    assert "Made here" in box.small.subjects()
+    [waiting] = shown(run("changes", "list", "--json"))["changes"]
+    assert waiting["sent"] is True
+    assert "sent, not answered yet" in run("changes", "list")[1].decode()
+    status, _, error = run("changes", "dismiss", waiting["id"])
+    assert status == 0 and "sent already" in error
+    run("sync")
+    assert "Made here" in run("--offline", "ls", "inbox")[1].decode()
 
 
 def test_changes_need_a_replica(run):

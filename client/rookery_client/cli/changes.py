@@ -15,13 +15,8 @@ from rookery_core.errors import NotFound, RookeryError
 from rookery_core.rules.ids import parse, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rookery.v1.sync_pb2 import PushResult, SyncOperation
     from rookery_client.replica.replica import Replica
-
-ALL = 1_000_000
-_ALL_BYTES = 1 << 40
 
 _ON_ITEMS = {
     "set_item_state": "mark",
@@ -75,19 +70,14 @@ def changes() -> None:
 def list_changes(session: Session, as_json: bool) -> None:
     """List what was refused, and why; then what waits to be sent, in the order in which it was done."""
     with opened(session) as replica:
-        found = list(_changes(replica))
+        refused, waiting = replica.rejected(), replica.all_waiting()
     if as_json:
-        emit({"changes": [change_view(*each) for each in found]})
+        views = [change_view(*each) for each in refused]
+        views += [{**change_view(each.operation, None), "sent": each.sent} for each in waiting]
+        emit({"changes": views})
         return
-    rows = [
-        (
-            moment(operation.edited),
-            described(operation),
-            "waits" if result is None else f"refused: {result.error.message}",
-            text_of(operation.operation_id),
-        )
-        for operation, result in found
-    ]
+    rows = [_row(operation, f"refused: {result.error.message}") for operation, result in refused]
+    rows += [_row(each.operation, "sent, not answered yet" if each.sent else "waits") for each in waiting]
     table(["Done", "What", "State", "ID"], rows, cut=["What", "State"], drop=["Done"])
 
 
@@ -99,9 +89,12 @@ def dismiss(session: Session, change_id: str, as_json: bool) -> None:
     """Forget a change that was refused, or take back one that waits."""
     wanted = parse(change_id)
     with opened(session) as replica:
-        if not replica.dismiss(wanted):
-            raise _unknown(change_id)
+        taken = replica.dismiss(wanted)
+    if taken is None:
+        raise _unknown(change_id)
     _tell(wanted, "Forgotten.", as_json=as_json)
+    if taken.sent and taken.result is None:
+        click.echo("It had been sent already: if the server has carried it out, the next sync brings that.", err=True)
 
 
 @changes.command()
@@ -157,10 +150,8 @@ def lost(session: Session, item_id: str | None, forget: bool, as_json: bool) -> 
         click.echo("Forgotten.", err=True)
 
 
-def _changes(replica: Replica) -> Iterator[tuple[SyncOperation, PushResult | None]]:
-    yield from replica.rejected()
-    for operation in replica.waiting(ALL, _ALL_BYTES):
-        yield operation, None
+def _row(operation: SyncOperation, state: str) -> tuple[str, str, str, str]:
+    return moment(operation.edited), described(operation), state, text_of(operation.operation_id)
 
 
 def _retry_all(replica: Replica, *, as_json: bool) -> None:

@@ -41,11 +41,16 @@ def kept_bytes(session: Session) -> int:
     return 0 if session.offline or not session.replica_path.exists() else _MOST_KEPT
 
 
-def keep(session: Session, put: Callable[[Contents], object]) -> None:
-    """Lets the replica keep what was fetched. One that can not be written now does not keep anybody from reading."""
+def keep(session: Session, put: Callable[[Contents], bool]) -> None:
+    """Lets the replica keep what was fetched, in place of what was not used for the longest time if there is too much.
+
+    One that can not be written now does not keep anybody from reading.
+    """
     if kept_bytes(session):
         with suppress(RookeryError), opened(session) as replica:
-            put(Contents(replica, SystemClock()))
+            contents = Contents(replica, SystemClock())
+            if put(contents):
+                contents.evict()
 
 
 def standing(session: Session) -> dict[str, Any] | None:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from rookery_client.replica.engine.states import EngineState
     from rookery_client.replica.incoming.applying import Applied
     from rookery_client.replica.replica import Replica
+    from rookery_core.errors import DataLoss
+
+
+def tell_damage(error: DataLoss) -> None:
+    """Tells that the replica is replaced."""
+    click.echo(f"rookery: {clean(error.message)}", err=True)
 
 
 class Report:
@@ -46,7 +52,9 @@ class Report:
         """A new state: a bar, or, where changes are watched, a line on stderr whenever it is one of another kind."""
         before, self._last = self._last, state
         if not self._watch:
-            if isinstance(state, Filling):
+            if isinstance(state, Failed) and not state.final:
+                click.echo(f"rookery: {clean(str(state))}", err=True)
+            elif isinstance(state, Filling):
                 self._show(str(state), state.done, state.total)
             else:
                 self._show(str(state))

@@ -16,7 +16,7 @@ from rookery_client.cli.folder_names import FOLDER, resolve
 from rookery_client.cli.kinds import Words
 from rookery_client.cli.progress import stages
 from rookery_client.cli.session import Session, pass_session
-from rookery_client.cli.sync_report import Report
+from rookery_client.cli.sync_report import Report, tell_damage
 from rookery_client.replica.engine.engine import Engine
 from rookery_client.replica.engine.rebuilding import open_or_rebuild
 from rookery_client.replica.engine.remote import RemoteTransport
@@ -69,7 +69,7 @@ def sync(
         nonlocal accepted
         clock = SystemClock()
         ids = RandomIds(clock)
-        replica = open_or_rebuild(session.replica_path, clock=clock, ids=ids)
+        replica = open_or_rebuild(session.replica_path, clock=clock, ids=ids, on_damage=tell_damage)
         engine: Engine | None = None
         try:
             with replica.engine_lock():

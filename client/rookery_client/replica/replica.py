@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rookery.internal.v1.packed_pb2 import PackedPullResponse, PackedReconcileResponse
     from rookery.v1.item_pb2 import Item
     from rookery.v1.sync_pb2 import PushResult, SyncOperation, SyncScope
+    from rookery_client.replica.storage.operations import Recorded
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
 
@@ -121,6 +122,16 @@ class Replica:
         with self.database.reading() as connection:
             return outbox.waiting(connection, most, most_bytes)
 
+    def all_waiting(self) -> list[Recorded]:
+        """All operations that wait, in order, whether they may go yet or not."""
+        with self.database.reading() as connection:
+            return outbox.all_waiting(connection)
+
+    def sending(self, operations: Sequence[SyncOperation]) -> list[SyncOperation]:
+        """Notes that operations are on their way to the server; gives those that still wait. It outlives this process."""
+        with self.database.writing(durable=False) as connection:
+            return outbox.sending(connection, operations)
+
     def pending_uploads(self, operations: Sequence[SyncOperation]) -> list[tuple[bytes, int]]:
         """The uploads that operations need, with their sizes in bytes."""
         with self.database.reading() as connection:
@@ -142,8 +153,11 @@ class Replica:
         with self.database.reading() as connection:
             return outbox.rejected(connection)
 
-    def dismiss(self, operation_id: bytes) -> bool:
-        """Forgets an operation that was refused, or takes back one that waits; False if there is none such."""
+    def dismiss(self, operation_id: bytes) -> Recorded | None:
+        """Forgets an operation that was refused, or takes back one that waits. Gives it as it was; None if there is none such.
+
+        One that waits and was ``sent`` may have been carried out, or may be carried out now.
+        """
         with self.database.writing() as connection:
             return outbox.dismiss(connection, operation_id)
 

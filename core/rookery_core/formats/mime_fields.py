@@ -23,6 +23,7 @@ from rookery.v1.item_pb2 import (
     ItemContent,
     ItemSummary,
 )
+from rookery_core.rules import mail_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 
 _LINE = 76
 _WORD = 75
-_LONGEST_PHRASE = 200
+_LONGEST_WORD = 66
 _LONGEST_ID = 900
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&^_.+-]+")
+_ASCII = "".join(map(chr, range(33, 127)))
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -57,16 +59,24 @@ _RECIPIENT_FIELDS = (
 )
 
 
-def header_of(summary: ItemSummary, content: ItemContent) -> list[str]:
-    """The lines of a message's header but for the MIME fields, folded, without line ends."""
+def header_of(summary: ItemSummary, content: ItemContent, *, leaving: bool) -> list[str]:
+    """The lines of a message's header but for the MIME fields, folded, without line ends.
+
+    What is ``leaving`` has no Bcc, and where nobody else is named, a To that says so (an empty group, as RFC 5322 section 3.6.3
+    has it): filters take a message without any recipient for rubbish.
+    """
     message, details = summary.message, content.message
     author: Person = getattr(message, "from")
     lines = ["Date: " + date_text(summary.sent.seconds)] if summary.HasField("sent") else []
     lines += _people_field("From", [author])
-    if message.HasField("sender"):
+    if message.HasField("sender") and mail_addresses.written(message.sender.address):
         lines += _people_field("Sender", [message.sender])
-    for name, kinds in _RECIPIENT_FIELDS:
+    fields = _RECIPIENT_FIELDS[:-1] if leaving else _RECIPIENT_FIELDS
+    named = len(lines)
+    for name, kinds in fields:
         lines += _people_field(name, [each.person for each in content.recipients if each.type in kinds])
+    if leaving and not any(line.startswith(("To:", "Cc:")) for line in lines[named:]):
+        lines.append("To: undisclosed-recipients:;")
     if summary.subject:
         lines += _folded("Subject", _words(summary.subject, len("Subject: ")))
     lines += _ids_field("Message-ID", [message.message_id])
@@ -99,7 +109,7 @@ def mime_field(name: str, value: str, parameters: Mapping[str, str]) -> list[str
 
 
 def _parameter(key: str, argument: str) -> list[str]:
-    plain = argument if _TOKEN.fullmatch(argument) else '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    plain = argument if _TOKEN.fullmatch(argument) else mail_addresses.quoted(argument)
     if argument.isascii() and len(key) + len(plain) < _WORD - 2:
         return [f"{key}={plain}"]
     data = quote(argument.encode("utf-8", "replace"), safe="!#$&+-.^_`|~")
@@ -126,8 +136,9 @@ def _people_field(name: str, people: Iterable[Person]) -> list[str]:
 
 def _mailbox(person: Person, used: int) -> list[str]:
     """``Name <address>``; a person without an address as an empty group, which is what RFC 5322 has for a name alone."""
-    address = _CONTROLS.sub("", person.address).replace(" ", "").strip("<>")
-    name = _CONTROLS.sub(" ", person.name).strip()
+    address = mail_addresses.written(person.address)
+    # An address that is none is part of the name, so that nothing in it can be another address or another field.
+    name = _CONTROLS.sub(" ", person.name if address else f"{person.name} {person.address}").strip()
     if not name:
         return [address] if address else []
     words = _phrase(name, used)
@@ -138,18 +149,21 @@ def _mailbox(person: Person, used: int) -> list[str]:
 
 
 def _phrase(name: str, used: int) -> list[str]:
-    if name.isascii() and "=?" not in name and len(name) <= _LONGEST_PHRASE:
-        if _ATOMS.fullmatch(name):
-            return name.split()
-        return ['"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"']
+    if name.isascii() and "=?" not in name:
+        words = name.split()
+        if _ATOMS.fullmatch(name) and all(len(word) <= _LONGEST_WORD for word in words):
+            return words
+        if len(quoted := mail_addresses.quoted(name)) <= _LONGEST_WORD:
+            return [quoted]
     return _encoded_words(name, used)
 
 
 def _words(text: str, used: int) -> list[str]:
     """Unstructured text as pieces between which a line may be folded."""
     clean = _CONTROLS.sub(" ", text).strip()
-    fits = clean.isascii() and "=?" not in clean and "  " not in clean and all(len(word) < 900 for word in clean.split(" "))
-    return clean.split(" ") if fits else _encoded_words(clean, used)
+    words = clean.split(" ")
+    fits = clean.isascii() and "=?" not in clean and "  " not in clean and all(len(word) <= _LONGEST_WORD for word in words)
+    return words if fits else _encoded_words(clean, used)
 
 
 def _encoded_words(text: str, used: int) -> list[str]:
@@ -178,8 +192,9 @@ def _ids_field(name: str, identifiers: Iterable[str]) -> list[str]:
 
 
 def bare_id(identifier: str) -> str:
-    """The id with nothing in it that would end or break its field."""
-    return "".join(character for character in identifier if character.isprintable() and character not in "<> ")[:_LONGEST_ID]
+    """The id with nothing in it that would end or break its field; letters beyond ASCII, which ids do not have, percent-encoded."""
+    kept = "".join(character for character in identifier if character.isprintable() and character not in "<> ")
+    return (kept if kept.isascii() else quote(kept.encode("utf-8", "replace"), safe=_ASCII))[:_LONGEST_ID]
 
 
 def _folded(name: str, pieces: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from rookery.v1.item_pb2 import (
     Attachment,
     AttachmentDisposition,
 )
-from rookery_core.formats import mime_charsets
+from rookery_core.formats import mime_charsets, mime_tnef
 from rookery_core.formats.mime_headers import message_ids, parameters, read_block, text_of
 from rookery_core.formats.mime_text import body_text, joined_text
 from rookery_core.formats.mime_transfer import BASE64, IDENTITY, decode_part, decoded_size
@@ -37,7 +37,7 @@ class Part:
     length: int
     """Bytes of the encoded body."""
     encoding: str
-    """"identity", "base64", "quoted-printable" or "uuencode"."""
+    """"identity", "base64", "quoted-printable" or "uuencode"; for a file inside a winmail.dat, one that ``decode_part`` knows."""
     size: int
     """Bytes once decoded."""
 
@@ -52,6 +52,7 @@ class SortedParts:
     attachments: list[Attachment] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)
+    packed: mime_tnef.Unpacked | None = None
 
 
 def sort_parts(raw: bytes, root: Entity) -> SortedParts:
@@ -68,7 +69,8 @@ def sort_parts(raw: bytes, root: Entity) -> SortedParts:
         disposition, arguments = parameters(leaf.header.first("content-disposition"))
         name = _name(arguments.get("filename") or leaf.parameters.get("name", ""))
         if not _is_text(leaf, disposition, name):
-            _attach(raw, leaf, disposition, name, found)
+            if not (mime_tnef.may_be(leaf, name) and _unpack(raw, leaf, found)):
+                _attach(raw, leaf, disposition, name, found)
             continue
         label = leaf.parameters.get("charset", "")
         if label and not mime_charsets.is_known(label):
@@ -85,6 +87,10 @@ def sort_parts(raw: bytes, root: Entity) -> SortedParts:
     if pieces:
         found.text, found.html, cut = joined_text(pieces)
         found.truncated |= cut
+    if found.packed is not None:
+        # What a winmail.dat says in HTML or Rich Text, its sender mostly says in plain text beside it.
+        found.html = found.html or found.packed.html
+        found.text = found.text or found.packed.text()
     return found
 
 
@@ -130,6 +136,31 @@ def _attach(raw: bytes, leaf: Entity, disposition: str, name: str, found: Sorted
         )
     )
     found.parts.append(Part(number, leaf.start, length, leaf.encoding, size))
+
+
+def _unpack(raw: bytes, leaf: Entity, found: SortedParts) -> bool:
+    """Attaches what a winmail.dat holds; whether that is all of it, so that itself need not be shown."""
+    unpacked = mime_tnef.unpack(raw, leaf, limits.ATTACHMENTS - len(found.attachments))
+    if unpacked is None:
+        found.defects.append("a winmail.dat can not be read")
+        return False
+    for file in unpacked.files:
+        number = len(found.attachments) + 1
+        found.attachments.append(
+            Attachment(
+                id=number,
+                name=_name(file.name),
+                media_type=file.media_type,
+                size_bytes=file.size,
+                content_id=file.content_id[: limits.CONTENT_ID],
+                disposition=ATTACHMENT_DISPOSITION_INLINE if file.is_shown else ATTACHMENT_DISPOSITION_ATTACHMENT,
+            )
+        )
+        found.parts.append(Part(number, leaf.start, leaf.end - leaf.start, file.encoding, file.size))
+    found.packed = found.packed or unpacked
+    if not unpacked.is_whole:
+        found.defects.append("a winmail.dat breaks off")
+    return unpacked.is_whole
 
 
 def _intent(leaf: Entity, disposition: str, content_id: str) -> AttachmentDisposition.ValueType:

@@ -35,6 +35,8 @@ class Entity:
     parameters: Mapping[str, str]
     encoding: str
     """"identity", "base64", "quoted-printable" or "uuencode"."""
+    begin: int
+    """Offset of the header."""
     start: int
     """Offset of the body, still encoded."""
     end: int
@@ -84,7 +86,7 @@ def _entity(raw: bytes, start: int, end: int, parent: Entity | None, budget: _Bu
         encoding, known = encoding_named(coding[:100])
         if not known:
             budget.defects.append("an unknown Content-Transfer-Encoding is taken as none")
-    return Entity(header, media_type, found, encoding, header.body, end, parent)
+    return Entity(header, media_type, found, encoding, start, header.body, end, parent)
 
 
 def _split(raw: bytes, entity: Entity, depth: int, budget: _Budget) -> None:

@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from rookery_core.formats import mime_charsets
+from rookery_core.formats import flowed, mime_charsets
 from rookery_core.formats.mime_transfer import IDENTITY, decode_part
 from rookery_core.rules import limits
 from rookery_core.rules.body_text import text_of_html
@@ -19,7 +19,7 @@ _ENCODED_LIMIT = 4 * limits.BODY_BYTES
 
 
 def body_text(raw: bytes, entity: Entity) -> tuple[str, bool]:
-    """The text of a body part with line ends LF, and whether it was cut at 4 MiB."""
+    """The text of a body part with line ends LF, flowed lines joined (RFC 3676), and whether it was cut at 4 MiB."""
     end = min(entity.end, entity.start + _ENCODED_LIMIT)
     data = raw[entity.start : end]
     if entity.encoding != IDENTITY:
@@ -28,6 +28,8 @@ def body_text(raw: bytes, entity: Entity) -> tuple[str, bool]:
     text = mime_charsets.decode(data, label or (_declared_in_html(data) if entity.media_type == "text/html" else ""))
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "format" in entity.parameters and flowed.is_flowed(entity.parameters):
+        text = flowed.unflowed(text, delete_space=entity.parameters.get("delsp", "").lower() == "yes")
     text, cut = limited(text)
     return text, cut or end < entity.end
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 from typing import Final
 
+from rookery_core.formats.tnef import counted_block
+
 IDENTITY: Final = "identity"
 BASE64: Final = "base64"
 QUOTED_PRINTABLE: Final = "quoted-printable"
@@ -46,7 +48,7 @@ def encoding_named(value: str) -> tuple[str, bool]:
 def decode_part(encoded: bytes, encoding: str) -> bytes:
     """The decoded bytes of a part's body; what can not be decoded is skipped (base64) or left as it is (quoted-printable).
 
-    ``encoding`` is "identity", "base64", "quoted-printable" or "uuencode"; any other counts as "identity".
+    ``encoding`` is "identity", "base64", "quoted-printable" or "uuencode", or what ``inner`` gives; any other counts as "identity".
     """
     if encoding == BASE64:
         return _from_base64(encoded)
@@ -56,7 +58,18 @@ def decode_part(encoded: bytes, encoding: str) -> bytes:
         return binascii.a2b_qp(encoded)
     if encoding == UUENCODE:
         return _from_uuencode(encoded)
+    outer, at, offset = encoding.partition("@")
+    if at and offset.isascii() and offset.isdigit():
+        return counted_block(decode_part(encoded, _KNOWN.get(outer, IDENTITY)), int(offset))
     return encoded
+
+
+def inner(encoding: str, offset: int) -> str:
+    """What decodes to a file inside a part: the counted block that begins at ``offset`` of the part's decoded bytes.
+
+    "base64@1234", for example; at most 20 characters.
+    """
+    return f"{'qp' if encoding == QUOTED_PRINTABLE else encoding}@{offset}"
 
 
 def decoded_size(encoded: bytes, encoding: str) -> int:

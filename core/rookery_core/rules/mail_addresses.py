@@ -15,6 +15,8 @@ DOMAIN_BYTES = 253
 """Characters of a domain name (RFC 1035 section 2.3.4: 255 bytes on the wire)."""
 _LONGEST = 1000
 """Characters of what is looked at as an address at all."""
+_HEADER_BYTES = 450
+"""Bytes of an address in a header: quoted, it still fits into a line of 998 (RFC 5322 section 2.1.1)."""
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-"
 _DOT_STRING = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*")
@@ -145,7 +147,7 @@ def written(address: str) -> str:
     """
     clean = unicodedata.normalize("NFC", address.strip())
     local, at, domain = clean.rpartition("@")
-    if not at or not local or len(clean) > _LONGEST // 2 or any(map(_is_unprintable, clean)):
+    if not at or not local or len(clean.encode("utf-8", "replace")) > _HEADER_BYTES or any(map(_is_unprintable, clean)):
         return ""
     if local.isascii():
         domain = _ascii_domain(domain)

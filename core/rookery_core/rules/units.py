@@ -172,6 +172,12 @@ def paths_of(unit: str) -> list[str]:
     return list(_paths().get(unit, ()))
 
 
+def writable_paths(item: Item) -> list[str]:
+    """All that a client may write of an item of this kind, as an update mask names it: keyed lists too."""
+    paths = [f"{part}.{field.name}" for part, message in _PARTS.items() for field in message.fields if _is_writable(field)]
+    return [path for path in paths if is_set(item, path)]
+
+
 @functools.cache
 def fields_of(path: str) -> list[FieldDescriptor]:
     """The fields along a path of an item."""

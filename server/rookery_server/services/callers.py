@@ -85,7 +85,7 @@ class Callers:
             del self._standing[session]
 
     async def _require_standing(self, session_id: bytes) -> Standing:
-        standing = await self._database.peek(lambda connection: sessions.standing(connection, session_id))
+        standing = await self._database.glance(lambda connection: sessions.standing(connection, session_id))
         if standing is None or standing.revoked or standing.disabled:
             raise Unauthenticated("SESSION_REVOKED", "the session was ended: sign in again")
         return standing

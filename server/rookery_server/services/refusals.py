@@ -33,3 +33,12 @@ def rpc_status(error: errors.RookeryError) -> status_pb2.Status:
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     return status
+
+
+def reason_of(status: status_pb2.Status) -> str:
+    """The stable reason in a ``google.rpc.Status``; "" if there is none."""
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""

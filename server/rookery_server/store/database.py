@@ -45,6 +45,10 @@ class SqliteDatabase:
         """See ``Database.peek``."""
         return await self._readers.peek(work)
 
+    async def glance(self, work: Callable[[Connection], T]) -> T:
+        """See ``Database.glance``."""
+        return await self._readers.peek(work)
+
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """See ``Database.write``."""
         return await self._writer.write(work)

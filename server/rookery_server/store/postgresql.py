@@ -108,6 +108,10 @@ class PostgresqlDatabase:
         """See ``Database.peek``: the network takes longer than a thread does, so it is a ``read``."""
         return await self.read(work)
 
+    async def glance(self, work: Callable[[Connection], T]) -> T:
+        """See ``Database.glance``."""
+        return await self.read(lambda connection: work(connection.execution_options(isolation_level="AUTOCOMMIT")))
+
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """See ``Database.write``.
 
@@ -145,7 +149,8 @@ class PostgresqlDatabase:
 
 
 def _make_read_only(connection: psycopg.Connection[Any], _record: object) -> None:
-    connection.read_only = True
+    connection.execute("SET default_transaction_read_only = on")
+    connection.commit()
 
 
 def _nothing() -> None:

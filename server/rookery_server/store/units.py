@@ -85,6 +85,10 @@ class Database(Protocol):
         """
         ...
 
+    async def glance(self, work: Callable[[Connection], T]) -> T:
+        """``peek``, for work that is one statement at most: PostgreSQL is spared the transaction around it, two trips of three."""
+        ...
+
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Gives what ``work`` gives, once everything it wrote is committed and on disk; if it raises, nothing of it stays.
 

@@ -27,7 +27,7 @@ EACH = 100
 MOST_TRIPS = 5
 FOLDERS, TURNS = 500, 20
 FOLDERS_ADDRESS = "folders@bench.example"
-SETTLE_SECONDS = 0.7
+SETTLE_SECONDS = 3.0
 """Until the server's indexer has taken in what was changed: it is no part of catching up."""
 
 

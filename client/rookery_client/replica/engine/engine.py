@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Step = Callable[[], Awaitable[None]]
 
 PATIENCE = 4
-"""Failures in a row after which ``run_once`` gives up."""
+"""Failures in a row after which ``run_once`` gives up; twice as many where something else than waiting should help."""
 SLOW_SECONDS = 300.0
 """Between attempts where a person has something to see to first."""
 LOOK_SECONDS = 0.5
@@ -136,8 +136,7 @@ class Engine:
                 await step()
             except RookeryError as error:
                 found = remedy(error)
-                exhausted = patience is not None and self._means.backoff.failures + 1 >= patience
-                if found is Remedy.STOP or exhausted or (found is Remedy.SLOWLY and patience is not None):
+                if found is Remedy.STOP or self._is_exhausted(found, patience):
                     self._tell(error, final=True)
                     raise
                 step = await self._remedied(error, found) or step
@@ -145,6 +144,13 @@ class Engine:
                 if step == whole:
                     return
                 step = whole
+
+    def _is_exhausted(self, found: Remedy, patience: int | None) -> bool:
+        """Whether it was tried often enough. A server that answers is worth a comparison, whatever went before."""
+        if patience is None:
+            return False
+        waits = found in {Remedy.WAIT, Remedy.AGAIN}
+        return found is Remedy.SLOWLY or self._means.backoff.failures + 1 >= patience * (1 if waits else 2)
 
     async def _remedied(self, error: RookeryError, found: Remedy) -> Step | None:
         """Waits as long as is due; gives what is to be done before the next attempt, None for nothing."""

@@ -47,6 +47,9 @@ class Pushing:
         means.tell(Sending(status.waiting))
         for upload_id, size in await means.do(lambda replica: replica.pending_uploads(operations)):
             await self._upload(upload_id, size)
+        operations = await means.do(lambda replica: replica.sending(operations))
+        if not operations:
+            return 0
         results = await self._answers(operations, status.epoch)
         await means.do(lambda replica: replica.answered(results))
         means.backoff.reset()

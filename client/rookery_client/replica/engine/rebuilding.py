@@ -16,6 +16,7 @@ from rookery_core.errors import DataLoss
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Callable
 
     from rookery.v1.sync_pb2 import SyncScope
     from rookery_client.replica.storage.identity import Identity
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 _NEW, _READY = ".new", ".ready"
 
 
-def open_or_rebuild(path: pathlib.Path, *, clock: Clock, ids: Ids) -> Replica:
-    """The replica at `path`, made if it is not there. One that is too damaged to be opened is replaced.
+def open_or_rebuild(path: pathlib.Path, *, clock: Clock, ids: Ids, on_damage: Callable[[DataLoss], None]) -> Replica:
+    """The replica at `path`, made if it is not there. One that is too damaged to be opened is replaced: `on_damage` hears of it.
 
     FailedPrecondition ``REPLICA_IN_USE`` if somebody keeps the damaged one up to date: they replace it. Else as ``Replica.open``.
     """
@@ -35,8 +36,9 @@ def open_or_rebuild(path: pathlib.Path, *, clock: Clock, ids: Ids) -> Replica:
             return replaced(path, clock=clock, ids=ids)
     try:
         return Replica.open(path, clock=clock, ids=ids, create=True)
-    except DataLoss:
+    except DataLoss as error:
         with files.engine_lock(path):
+            on_damage(error)
             save(path, clock=clock, ids=ids)
             return replaced(path, clock=clock, ids=ids)
 

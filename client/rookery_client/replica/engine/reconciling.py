@@ -87,11 +87,12 @@ class Reconciling:
         status = await self._means.do(lambda replica: replica.status())
         while status.items and (comparison.ranges or comparison.leaves):
             await self._round(comparison)
+        if not status.items:
+            # There is nothing to repair: a fill brings the newest first. It begins before the comparison ends, which then leaves no
+            # cursor.
+            await self._means.do(lambda replica: replica.restart())
         # What others did since the first answer comes with its cursor.
         await self._means.do(lambda replica: replica.finish_reconcile(comparison.cursor, comparison.epoch, comparison.revision))
-        if not status.items:
-            # There is nothing to repair. A fill brings the newest first.
-            await self._means.do(lambda replica: replica.restart())
 
     async def _round(self, comparison: _Comparison) -> None:
         means, begin = self._means, not comparison.rounds

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rookery_core.errors import DataLoss
-
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from rookery.internal.v1.packed_pb2 import PackedPullResponse, PackedReconcileResponse
-    from rookery.v1.item_pb2 import Item
     from rookery.v1.sync_pb2 import PushResult, SyncOperation
     from rookery.v1.sync_service_pb2 import PullRequest, ReconcileRequest
     from rookery_client.client import Client
@@ -38,15 +35,3 @@ class RemoteTransport:
     async def upload(self, upload_id: bytes, data: bytes) -> None:
         """See ``SyncTransport``."""
         await self._client.content.upload(data, upload_id=upload_id, mailbox_id=self._mailbox_id)
-
-    async def get_item(self, item_id: bytes) -> Item:
-        """See ``SyncTransport``."""
-        return await self._client.items.get(item_id, mailbox_id=self._mailbox_id)
-
-    async def download_attachment(self, item_id: bytes, attachment_id: int) -> tuple[bytes, int]:
-        """See ``SyncTransport``."""
-        download = self._client.content.download_attachment(item_id, attachment_id, mailbox_id=self._mailbox_id)
-        data = await download.read()
-        if download.info is None:
-            raise DataLoss("CONTENT_DAMAGED", "an attachment came without its size; try again")
-        return data, download.info.content_revision

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from rookery.internal.v1.packed_pb2 import PackedPullResponse, PackedReconcileResponse
-    from rookery.v1.item_pb2 import Item
     from rookery.v1.sync_pb2 import PushResult, SyncOperation
     from rookery.v1.sync_service_pb2 import PullRequest, ReconcileRequest
 
@@ -34,12 +33,4 @@ class SyncTransport(Protocol):
 
     async def upload(self, upload_id: bytes, data: bytes) -> None:
         """ContentService.Upload under an id minted here; one that was broken off goes on, one that is whole is left alone."""
-        ...
-
-    async def get_item(self, item_id: bytes) -> Item:
-        """ItemService.GetItem, whole."""
-        ...
-
-    async def download_attachment(self, item_id: bytes, attachment_id: int) -> tuple[bytes, int]:
-        """ContentService.DownloadAttachment: all bytes, and the content_revision that they are of."""
         ...

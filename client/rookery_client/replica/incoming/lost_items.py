@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from rookery.v1.folder_pb2 import Folder
     from rookery.v1.item_pb2 import Attachment
+    from rookery_client.replica.storage.operations import Recorded
     from rookery_core.rules.ids import Ids
 
-_ITEM = "SELECT folder_id, content_revision, state, summary FROM item WHERE id = ?"
+_ITEM = "SELECT folder_id, revision, content_revision, state, summary FROM item WHERE id = ?"
 _PART = "SELECT encoding, data FROM content WHERE item_id = ?"
 _KEEP = f"INSERT OR REPLACE INTO lost ({LOST_COLUMNS}) SELECT id, folder_id, revision, state, summary, ? FROM item WHERE id = ?"
 _CONTENT = "SELECT encoding, data FROM content WHERE item_id = ? AND content_revision = ? AND extent = ?"
@@ -31,31 +32,40 @@ _BYTES = "SELECT data FROM attachment WHERE item_id = ? AND attachment_id = ?"
 
 
 def offer_again(
-    connection: sqlite3.Connection, lost: Mapping[bytes, int], folders: Collection[Folder], *, ids: Ids, now: int
+    connection: sqlite3.Connection,
+    lost: Mapping[bytes, int],
+    versions: Mapping[bytes, int],
+    folders: Collection[Folder],
+    *,
+    ids: Ids,
+    now: int,
 ) -> tuple[int, int]:
     """Records operations that create folders, parents first, and items (id -> revision) again, with the ids they had.
 
-    Items that are not here whole are kept aside. Gives how many folders and items are created, and how many items are not. To be
-    called while the items are still here.
+    ``versions`` are items that the server has, but not as they are here: the server merges those.
+
+    An operation that waits and creates an item creates it as it is here, with what others did to it since. Items that are not here
+    whole are kept aside, unless such an operation creates them as they were. Gives how many folders and items are created, and how
+    many items are not. To be called while the items are still here.
     """
     last = operations.last_number(connection)
     for folder in folders:
         _offer_folder(connection, folder, ids=ids, now=now)
     again = Again(folders={folder.id for folder in folders})
-    for item_id, revision in lost.items():
-        found = _whole(connection, item_id, ids)
-        if found is None:
+    kept = 0
+    for item_id, revision in {**lost, **versions}.items():
+        found, creating = _whole(connection, item_id, ids), _creating(connection, item_id)
+        if found is not None:
+            operation_id = _offer_item(connection, *found, creating, ids=ids, now=now)
+            again.operations[item_id], again.revisions[item_id] = operation_id, revision
+            again.used.add(found[0].folder_id)
+        elif creating is None and item_id in lost:
             connection.execute(_KEEP, (_decoded(connection.execute(_PART, (item_id,)).fetchone()), item_id))
-            continue
-        operation = _operation(ids, now)
-        operation.create_item.item.CopyFrom(found[0])
-        recording.lay_over(connection, operation, found[1], now, checked=False)
-        again.operations[item_id], again.revisions[item_id] = operation.operation_id, revision
-        again.used.add(found[0].folder_id)
+            kept += 1
     recreated = len(again.operations)
     if recreated or folders:
         reordering.put_behind(connection, last, again)
-    return recreated + len(folders), len(lost) - recreated
+    return recreated + len(folders), kept
 
 
 def _offer_folder(connection: sqlite3.Connection, folder: Folder, *, ids: Ids, now: int) -> None:
@@ -65,13 +75,35 @@ def _offer_folder(connection: sqlite3.Connection, folder: Folder, *, ids: Ids, n
     recording.lay_over(connection, operation, {}, now, checked=False)
 
 
-def creates_again(connection: sqlite3.Connection, item_id: bytes) -> bool:
-    """Whether an operation that waits creates the item already."""
+def _offer_item(
+    connection: sqlite3.Connection, item: Item, uploads: dict[bytes, bytes], creating: Recorded | None, *, ids: Ids, now: int
+) -> bytes:
+    """Lets an operation create the item as it is here: the one that does so already, or a new one. Gives its id."""
+    operation = _operation(ids, now) if creating is None else creating.operation
+    operation.create_item.item.CopyFrom(item)
+    if item.summary.HasField("modified"):
+        operation.edited.CopyFrom(item.summary.modified)
+    if creating is None:
+        recording.lay_over(connection, operation, uploads, now, checked=False)
+    else:
+        operations.rewrite(connection, creating.seq, operation)
+        operations.put_uploads(connection, creating.seq, uploads.items())
+    return operation.operation_id
+
+
+def comes_again(connection: sqlite3.Connection, item_id: bytes, revision: int) -> bool:
+    """Whether an operation that waits creates the item already, and nothing is known to have happened to it since."""
+    creating = _creating(connection, item_id)
+    return creating is not None and (creating.action != "create_item" or revision <= creating.revision)
+
+
+def _creating(connection: sqlite3.Connection, item_id: bytes) -> Recorded | None:
+    """The operation that waits and creates the item, if there is one."""
     for seq in operations.live_of_items(connection, [item_id]).get(item_id, []):
-        operation = operations.numbered(connection, seq).operation
-        if item_id == operation.create_item.item.id or item_id in operation.copy_items.new_ids:
-            return True
-    return False
+        recorded = operations.numbered(connection, seq)
+        if item_id == recorded.operation.create_item.item.id or item_id in recorded.operation.copy_items.new_ids:
+            return recorded
+    return None
 
 
 def creates_folder_again(connection: sqlite3.Connection, folder_id: bytes) -> bool:
@@ -110,12 +142,17 @@ def _operation(ids: Ids, now: int) -> SyncOperation:
 
 
 def _whole(connection: sqlite3.Connection, item_id: bytes, ids: Ids) -> tuple[Item, dict[bytes, bytes]] | None:
-    """The item with its content, and the bytes of its attachments under new upload ids; None unless all of it is here."""
-    folder_id, content_revision, state, summary = connection.execute(_ITEM, (item_id,)).fetchone()
+    """The item with its content, and the bytes of its attachments under new upload ids; None unless all of it is here.
+
+    Its revision tells the server which version it is, if several devices bring theirs.
+    """
+    folder_id, revision, content_revision, state, summary = connection.execute(_ITEM, (item_id,)).fetchone()
     held = _decoded(connection.execute(_CONTENT, (item_id, content_revision, CONTENT_EXTENT_FULL)).fetchone())
     if held is None:
         return None
-    item = Item(id=item_id, folder_id=folder_id, state=ItemState.FromString(state), summary=ItemSummary.FromString(summary))
+    item = Item(id=item_id, folder_id=folder_id, revision=revision)
+    item.state.CopyFrom(ItemState.FromString(state))
+    item.summary.CopyFrom(ItemSummary.FromString(summary))
     item.content.CopyFrom(ItemContent.FromString(held))
     uploads: dict[bytes, bytes] = {}
     for attachment in item.content.attachments:

@@ -1,7 +1,8 @@
 """Setting right what a comparison found.
 
 What the server has replaces what is here, whichever is newer. What the server lacks was deleted, and goes; but what the server does
-not even remember was lost when it was restored from a backup, and is offered back (``lost_items``).
+not even remember was lost when it was restored from a backup, and is offered back (``lost_items``). So are contents from after that
+backup, of items that it has otherwise.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Repaired:
     removed: int = 0
     """Items that were dropped."""
     recreated: int = 0
-    """Items and folders among them that operations create again."""
+    """Items and folders that operations create again, or bring another version of."""
     lost: int = 0
     """Items among them that could not be created again, and are kept aside."""
 
@@ -53,7 +54,8 @@ def repair(
     """Applies what a response tells of leaves and folders. FailedPrecondition ``MASS_DELETION``, and nothing is changed."""
     lost, deleted, left = _sorted_out(connection, response.removals)
     folders = _replace_folders(connection, response.folders, backup_revision) if response.folders else []
-    recreated, kept = lost_items.offer_again(connection, lost, folders, ids=ids, now=now)
+    versions = _lost_versions(connection, response.items, backup_revision) if backup_revision else {}
+    recreated, kept = lost_items.offer_again(connection, lost, versions, folders, ids=ids, now=now)
     unasked = len(mass_deletion.unasked(connection, deleted)) + kept
     if not accept_deletions:
         mass_deletion.require_plausible(connection, mass_deletion.Dropped(unasked, 0))
@@ -92,11 +94,23 @@ def _sorted_out(
             left.append(removal.item_id)
         elif removal.revision:
             deleted[removal.item_id] = row[0]
-        elif lost_items.creates_again(connection, removal.item_id):
+        elif lost_items.comes_again(connection, removal.item_id, row[1]):
             left.append(removal.item_id)  # the operation that made it is pushed again, and lies over it
         else:
             lost[removal.item_id] = row[1]
     return lost, deleted, left
+
+
+def _lost_versions(connection: sqlite3.Connection, entries: Iterable[PackedSyncItem], backup_revision: int) -> dict[bytes, int]:
+    """Of the items that come, those whose content was changed after the backup, as they are here: with their revisions here."""
+    found: dict[bytes, int] = {}
+    for entry in entries:
+        row = connection.execute("SELECT revision, content_revision FROM item WHERE id = ?", (entry.item.id,)).fetchone()
+        if row is None or row[1] <= backup_revision or row[1] == entry.item.content_revision:
+            continue
+        if not lost_items.comes_again(connection, entry.item.id, row[0]):
+            found[entry.item.id] = row[0]
+    return found
 
 
 def _replace_items(connection: sqlite3.Connection, entries: Sequence[PackedSyncItem]) -> tuple[int, int]:

@@ -32,6 +32,7 @@ def identify(connection: sqlite3.Connection, operation: SyncOperation, ids: Ids)
         case "create_item":
             item = operation.create_item.item
             item.id = item.id or ids.new()
+            item.ClearField("revision")  # which says of an item that it comes back after a restore
             item.folder_id = item.folder_id or overlay.shown_folders(connection).with_role(homes.home_of(item.summary.kind))
         case "copy_items" if not request.new_ids:
             item_ids = list(dict.fromkeys(request.item_ids))

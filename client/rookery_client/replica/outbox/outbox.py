@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from google.rpc import error_details_pb2
 
-from rookery.v1.sync_pb2 import PUSH_OUTCOME_REJECTED, SyncOperation
+from rookery.v1.sync_pb2 import PUSH_OUTCOME_APPLIED, PUSH_OUTCOME_REJECTED, SyncOperation
 from rookery_client.replica.outbox import recording
 from rookery_client.replica.outbox.passing import KEPT_MICROS
 from rookery_client.replica.storage import facts, operations, schema
@@ -47,6 +47,16 @@ def waiting(connection: sqlite3.Connection, most: int, most_bytes: int) -> list[
     return found
 
 
+def all_waiting(connection: sqlite3.Connection) -> list[Recorded]:
+    """All operations that wait, in order, whether they may go yet or not."""
+    return list(operations.with_status(connection, schema.WAITING))
+
+
+def sending(connection: sqlite3.Connection, wanted: Iterable[SyncOperation]) -> list[SyncOperation]:
+    """Notes that operations are on their way; gives those that still wait: another program may have taken some back."""
+    return [each for each in wanted if operations.note_sent(connection, each.operation_id)]
+
+
 def uploads_of(connection: sqlite3.Connection, wanted: Iterable[SyncOperation]) -> list[tuple[bytes, int]]:
     """The uploads, with their sizes, that operations need."""
     found: list[tuple[bytes, int]] = []
@@ -79,7 +89,7 @@ def answered(connection: sqlite3.Connection, results: Iterable[PushResult], now:
         status = _status(recorded, result, caught_up)
         operations.settle(connection, recorded.seq, status, result, now)
         if recorded.action == "create_item":
-            stale |= _release(connection, recorded, now, done=result.outcome != PUSH_OUTCOME_REJECTED)
+            stale |= _release(connection, recorded, result, now)
         tree = tree or operations.changes_folders(connection, [recorded.seq])
         if status != schema.ANSWERED or result.landed_folder_id:
             stale |= operations.items_of(connection, [recorded.seq])
@@ -95,17 +105,17 @@ def rejected(connection: sqlite3.Connection) -> list[tuple[SyncOperation, PushRe
     return [(each.operation, each.result) for each in refused if each.result is not None]
 
 
-def dismiss(connection: sqlite3.Connection, operation_id: bytes) -> bool:
-    """Forgets an operation that was refused, or takes back one that waits; False if there is none such."""
+def dismiss(connection: sqlite3.Connection, operation_id: bytes) -> Recorded | None:
+    """Forgets an operation that was refused, or takes back one that waits. Gives it as it was; None if there is none such."""
     recorded = operations.find(connection, operation_id)
     if recorded is None or recorded.status not in {schema.WAITING, schema.REJECTED}:
-        return False
+        return None
     item_ids = operations.items_of(connection, [recorded.seq])
     tree = operations.changes_folders(connection, [recorded.seq])
     operations.remove(connection, recorded.seq)
-    item_ids |= _release(connection, recorded, 0, done=False)
+    item_ids |= _release(connection, recorded, None, 0)
     overlay.refresh(connection, item_ids, folders=tree)
-    return True
+    return recorded
 
 
 def retry(connection: sqlite3.Connection, operation_id: bytes, *, ids: Ids, now: int) -> SyncOperation | None:
@@ -153,15 +163,22 @@ def take_over(connection: sqlite3.Connection, salvaged: Salvaged, now: int) -> N
             operations.settle(connection, seq, schema.REJECTED, result, now)
 
 
-def _release(connection: sqlite3.Connection, creating: Recorded, now: int, *, done: bool) -> set[bytes]:
-    """Ends the waiting of those that an operation includes: they are ``done`` with it, or to be pushed. Gives their items."""
+def _release(connection: sqlite3.Connection, creating: Recorded, result: PushResult | None, now: int) -> set[bytes]:
+    """Ends the waiting of those that a creation includes: they are done with it, or to be pushed. Gives their items."""
     seqs = operations.included(connection, creating.operation.operation_id)
     for seq in seqs:
-        if done:
+        if result is not None and _is_done_with(result, operations.numbered(connection, seq).action):
             operations.settle(connection, seq, schema.PASSED, None, now)
         else:
             operations.wait_again(connection, seq)
     return operations.items_of(connection, seqs)
+
+
+def _is_done_with(result: PushResult, action: str) -> bool:
+    """Whether an action within a creation is done with its answer. What another device was first with gets the version alone."""
+    if result.outcome == PUSH_OUTCOME_APPLIED or result.landed_folder_id:
+        return True
+    return result.outcome != PUSH_OUTCOME_REJECTED and action == "update_item"
 
 
 def _named(operation: SyncOperation, uploads: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -171,9 +188,10 @@ def _named(operation: SyncOperation, uploads: Mapping[bytes, bytes]) -> dict[byt
 
 def _status(recorded: Recorded, result: PushResult, caught_up: int) -> int:
     if result.outcome == PUSH_OUTCOME_REJECTED:
-        # Another device has brought the item back, after it was lost with a restored server, or has purged it since then: nothing
-        # to tell a person. What was made here for the first time has an id that nobody else knows.
-        back = recorded.action == "create_item" and _reason(result) in {"ID_TAKEN", "ID_RETIRED"}
+        # Another device has brought it back, after it was lost with a restored server, or has purged it since then: nothing to tell
+        # a person. What was made here for the first time has an id that nobody else knows.
+        created = recorded.action in {"create_item", "create_folder"}
+        back = created and _reason(result) in {"ID_TAKEN", "ID_RETIRED"}
         return schema.PASSED if back else schema.REJECTED
     return schema.PASSED if result.revision <= caught_up else schema.ANSWERED
 

@@ -34,7 +34,7 @@ def require_folder(connection: sqlite3.Connection, folder: Folder) -> None:
     """FailedPrecondition ``NOT_IN_REPLICA`` for a folder whose items are not synced: its list would be empty without a reason."""
     wanted = scope(connection).folder_ids
     if wanted and folder.id not in wanted:
-        message = f"what is in “{folder.name}” is not in the replica: go online, or sync it too with `rookery sync --folder`"
+        message = f"what is in “{folder.name}” is not in the replica: go online, or name it, too, to `rookery sync` with --folder"
         raise FailedPrecondition("NOT_IN_REPLICA", message)
 
 

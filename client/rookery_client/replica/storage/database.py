@@ -27,6 +27,8 @@ _PRAGMAS = ("synchronous = FULL", "temp_store = MEMORY", f"journal_size_limit = 
 _WRITER_PRAGMAS = (*_PRAGMAS, "cache_size = -32768", f"wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 _READER_PRAGMAS = (*_PRAGMAS, "cache_size = -8192", "query_only = ON", f"mmap_size = {1 << 30}")
 _IDLE_READERS = 4
+_HEAD_BYTES, _KIND_AT = 100, 68
+"""Of a SQLite file: its head, and where in it the application id is."""
 
 # For a type without an adapter of its own the driver looks for one at every value, and that takes longer than binding the value.
 sqlite3.register_adapter(bytes, bytes)
@@ -48,8 +50,8 @@ class Database:
     def open(cls, path: pathlib.Path, *, create: bool) -> Database:
         """Opens a replica's file, which with ``create`` is made if it is not there.
 
-        FailedPrecondition ``REPLICA_MISSING``; ``REPLICA_FOREIGN`` for a database that is no replica, or one of another version;
-        DataLoss ``REPLICA_DAMAGED``.
+        FailedPrecondition ``REPLICA_MISSING``; ``REPLICA_FOREIGN`` for a file that is no replica, or one of another version;
+        DataLoss ``REPLICA_DAMAGED``, only for a file that is known to have been one: such a file is replaced.
         """
         if not path.exists():
             if not create:
@@ -57,13 +59,18 @@ class Database:
             with file_errors(path):
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.touch(mode=0o600)
-        with translated(path):
-            connection = _connect(path, _WRITER_PRAGMAS)
-            try:
-                _require_replica(connection, path, create=create)
-            except BaseException:
-                connection.close()
+        try:
+            with translated(path):
+                connection = _connect(path, _WRITER_PRAGMAS)
+                try:
+                    _require_replica(connection, path, create=create)
+                except BaseException:
+                    connection.close()
+                    raise
+        except DataLoss as error:
+            if _was_replica(path):
                 raise
+            raise FailedPrecondition("REPLICA_FOREIGN", f"{path} is no replica: name another file") from error
         return cls(path, connection)
 
     def close(self) -> None:
@@ -187,6 +194,21 @@ def _create(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def lock_of(path: pathlib.Path) -> pathlib.Path:
+    """The file beside a replica that is locked by who keeps it up to date, by whatever name the replica is called; it stays."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}.lock")
+
+
+def _was_replica(path: pathlib.Path) -> bool:
+    """Whether a file that can not be read was a replica once: its head says so, or somebody kept it up to date."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        if head[_KIND_AT : _KIND_AT + 4] == schema.APPLICATION_ID.to_bytes(4, "big"):
+            return True
+    return lock_of(path).exists()
 
 
 def _file_of(path: pathlib.Path) -> tuple[int, int] | None:

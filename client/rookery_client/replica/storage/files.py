@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from rookery.v1.sync_pb2 import PushResult, SyncOperation, SyncScope
 from rookery_client.replica.storage import facts, schema
-from rookery_client.replica.storage.database import file_errors, open_for_salvage
+from rookery_client.replica.storage.database import file_errors, lock_of, open_for_salvage
 from rookery_client.replica.storage.identity import Identity
 from rookery_core.errors import FailedPrecondition, ResourceExhausted
 
@@ -34,8 +34,7 @@ def engine_lock(path: pathlib.Path) -> Iterator[None]:
     FailedPrecondition ``REPLICA_IN_USE`` at once if somebody else holds it, in this process or another. The lock's file stays:
     removing it would race with the next owner.
     """
-    real = path.resolve()  # by whatever name it is called
-    with _descriptor(real.with_name(f"{real.name}.lock")) as descriptor:
+    with _descriptor(lock_of(path)) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

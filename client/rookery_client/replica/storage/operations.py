@@ -25,6 +25,8 @@ class Recorded(NamedTuple):
     result: PushResult | None
     revision: int
     """The result's. Of one that waits again after a restore, what it was answered with before; else 0 while it waits."""
+    sent: bool
+    """Whether the server may have got it."""
 
     @property
     def action(self) -> str:
@@ -32,7 +34,7 @@ class Recorded(NamedTuple):
         return self.operation.WhichOneof("action") or ""
 
 
-_COLUMNS = "seq, body, status, result, revision"
+_COLUMNS = "seq, body, status, result, revision, sent"
 _NUMBERED = (("operation", "seq"), ("operation_item", "seq"), ("operation_folder", "seq"), ("upload", "operation_seq"))
 """Where the numbers of operations stand."""
 
@@ -44,6 +46,11 @@ def insert(connection: sqlite3.Connection, operation: SyncOperation, now: int) -
         (operation.operation_id, operation.SerializeToString(), now, schema.WAITING),
     )
     return int(cursor.lastrowid or 0)
+
+
+def rewrite(connection: sqlite3.Connection, seq: int, operation: SyncOperation) -> None:
+    """Puts another body into an operation, which keeps its id and its place."""
+    connection.execute("UPDATE operation SET body = ? WHERE seq = ?", (operation.SerializeToString(), seq))
 
 
 def touch(connection: sqlite3.Connection, seq: int, item_ids: Iterable[bytes], folder_ids: Iterable[bytes]) -> None:
@@ -190,7 +197,14 @@ def settle(connection: sqlite3.Connection, seq: int, status: int, result: PushRe
 
 def wait_again(connection: sqlite3.Connection, seq: int) -> None:
     """Lets an operation wait that was answered before. Its revision is kept: rows that are as new have it in them."""
-    connection.execute("UPDATE operation SET status = ?, result = NULL, answered = 0 WHERE seq = ?", (schema.WAITING, seq))
+    again = "UPDATE operation SET status = ?, result = NULL, answered = 0, sent = 0 WHERE seq = ?"
+    connection.execute(again, (schema.WAITING, seq))
+
+
+def note_sent(connection: sqlite3.Connection, operation_id: bytes) -> bool:
+    """Notes that an operation is on its way to the server; False if it does not wait any more."""
+    noted = connection.execute("UPDATE operation SET sent = 1 WHERE id = ? AND status = ?", (operation_id, schema.WAITING))
+    return noted.rowcount > 0
 
 
 def include(connection: sqlite3.Connection, seq: int, creating: bytes) -> None:
@@ -217,7 +231,7 @@ def move_to_end(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (number, seq))
 
 
-def _recorded(row: tuple[int, bytes, int, bytes | None, int]) -> Recorded:
-    seq, body, status, result, revision = row
+def _recorded(row: tuple[int, bytes, int, bytes | None, int, int]) -> Recorded:
+    seq, body, status, result, revision, sent = row
     answer = None if result is None else PushResult.FromString(result)
-    return Recorded(seq, SyncOperation.FromString(body), status, answer, revision)
+    return Recorded(seq, SyncOperation.FromString(body), status, answer, revision, bool(sent))

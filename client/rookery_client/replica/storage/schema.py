@@ -79,13 +79,15 @@ TABLES = (
         PRIMARY KEY (item_id, attachment_id, content_revision)
     )""",
     "CREATE INDEX attachment_by_use ON attachment (used_at, size)",
-    # What was done here, in order. `body` is a SyncOperation, `result` a PushResult, `answered` when that came.
+    # What was done here, in order. `body` is a SyncOperation, `sent` 1 once the server may have got it, `result` a PushResult,
+    # `answered` when that came.
     """CREATE TABLE operation (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id BLOB NOT NULL UNIQUE,
         body BLOB NOT NULL,
         created INTEGER NOT NULL,
         status INTEGER NOT NULL,
+        sent INTEGER NOT NULL DEFAULT 0,
         result BLOB,
         revision INTEGER NOT NULL DEFAULT 0,
         answered INTEGER NOT NULL DEFAULT 0,

@@ -73,7 +73,7 @@ class ItemView:
 
     def trial(self) -> Around:
         """The surroundings of an operation that is not recorded yet."""
-        return Around(self, operations.Recorded(_AFTER_ALL, SyncOperation(), schema.WAITING, None, 0))
+        return Around(self, operations.Recorded(_AFTER_ALL, SyncOperation(), schema.WAITING, None, 0, sent=False))
 
     def base(self, item_id: bytes) -> LocalItem | None:
         """The item as the server has it."""
@@ -85,12 +85,15 @@ class ItemView:
         return self._read_folders().get(role, b"")
 
     def was_deleted(self, folder_id: bytes, seq: int) -> bool:
-        """Whether a folder is gone, and was before an operation."""
+        """Whether a folder is gone because of an operation that was made here before this one.
+
+        What is put into one that others have deleted lands in the mailbox all the same; what was in it goes by a removal.
+        """
         self._read_folders()
         if folder_id in self._folder_ids:
             return False
         here = (each for each in operations.live_of_folder(self.connection, folder_id) if self.operation(each).action in _DELETING)
-        return next(here, 0) < seq
+        return next(here, seq) < seq
 
     def operation(self, seq: int) -> Recorded:
         """An operation by its number."""

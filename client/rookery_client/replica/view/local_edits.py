@@ -25,7 +25,8 @@ def apply(operation: SyncOperation, item_id: bytes, item: LocalItem | None, arou
     """The item after the operation; ``item`` is it before, None if there is none, and may be changed."""
     action = operation.WhichOneof("action") or ""
     if action == "create_item":
-        return item or local_records.created(operation.create_item, around)
+        comes_back = operation.create_item.item.revision > 0  # a version that the server has lost
+        return local_records.created(operation.create_item, around) if item is None or comes_back else item
     if action == "copy_items":
         return _copied(operation.copy_items, item_id, item, around)
     if item is not None and (edit := _EDITS.get(action)):

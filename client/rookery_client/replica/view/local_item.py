@@ -71,7 +71,7 @@ class Surroundings(Protocol):
         ...
 
     def was_deleted(self, folder_id: bytes) -> bool:
-        """Whether a folder was there no more when the operation was made."""
+        """Whether a folder had been deleted here when the operation was made."""
         ...
 
     def emptied(self, folder_id: bytes) -> bool:

@@ -77,6 +77,8 @@ def _laid_over(newer: Version, older: Version, units: Iterable[str], item_id: by
     item = Item()
     item.CopyFrom(newer.item)
     merging.take_units(item, older.item, units)
+    if older.item.summary.WhichOneof("detail") or older.item.content.WhichOneof("detail"):
+        item.summary.kind = older.item.summary.kind  # of a purged item the later edit alone may not tell the kind
     records.complete(item.summary, item.content, item_id)
     return Version(item, {**older.parts, **newer.parts}, None)
 

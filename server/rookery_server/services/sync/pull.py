@@ -81,8 +81,11 @@ class PullService:
 
     async def pull_batch(self, caller: Caller, request: sync_service_pb2.PullBatchRequest) -> bytes:
         """One batch; the encoded PullBatchResponse."""
-        encoded, _ = await self._page(_ask(caller, request.pull), request.pull.cursor, alone=True)
-        return encoded
+        ask, position = _ask(caller, request.pull), request.pull.cursor
+        encoded = await self._database.glance(lambda connection: self._nothing_new(connection, ask, position)) if position else None
+        if encoded is None:
+            encoded, _ = await self._page(ask, position)
+        return b"".join((_BATCH_TAG, item_wire.varint(len(encoded)), encoded))
 
     async def pull(self, caller: Caller, request: sync_service_pb2.PullRequest) -> AsyncIterator[bytes]:
         """Encoded PullResponses, until the device has caught up; with ``follow`` for ever.
@@ -113,7 +116,7 @@ class PullService:
 
     async def _following(self, ask: _Ask) -> AbstractContextManager[Follower]:
         """Follows the mailbox: before the first page is read, so that no commit falls between that and the waiting."""
-        mailbox = await self._database.peek(lambda connection: access.open_mailbox(connection, ask.caller, ask.mailbox_id))
+        mailbox = await self._database.glance(lambda connection: access.open_mailbox(connection, ask.caller, ask.mailbox_id))
         return self._followers.following([mailbox.uid])
 
     async def _page_for_many(self, ask: _Ask, cursor: SyncCursor) -> _Page:
@@ -121,7 +124,16 @@ class PullService:
         key = (ask.form, cursor.SerializeToString(deterministic=True))
         return await self._woken.get(key, lambda: self._page(ask, cursor))
 
-    async def _page(self, ask: _Ask, position: str | SyncCursor, *, alone: bool = False) -> _Page:
+    def _nothing_new(self, connection: Connection, ask: _Ask, position: str) -> bytes | None:
+        """The batch that says that a device has caught up, which is what most of them hear; None if there may be more to say."""
+        mailbox = access.open_mailbox(connection, ask.caller, ask.mailbox_id)
+        cursor = self._cursor(ask, mailbox, position)
+        if cursor.HasField("fill") or cursor.base < mailbox.revision:
+            return None
+        tail.end(cursor)
+        return self._finished(Batch(self._limits.size), mailbox, cursor, caught_up=True)
+
+    async def _page(self, ask: _Ask, position: str | SyncCursor) -> _Page:
         """Reads one batch, in one transaction, behind a cursor that came from the device or out of the page before."""
 
         def work(connection: Connection) -> _Page:
@@ -129,15 +141,17 @@ class PullService:
             cursor = self._cursor(ask, mailbox, position)
             batch = Batch(self._limits.size)
             caught_up = self._collect(connection, mailbox, cursor, ask, batch)
-            response = batch.response
-            response.cursor = self._cursors.encode(cursor)
-            response.caught_up, response.revision, response.epoch = caught_up, mailbox.revision, mailbox.epoch
-            encoded = batch.encode()
-            if alone:
-                encoded = b"".join((_BATCH_TAG, item_wire.varint(len(encoded)), encoded))
+            encoded = self._finished(batch, mailbox, cursor, caught_up=caught_up)
             return encoded, _Place(cursor, mailbox.uid, mailbox.revision, caught_up)
 
         return await self._database.read(work)
+
+    def _finished(self, batch: Batch, mailbox: MailboxRow, cursor: SyncCursor, *, caught_up: bool) -> bytes:
+        """The encoded PullResponse."""
+        response = batch.response
+        response.cursor = self._cursors.encode(cursor)
+        response.caught_up, response.revision, response.epoch = caught_up, mailbox.revision, mailbox.epoch
+        return batch.encode()
 
     def _cursor(self, ask: _Ask, mailbox: MailboxRow, position: str | SyncCursor) -> SyncCursor:
         """A cursor for this page alone, since the work of a read may run twice."""

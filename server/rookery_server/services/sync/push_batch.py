@@ -11,7 +11,7 @@ from rookery_core.errors import FailedPrecondition, RookeryError
 from rookery_server.services import access
 from rookery_server.services.change import MailboxChange
 from rookery_server.services.operations import require_same_request
-from rookery_server.services.refusals import rpc_status
+from rookery_server.services.refusals import reason_of, rpc_status
 from rookery_server.store import jobs, ledger
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rookery_server.services.sync.push_results import Work
     from rookery_server.store.database import Transaction
     from rookery_server.store.jobs import JobRow
+
+_KNOWN_ALREADY = {"ID_TAKEN", "ID_RETIRED"}
+"""Why a creation is refused whose id was used: the thing is there, or was until somebody purged it."""
 
 
 @dataclass(slots=True)
@@ -182,7 +185,12 @@ class _Batch:
 
 
 def _is_rejected(operation_id: bytes, entry: ledger.Entry) -> bool:
-    """Whether an entry is of an operation of Push that was rejected. What a unary call keeps is no PushResult: it succeeded."""
+    """Whether an entry is of an operation of Push without which others make no sense.
+
+    What a unary call keeps is no PushResult: it succeeded. A creation that came too late, since the id is known already, is no
+    obstacle: after a restore several devices bring the same things back, and the edits of all of them are wanted.
+    """
     if not (entry.result or b"").startswith(PushResult(operation_id=operation_id).SerializeToString()):
         return False
-    return PushResult.FromString(entry.result or b"").outcome == sync_pb2.PUSH_OUTCOME_REJECTED
+    result = PushResult.FromString(entry.result or b"")
+    return result.outcome == sync_pb2.PUSH_OUTCOME_REJECTED and reason_of(result.error) not in _KNOWN_ALREADY

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1 import item_service_pb2
+from rookery_core.errors import AlreadyExists
 from rookery_server.services.items import item_editing, item_marks, item_packing, item_places, item_removal
+from rookery_server.services.sync import push_returns
 from rookery_server.services.sync.push_results import base_of, landing, require_peaceful, result
 from rookery_server.store import item_stamps
 
@@ -19,7 +21,10 @@ _LASTING = {item_service_pb2.DELETE_MODE_RECOVERABLE, item_service_pb2.DELETE_MO
 
 
 async def create(operation: SyncOperation, ids: Ids) -> Work:
-    """An item made on the device. AlreadyExists ``ID_TAKEN``, ``ID_RETIRED``: a purged item is not revived."""
+    """An item made on the device, or one that comes back after a restore.
+
+    AlreadyExists ``ID_TAKEN``, ``ID_RETIRED``: a purged item is not revived.
+    """
     request = operation.create_item
     create_in = await item_editing.plan_create(request, ids)
 
@@ -28,7 +33,14 @@ async def create(operation: SyncOperation, ids: Ids) -> Work:
             folder_id, landed = landing(change, named, "item.folder_id")
         else:
             folder_id, landed = item_editing.folder_of(change, request.item), b""
-        row = create_in(change, folder_id)
+        try:
+            row = create_in(change, folder_id)
+        except AlreadyExists:
+            answer = push_returns.merge(change, operation)
+            if answer is None:
+                raise
+            return answer
+        push_returns.stamp(change, operation)
         return result(change, operation, merged=bool(landed), item=item_packing.unpack(row), landed_folder_id=landed)
 
     return work

@@ -48,12 +48,12 @@ async def update(operation: SyncOperation, ids: Ids) -> Work:
             if error.reason == "KIND_MISMATCH" or not _edited_by_others(change, operation, row):
                 raise
             return _keep_whole(change, operation, row, planned.changes)
-        return _merge(change, operation, drafted, planned.changes)
+        return merge(change, operation, drafted, planned.changes)
 
     return work
 
 
-def _merge(change: MailboxChange, operation: SyncOperation, drafted: Draft, changes: Changes) -> PushResult:
+def merge(change: MailboxChange, operation: SyncOperation, drafted: Draft, changes: Changes) -> PushResult:
     """Keeps what lost, on either side, and writes the rest."""
     row, merged = drafted.row, drafted.merged
     conflicting = bool(merged.lost or merged.beaten)

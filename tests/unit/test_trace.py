@@ -1,0 +1,151 @@
+"""Trace fields, authentication results, mailing lists, and who must not be answered by a machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from rookery.v1.item_pb2 import Header
+from rookery_core.formats import automatic, list_headers, mbox, mime, trace
+from rookery_core.formats.mime_headers import read_block
+from tests.support import corpus
+
+
+def headers(**fields: str) -> list[Header]:
+    return [Header(name=name.replace("_", "-"), value=value) for name, value in fields.items()]
+
+
+def test_hops_and_the_return_path_are_read_from_the_header() -> None:
+    raw = b"Return-Path: <ann@b.test>\nReceived: a\nRECEIVED: b\nSubject: x\n\n"
+    header = read_block(raw, 0, len(raw))
+    assert (trace.hops(header), trace.return_path(header)) == (2, "ann@b.test")
+    for value, expected in (
+        (b"Return-Path: <>\n\n", ""),
+        (b"Subject: x\n\n", None),
+        (b"Return-Path: ann@b.test\n\n", "ann@b.test"),
+    ):
+        assert trace.return_path(read_block(value, 0, len(value))) == expected
+
+
+def test_a_received_field_holds_nothing_that_could_end_it() -> None:
+    hop = trace.Hop("evil\r\nX: y (", "192.0.2.1\n", "mx.b.test", "UTF8SMTPS\r", "4 2", 1_700_000_000, "ann@b.test>\r\nX: y")
+    written = trace.received_lines(hop)
+    assert written.count(b"\r\n") == written.count(b"\n") == 3 and written.endswith(b"\r\n")
+    block = read_block(written, 0, len(written))
+    assert [name for name, _ in block.fields] == ["Received"]
+    usual = trace.received_lines(trace.Hop("mail.a.test", "192.0.2.1", "mx.b.test", "ESMTPS", "42", 1_700_000_000, "ann@b.test"))
+    assert usual == (
+        b"Received: from mail.a.test ([192.0.2.1])\r\n\tby mx.b.test with ESMTPS id 42\r\n\tfor <ann@b.test>;\r\n"
+        b"\tTue, 14 Nov 2023 22:13:20 +0000\r\n"
+    )
+    assert mime.parse(usual + b"\r\n").received.seconds == 1_700_000_000
+
+
+RESULTS = (
+    'MX.b.test 1; spf=pass (sender is "a;b") smtp.mailfrom=ann@a.test;\n dkim=FAIL reason="bad; signature" header.d=a.test'
+    ' header.b="x\\"y"; dmarc/1 = none; rubbish; arc'
+)
+
+
+def test_authentication_results_are_read_method_by_method() -> None:
+    found = trace.parse_authentication_results(RESULTS)
+    assert found.authserv_id == "mx.b.test"
+    assert [(each.method, each.result, each.reason) for each in found.results] == [
+        ("spf", "pass", ""),
+        ("dkim", "fail", "bad; signature"),
+        ("dmarc", "none", ""),
+    ]
+    assert found.results[0].properties == {"smtp.mailfrom": "ann@a.test"}
+    assert found.results[1].properties == {"header.d": "a.test", "header.b": 'x"y'}
+
+
+@pytest.mark.parametrize(
+    "value", ["", ";", "none", '"', "x; spf", "x;=pass", '"x" ; spf=pass', "(" * 20_000, "\\(" * 20_000, ';"' * 9000]
+)
+def test_no_authentication_results_are_too_broken(value: str) -> None:
+    assert len(trace.parse_authentication_results(value).results) == (1 if value.startswith('"x"') else 0)
+
+
+def test_only_the_configured_host_is_believed() -> None:
+    raw = (
+        b"Authentication-Results: mx.b.test; spf=pass\r\n smtp.mailfrom=a.test\r\nSubject: a\r\n"
+        b"authentication-results : evil.test;\r\n\tdkim=pass\r\nX-Keep: Authentication-Results: mx\r\n\r\n"
+    )
+    kept = trace.without_foreign_results(raw, "MX.B.test")
+    assert kept == raw.replace(b"authentication-results : evil.test;\r\n\tdkim=pass\r\n", b"")
+    assert trace.without_foreign_results(raw, "") == b"Subject: a\r\nX-Keep: Authentication-Results: mx\r\n\r\n"
+    assert trace.without_foreign_results(b"Subject: a\r\n\r\n", "mx.b.test") == b"Subject: a\r\n\r\n"
+    found = trace.trusted_results(mime.parse(raw).content.message.headers, "mx.b.test")
+    assert [each.results[0].method for each in found] == ["spf"]
+
+
+def test_fields_can_be_taken_out_without_touching_the_rest() -> None:
+    raw = b"Subject: a\r\nBCC : secret@b.test,\r\n other@b.test\r\nTo: b@b.test\n\tBcc: not a field\r\nbcc:x\r\n\r\n"
+    assert trace.without_fields(raw, {"bcc"}) == b"Subject: a\r\nTo: b@b.test\n\tBcc: not a field\r\n\r\n"
+    assert trace.without_fields(b"Bcc: x", {"bcc"}) == b"" and trace.without_fields(b"", {"bcc"}) == b""
+
+
+def test_a_list_says_how_to_write_to_it_and_how_to_leave_it() -> None:
+    found = list_headers.mailing_list(
+        headers(
+            List_Id="Talk <talk.lists.test>",
+            List_Post="<mailto:talk@lists.test> (Members only)",
+            List_Unsubscribe="<https://lists.test/ leave?u=1>, <mailto:leave@lists.test>, <javascript:alert(1)>, <//[x>",
+            List_Unsubscribe_Post="List-Unsubscribe=One-Click",
+        )
+    )
+    assert found is not None and found.list_id == "talk.lists.test" and found.one_click
+    assert found.post == ("mailto:talk@lists.test",)
+    assert found.unsubscribe == ("https://lists.test/leave?u=1", "mailto:leave@lists.test")
+    assert list_headers.mailing_list(headers(Subject="no list")) is None
+    closed = list_headers.mailing_list(
+        headers(List_Post="NO", List_Unsubscribe="<mailto:x@y.test>", List_Unsubscribe_Post="List-Unsubscribe=One-Click")
+    )
+    assert closed is not None and closed.post == () and not closed.one_click
+
+
+def test_people_are_answered_and_machines_are_not() -> None:
+    assert automatic.may_be_answered("ann@b.test", headers(Subject="x", Auto_Submitted="no; x=y", Precedence="first-class"))
+    for sender in (
+        "",
+        "MAILER-DAEMON@b.test",
+        "talk-request@b.test",
+        "talk-bounces+ann=b@b.test",
+        "owner-talk@b.test",
+        "no-reply@b.test",
+    ):
+        assert not automatic.may_be_answered(sender, headers(Subject="x"))
+    for field in (
+        headers(Auto_Submitted="auto-generated (failure)"),
+        headers(Auto_Submitted="Auto-Replied"),
+        headers(Precedence="Bulk"),
+        headers(List_Id="x"),
+        headers(List_Unsubscribe="<mailto:x@b.test>"),
+        headers(X_Auto_Response_Suppress="DR, OOF"),
+        headers(Content_Type="multipart/report; report-type=disposition-notification"),
+    ):
+        assert not automatic.may_be_answered("ann@b.test", field)
+
+
+def test_a_report_goes_to_senders_also_of_lists_but_never_for_a_report() -> None:
+    assert automatic.may_be_told("ann@b.test", headers(Subject="x"))
+    assert automatic.may_be_told("talk-bounces@b.test", headers(List_Id="x", Precedence="bulk", Auto_Submitted="auto-generated"))
+    assert not automatic.may_be_told("", headers(Subject="x"))
+    assert not automatic.may_be_told("ann@b.test", headers(Content_Type="Multipart/Report; x"))
+    assert not automatic.may_be_told("ann@b.test", headers(Auto_Submitted="auto-replied; owner-email=x"))
+
+
+def test_all_real_messages_have_traces_and_lists_that_can_be_read() -> None:
+    listed = answered = hops = 0
+    with corpus.mbox().open("rb") as stream:
+        for each in mbox.read(stream):
+            parsed = mime.parse(each.raw)
+            fields = parsed.content.message.headers
+            found = list_headers.mailing_list(fields)
+            listed += found is not None and bool(found.unsubscribe)
+            answered += automatic.may_be_answered("ann@b.test", fields)
+            header = read_block(each.raw, 0, len(each.raw))
+            assert trace.return_path(header) is not None or not header.first("return-path")
+            hops = max(hops, trace.hops(header))
+            end = header.body
+            assert trace.without_foreign_results(each.raw[:end], "x") == each.raw[:end]
+    assert listed > 800 and 100 < answered < 800 and 5 < hops < trace.HOPS_LIMIT
