@@ -33,6 +33,7 @@ ARGUMENTS = {
     "FOLDER": "A folder: by role (`inbox`), by path (`Projects/2026`) or by id.",
     "ID": "An id, as listings print it.",
     "ID...": "Ids, as listings print them.",
+    "MESSAGE": "The id of a message in the queue, as `rookeryd queue list` shows it.",
     "N": "The attachment's number, as `rookery show` prints it.",
     "NAME": "A domain, e.g. example.org.",
     "PATH": "A folder's path: a name, or names joined by `/`.",

@@ -6,6 +6,7 @@ import asyncio
 import importlib.metadata
 import os
 import pathlib
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ from rookery.v1 import (
     folder_pb2,
     item_service_pb2,
     mailbox_pb2,
+    queue_service_pb2,
     search_service_pb2,
+    submission_service_pb2,
     sync_service_pb2,
 )
 from rookery_core.rules.clock import Clock, SystemClock
@@ -33,9 +36,15 @@ from rookery_server.api.folders import FolderServicer
 from rookery_server.api.health import Health
 from rookery_server.api.items import ItemServicer
 from rookery_server.api.mailboxes import MailboxServicer
+from rookery_server.api.queue import QueueServicer
 from rookery_server.api.registry import register
 from rookery_server.api.search import SearchServicer
+from rookery_server.api.submissions import SubmissionServicer
 from rookery_server.api.sync import SyncServicer
+from rookery_server.gateway import outside, retry_schedule, smarthosts
+from rookery_server.gateway.carriers import CaptureCarrier, HereCarrier
+from rookery_server.gateway.destinations import Destinations
+from rookery_server.gateway.worker import QueueWorker
 from rookery_server.jobs.runner import JobRunner
 from rookery_server.services import keys
 from rookery_server.services.accounts.account_removal import AccountRemoval
@@ -69,6 +78,10 @@ from rookery_server.services.retention import Retention
 from rookery_server.services.seals import Seal
 from rookery_server.services.search.indexer import Indexer
 from rookery_server.services.search.search import SearchService
+from rookery_server.services.submission.local_delivery import LocalDelivery
+from rookery_server.services.submission.queue_administration import QueueAdministration
+from rookery_server.services.submission.reports import Reports
+from rookery_server.services.submission.submissions import SubmissionService
 from rookery_server.services.sync.conflicts import ConflictService
 from rookery_server.services.sync.cursors import Cursors
 from rookery_server.services.sync.followers import Followers
@@ -87,9 +100,14 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import ServiceDescriptor
 
     from rookery_server.config import Settings
+    from rookery_server.gateway.worker import Carrier
+
+CAPTURED = "captured"
+"""The folder, below the data, for mail that is not sent to other servers."""
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
+_REPORTS = 300.0
 
 _log = structlog.get_logger("rookery.server")
 
@@ -180,6 +198,8 @@ class Server:
             self._open.push_async_callback(indexer.stop)
             parts.jobs.start()
             self._open.push_async_callback(parts.jobs.stop)
+            parts.mail.start()
+            self._open.push_async_callback(parts.mail.stop)
         _log.info("serving", address=self.address, socket=str(settings.unix_socket), database=database.dialect)
 
     def _listen(self, server: grpc.aio.Server) -> None:
@@ -208,6 +228,7 @@ class _Parts:
     servicers: list[tuple[ServiceDescriptor, object]]
     passwords: Passwords
     jobs: JobRunner
+    mail: QueueWorker
 
 
 @dataclass(frozen=True)
@@ -253,10 +274,12 @@ async def _build(
         _search(base, indexer),
         _sync(base, followers),
     ]
+    mail, servicers_of_mail = _mail(base, edges)
+    servicers += servicers_of_mail
     retention = Retention(database, clock)
     base.jobs.every("compact ledger", _HOUR, retention.compact_ledger)
     base.jobs.every("forget departures", _DAY, retention.forget_departures)
-    return _Parts(Calls(callers, ids), servicers, passwords, base.jobs)
+    return _Parts(Calls(callers, ids), servicers, passwords, base.jobs, mail)
 
 
 def _people(base: _Base, passwords: Passwords, tokens: SessionTokens, callers: Callers) -> list[tuple[ServiceDescriptor, object]]:
@@ -300,6 +323,35 @@ def _sync(base: _Base, followers: Followers) -> tuple[ServiceDescriptor, object]
         conflicts,
     )
     return sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"], servicer
+
+
+def _mail(base: _Base, edges: Edges) -> tuple[QueueWorker, list[tuple[ServiceDescriptor, object]]]:
+    """Mail on its way to mailboxes here and elsewhere: who brings it, and who is asked to."""
+    database, clock, ids, settings = base.database, base.clock, base.ids, base.settings
+
+    def chance() -> float:
+        return int.from_bytes(edges.random_bytes(6)) / 2**48
+
+    own_name = settings.mail_name or socket.gethostname()
+    here = HereCarrier(LocalDelivery(database, clock))
+    elsewhere: Carrier = CaptureCarrier(database, settings.data / CAPTURED)
+    if settings.mail_delivery != "capture":
+        smarthost = smarthosts.parse(settings.smarthost) if settings.smarthost else None
+        elsewhere = outside.open_carrier(database, clock, chance, own_name=own_name, smarthost=smarthost)
+    reports = Reports(database, clock, ids, own_name=own_name, lifetime=retry_schedule.LIFETIME)
+    alone = database.dialect == "sqlite"
+    queue = QueueWorker(database, clock, Destinations(clock), here, elsewhere, reports, chance, owner=ids.new(), alone=alone)
+    shared = (database, base.operations, base.page_tokens, clock)
+    submissions = SubmissionService(*shared, ids, max_message_bytes=settings.max_message_bytes, wake=queue.wake)
+    base.jobs.every("mail reports", _REPORTS, reports.tell_all)
+    base.jobs.every("forget submissions", _DAY, submissions.forget_old)
+    return queue, [
+        (submission_service_pb2.DESCRIPTOR.services_by_name["SubmissionService"], SubmissionServicer(submissions)),
+        (
+            queue_service_pb2.DESCRIPTOR.services_by_name["QueueService"],
+            QueueServicer(QueueAdministration(*shared, reports, wake=queue.wake)),
+        ),
+    ]
 
 
 def _mailboxes(base: _Base, readers: DocumentReaders) -> list[tuple[ServiceDescriptor, object]]:

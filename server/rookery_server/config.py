@@ -111,6 +111,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("max_message_bytes", size, "100MiB", "The largest message, attachment or document taken.", "SIZE"),
     Setting("quota_bytes", size, "0", "Limit of a new account's mailbox; 0 is none.", "SIZE"),
     Setting("retention_recoverable", _duration, "14d", "How long deleted items can be restored.", "DURATION"),
+    Setting(
+        "mail_delivery",
+        _choice("capture", "direct", "smarthost"),
+        "capture",
+        "Where mail for other servers goes: into the folder DIR/captured, to the domains' own hosts, or to the smarthost.",
+        "WAY",
+    ),
+    Setting("smarthost", _text, "", "Who sends mail on for this server: smtp://HOST:PORT, smtps://USER:PASSWORD@HOST.", "URL"),
+    Setting("mail_name", _text, "", "What the server calls itself to others, a DNS name; the machine's where unset.", "NAME"),
     Setting("log_format", _choice("json", "text"), "json", "How to log, to stderr: json or text.", "FORMAT"),
     Setting("log_level", _choice("debug", "info", "warning", "error"), "info", "The least that is logged.", "LEVEL"),
 )
@@ -133,6 +142,9 @@ class Settings:
     max_message_bytes: int
     quota_bytes: int
     retention_recoverable: int
+    mail_delivery: str
+    smarthost: str
+    mail_name: str
     log_format: str
     log_level: str
 
@@ -155,6 +167,9 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], config: pa
     values["unix_socket"] = values["unix_socket"] or values["data"] / "rookery.sock"
     if (values["tls_cert"] is None) != (values["tls_key"] is None):
         raise InvalidArgument("FIELD_INVALID", "TLS needs both tls_cert and tls_key", field="tls_key")
+    if (values["mail_delivery"] == "smarthost") != bool(values["smarthost"]):
+        message = "mail_delivery “smarthost” and the setting smarthost belong together: give both or none"
+        raise InvalidArgument("FIELD_INVALID", message, field="smarthost")
     return Settings(**values)
 
 

@@ -33,6 +33,9 @@ from rookery.v1 import (
     mailbox_pb2 as mailbox,
 )
 from rookery.v1 import (
+    submission_service_pb2 as submission,
+)
+from rookery.v1 import (
     sync_pb2 as records,
 )
 from rookery.v1 import (
@@ -78,6 +81,8 @@ SHOWS_THE_OWNER = (
     "SyncService/PullBatch",
     "SyncService/ListConflicts",
     "SyncService/GetConflict",
+    "SubmissionService/GetSubmission",
+    "SubmissionService/ListSubmissions",
 )
 ECHOES = {"missing_ids", "remaining_ids", "source_id", "operation_id", "removals"}
 """Fields of answers that repeat what the request said: the thief's own words."""
@@ -144,6 +149,7 @@ async def furnished(running: Running, name: str, text: bytes) -> Mark:
     somebody.item = await item_of(somebody.folder)
     somebody.upload = new()
     await ask("ContentService/Upload", content.UploadRequest(upload_id=somebody.upload, total_bytes=len(text), data=text))
+    somebody.submission = await submitted(running, somebody, text)
     page = await ask("ItemService/ListItems", items.ListItemsRequest(folder_id=somebody.folder, page_size=1))
     somebody.page_token = page.next_page_token
     somebody.pushed = await conflict_of(running, somebody, text)
@@ -151,10 +157,24 @@ async def furnished(running: Running, name: str, text: bytes) -> Mark:
     folders = (await ask("FolderService/ListFolders", folder.ListFoldersRequest())).folders
     identity = somebody.identity
     somebody.ids = {identity.account_id, identity.mailbox_id, identity.session_id, somebody.upload, somebody.item}
-    somebody.ids |= {somebody.deleted, *others, *(each.id for each in folders)}
+    somebody.ids |= {somebody.deleted, somebody.submission, *others, *(each.id for each in folders)}
     assert somebody.page_token
     assert all(len(each) == 16 for each in somebody.ids)
     return somebody
+
+
+async def submitted(running: Running, somebody: Mark, text: bytes) -> bytes:
+    """A message to somebody far away, held back for a while; gives the submission's id."""
+    record = item.Item(folder_id=somebody.folder)
+    record.summary.kind = item.ITEM_KIND_MESSAGE
+    record.summary.message.draft = True
+    record.summary.subject = record.content.body.text = text.decode()
+    record.content.recipients.add().person.address = "far.away@other.test"
+    creation = items.CreateItemRequest(operation_id=running.ids.new(), item=record)
+    draft = (await call(running.channel, "ItemService/CreateItem", creation, somebody.metadata))[0].item
+    request = submission.SubmitRequest(operation_id=running.ids.new(), item_id=draft.id, undo_seconds=600)
+    answer = (await call(running.channel, "SubmissionService/Submit", request, somebody.metadata))[0]
+    return bytes(answer.submission.id)
 
 
 async def conflict_of(running: Running, somebody: Mark, text: bytes) -> records.SyncOperation:
@@ -209,6 +229,7 @@ async def everything_of(channel: grpc.aio.Channel, somebody: Mark) -> list[tuple
         ("ContentService/DownloadDocument", content.DownloadDocumentRequest(item_id=somebody.item)),
         ("AuthService/ListSessions", auth.ListSessionsRequest()),
         ("SyncService/ListConflicts", sync.ListConflictsRequest()),
+        ("SubmissionService/ListSubmissions", submission.ListSubmissionsRequest()),
         (
             "SyncService/GetConflict",
             sync.GetConflictRequest(item_id=somebody.item, device_id=somebody.identity.session_id),

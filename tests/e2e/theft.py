@@ -34,7 +34,13 @@ from rookery.v1 import (
     mailbox_pb2 as mailbox,
 )
 from rookery.v1 import (
+    queue_service_pb2 as queue,
+)
+from rookery.v1 import (
     search_service_pb2 as search,
+)
+from rookery.v1 import (
+    submission_service_pb2 as submission,
 )
 from rookery.v1 import (
     sync_pb2 as records,
@@ -42,6 +48,7 @@ from rookery.v1 import (
 from rookery.v1 import (
     sync_service_pb2 as sync,
 )
+from tests.e2e.theft_of_mail import mail_requests
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -50,7 +57,7 @@ if TYPE_CHECKING:
 
 EVIL = b"Subject: evil\r\n\r\nevil\r\n"
 WRONG = "wrong wrong wrong"
-SERVICES = (admin, auth, content, folder, items, mailbox, search, sync)
+SERVICES = (admin, auth, content, folder, items, mailbox, queue, search, submission, sync)
 
 Requests = dict[str, list["Message"]]
 
@@ -73,6 +80,8 @@ class Mark:
     """The one that a listing of the folder gave."""
     cursor: str = ""
     """The one that a first fill gave."""
+    submission: bytes = b""
+    """A message that is held, and could be called back."""
     pushed: records.SyncOperation = field(default_factory=records.SyncOperation)
     """An edit of the item, made offline, that lost and is kept as a conflict."""
     ids: set[bytes] = field(default_factory=set)
@@ -91,6 +100,7 @@ def requests(ids: Ids, owner: Mark, thief: Mark) -> Requests:
         **_items(ids, owner, thief),
         **_moves(ids, owner, thief),
         **_contents(ids, owner, thief),
+        **mail_requests(ids, owner),
         **_sync(ids, owner, thief),
         **_sign_in(ids, owner, thief),
     }

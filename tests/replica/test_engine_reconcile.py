@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from rookery_client.replica.engine import reconciling
 from rookery_client.replica.engine.reconciling import LEAF_ITEMS, MOST_RANGES
 from rookery_client.replica.engine.states import Comparing
 from rookery_core.errors import FailedPrecondition, InvalidArgument, Unavailable
@@ -56,6 +57,16 @@ async def test_after_an_expired_cursor_only_what_differs_travels(anna, mailbox):
     assert sum(len(leaf.entries) for question in questions for leaf in question.leaves) < MANY
     assert all(len(leaf.entries) <= LEAF_ITEMS for question in questions for leaf in question.leaves)
     assert [state.rounds for state in anna.states if isinstance(state, Comparing)] == list(range(1, len(questions) + 1))
+
+
+async def test_what_differs_in_few_places_is_found_with_few_questions(anna, mailbox, monkeypatch):
+    monkeypatch.setattr(reconciling, "LEAF_ITEMS", 4)
+    monkeypatch.setattr(reconciling, "MOST_RANGES", 16)
+    mailbox.delete(*random.Random(1).sample(sorted(mailbox.items), 3))
+    mailbox.forget()
+    await anna.sync()
+    assert held(anna) == items(mailbox)
+    assert len(mailbox.asked("reconcile")) <= 5
 
 
 async def test_a_replica_that_differs_nowhere_costs_one_question(anna, mailbox):

@@ -269,69 +269,6 @@ def test_an_answer_to_something_unknown_is_no_error(replica, mailbox, ids):
     assert replica.rejected() == []
 
 
-def test_what_was_refused_is_listed_until_it_is_dismissed(replica, mailbox):
-    operation = replica.record(create("one"))
-    mailbox.refuse(operation, "QUOTA_EXCEEDED")
-    ((listed, result),) = replica.rejected()
-    assert (listed, result.error.message) == (operation, "QUOTA_EXCEEDED")
-    assert (replica.status().waiting, replica.status().rejected) == (0, 1)
-    assert replica.dismiss(operation.operation_id)
-    assert not replica.dismiss(operation.operation_id)
-    assert replica.rejected() == []
-
-
-def test_what_waits_can_be_taken_back(replica, mailbox, sight):
-    item = mailbox.mail("one")
-    operation = replica.record(rename(item.id, "two"))
-    assert replica.dismiss(operation.operation_id)
-    assert (sight.subjects(), replica.waiting(*PLENTY)) == (["one"], [])
-
-
-def test_whether_an_operation_was_sent_is_known_until_it_waits_for_another_server(replica, mailbox):
-    one, two = replica.record(create("one")), replica.record(create("two"))
-    assert replica.sending([one]) == [one]
-    assert [each.sent for each in replica.all_waiting()] == [True, False]
-    assert replica.dismiss(two.operation_id).sent is False
-    assert replica.sending([one, two]) == [one]
-    backup = mailbox.revision
-    mailbox.answer(one)
-    replica.reoffer(backup)
-    assert [(each.operation, each.sent) for each in replica.all_waiting()] == [(one, False)]
-
-
-def test_what_was_carried_out_can_not_be_taken_back(replica, mailbox):
-    operation = replica.record(create("one"))
-    mailbox.answer(operation)
-    assert not replica.dismiss(operation.operation_id)
-
-
-def test_trying_again_takes_another_id_and_counts_as_having_seen_what_is_here(replica, mailbox, sight, ids):
-    upload_id = ids.new()
-    operation = create("one")
-    operation.create_item.item.content.attachments.append(Attachment(name="a.txt", upload_id=upload_id))
-    operation = replica.record(operation, {upload_id: b"bytes"})
-    mailbox.refuse(operation, "QUOTA_EXCEEDED")
-    mailbox.mail("meanwhile")
-    again = replica.retry(operation.operation_id)
-    assert again.operation_id != operation.operation_id
-    assert again.base_revision == mailbox.revision
-    assert again.create_item == operation.create_item
-    assert replica.rejected() == []
-    assert replica.pending_uploads(replica.waiting(*PLENTY)) == [(upload_id, 5)]
-    assert sight.subjects() == ["meanwhile", "one"]
-
-
-def test_trying_again_what_can_not_be_any_more_leaves_it_refused(replica, mailbox):
-    item = mailbox.mail("one")
-    operation = replica.record(rename(item.id, "two"))
-    mailbox.refuse(operation, "STALE_ETAG")
-    mailbox.remove(item)
-    with pytest.raises(NotFound):
-        replica.retry(operation.operation_id)
-    assert [listed for listed, _ in replica.rejected()] == [operation]
-    assert replica.retry(b"u" * 16) is None
-
-
 def test_a_creation_that_another_device_was_faster_with_is_no_refusal(replica, mailbox):
     operation = replica.record(create("one"))
     mailbox.refuse(operation, "ID_TAKEN")

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 _ITEMS = """SELECT item.id, folder_id, item.revision, item.content, life, state, summary, codec, item_content.content FROM item
     LEFT JOIN item_content ON item_content.item_id = item.id AND item_content.revision = item.content"""
+# Creations are no part of it: an id is created once anyway, and a version that comes back and loses in part takes two revisions.
 _REPEATED = """SELECT hex(operation_id), operation, count(*) FROM change
-    WHERE operation IN ('sync.create_item', 'sync.move_items', 'sync.copy_items', 'sync.set_item_state', 'sync.restore_items')
+    WHERE operation IN ('sync.move_items', 'sync.copy_items', 'sync.set_item_state', 'sync.restore_items')
     GROUP BY operation_id, operation HAVING count(*) > 1"""
 _REVIVED = "SELECT count(*) FROM item JOIN retired_id ON retired_id.item_id = item.id"
 _ANSWERS = "SELECT id, status, result FROM operation"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from tests.support.fakes import FakeClock, RecordingNotifier, SequentialIds
 from tests.support.rows import add_mailbox
 
 if TYPE_CHECKING:
-    import pathlib
-
     from sqlalchemy import Connection, RowMapping
 
     from rookery_server.store.database import Database
@@ -153,7 +152,7 @@ async def test_a_restored_mailbox_knows_what_the_backup_had_and_begins_anew(engi
         changed(connection, used, 41, 200)  # by a clock that was set back meanwhile
         assert unused != used
         before = mailboxes(connection)
-        return before, backup.begin_epoch(connection, ids.new, now), mailboxes(connection)
+        return before, backup.begin_epoch(connection, ids.new, now, {}), mailboxes(connection)
 
     before, count, after = await opened.write(work)
     assert count == 2
@@ -174,7 +173,7 @@ async def test_a_backup_restored_twice_hands_out_no_revision_again(engine: str, 
         """As it was in the backup, restored now."""
         connection = transaction.connection
         connection.execute(update(mailbox).values(revision=41))
-        backup.begin_epoch(connection, ids.new, clock.micros())
+        backup.begin_epoch(connection, ids.new, clock.micros(), {})
         return int(mailboxes(connection)[0]["revision"])
 
     await opened.write(lambda transaction: add_mailbox(transaction.connection))
@@ -182,6 +181,50 @@ async def test_a_backup_restored_twice_hands_out_no_revision_again(engine: str, 
     clock.advance(seconds=3600)
     assert await opened.write(restore) > first + 100 * 3600  # a hundred changes a second would not have caught up
     await opened.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_restored_mailbox_begins_beyond_what_was_handed_out_though_the_clock_was_set_back(
+    engine: str, request: pytest.FixtureRequest
+) -> None:
+    clock, ids, handed_out = FakeClock(), SequentialIds(), 1 << 50
+    opened = await fresh(engine, request)
+
+    def work(transaction: Transaction) -> list[int]:
+        connection = transaction.connection
+        known, unknown = add_mailbox(connection), add_mailbox(connection)
+        assert known != unknown
+        beyond = {mailboxes(connection)[0]["uid"]: handed_out, b"gone" * 4: 1 << 60}
+        backup.begin_epoch(connection, ids.new, clock.micros(), beyond)
+        return [row["revision"] for row in mailboxes(connection)]
+
+    first, second = await opened.write(work)
+    assert first > handed_out
+    assert second == clock.micros() // 1000
+    await opened.close()
+
+
+async def test_what_a_database_had_reached_is_read_out_of_its_log_too(sqlite_url: str, tmp_path: pathlib.Path) -> None:
+    opened = open_database(sqlite_url, notifier=RecordingNotifier())
+    await opened.write(lambda transaction: changed(transaction.connection, add_mailbox(transaction.connection), 40, 300))
+    source = pathlib.Path(sqlite_url.removeprefix("sqlite:///"))
+    left = {end: beside(source, end).read_bytes() for end in ("", "-wal", "-shm")}
+    await opened.close()
+    database = tmp_path / "switched-off.db"
+    for end, data in left.items():
+        beside(database, end).write_bytes(data)
+    assert list(backup.reached(database).values()) == [40]
+    assert beside(database, "-wal").read_bytes() == left["-wal"]
+
+
+@pytest.mark.parametrize("garbage", [GARBAGE, b"short", b"SQLite format 3\0" + GARBAGE])
+def test_nothing_is_known_of_what_a_database_had_reached_that_can_not_be_read(database: pathlib.Path, garbage: bytes) -> None:
+    assert backup.reached(database) == {}
+    assert not database.exists()
+    database.write_bytes(garbage)
+    beside(database, "-wal").write_bytes(GARBAGE)
+    assert backup.reached(database) == {}
+    assert (database.read_bytes(), beside(database, "-wal").read_bytes()) == (garbage, GARBAGE)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -194,7 +237,7 @@ async def test_of_restores_in_quick_succession_the_first_is_remembered(engine: s
         number, told = add_mailbox(connection), []
         for at, revision in ((100 * day, 41), (110 * day, 10**11), (200 * day, 10**12)):
             changed(connection, number, revision, at)
-            backup.begin_epoch(connection, ids.new, at + day)
+            backup.begin_epoch(connection, ids.new, at + day, {})
             told.append((mailboxes(connection)[0]["backup_revision"], mailboxes(connection)[0]["backup_time"]))
         return told
 
@@ -211,7 +254,7 @@ async def test_the_log_tells_of_the_restore_and_counts_as_a_change(engine: str, 
         connection = transaction.connection
         add_mailbox(connection)
         for _ in range(2):
-            backup.begin_epoch(connection, ids.new, clock.micros())
+            backup.begin_epoch(connection, ids.new, clock.micros(), {})
             clock.advance(seconds=1)
         return [*connection.execute(select(change).order_by(change.c.revision)).mappings(), *mailboxes(connection)]
 

@@ -119,6 +119,22 @@ async def test_a_version_that_the_backup_did_not_have_replaces_the_one_that_it_h
     assert await fleet.conflicts() == []
 
 
+async def test_a_version_that_meets_an_edit_of_what_the_backup_had_is_kept_if_it_loses(world: World, anna: Person) -> None:
+    fleet = Fleet(world, anna)
+    desk, phone = fleet.device(), fleet.device()
+    item_id = world.ids.new()
+    await desk.do(version(desk, item_id, 0, "As in the backup", "old text"))
+    phone.base = await fleet.revision()
+    await world.database.write(
+        lambda transaction: backup.begin_epoch(transaction.connection, world.ids.new, world.clock.micros(), {})
+    )
+    await phone.do(phone.rename(item_id, "Renamed later, without a network", at=-50))
+    result = await desk.do(version(desk, item_id, phone.base + 2, "Renamed before, and lost", "new text", at=-100))
+    assert (result.outcome, list(result.lost_units)) == (PUSH_OUTCOME_CONFLICT, ["summary.subject"])
+    assert await content(fleet, item_id) == ("Renamed later, without a network", "new text")
+    assert (await fleet.conflict(item_id, desk)).summary.subject == "Renamed before, and lost"
+
+
 async def test_a_version_does_not_win_against_what_was_written_after_the_restore(fleet: Fleet) -> None:
     item_id, phone, desk = fleet.world.ids.new(), fleet.device(), fleet.device()
     await phone.do(version(phone, item_id, OLD, "Old", "old text", at=-200))

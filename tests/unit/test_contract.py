@@ -62,6 +62,7 @@ WITHOUT_REVISION = {
     "ListDomainsResponse": "domains belong to the server",
     "DeleteDomainResponse": "domains belong to the server",
     "GetStatisticsResponse": "figures of the whole server",
+    "ListQueueResponse": "the queue is of all mailboxes",
 }
 """Answers that carry no mailbox revision of their own, with the reason."""
 

@@ -35,7 +35,8 @@ def described(operation: SyncOperation) -> str:
         return f"{_ON_ITEMS[action]} {count:,} item{'' if count == 1 else 's'}"
     match action:
         case "create_item":
-            return f"create “{operation.create_item.item.summary.subject}”"
+            item = operation.create_item.item
+            return f"{'bring back' if item.revision else 'create'} “{item.summary.subject}”"
         case "update_item":
             return f"edit {_edited(operation)}"
         case "create_folder":
@@ -92,8 +93,9 @@ def dismiss(session: Session, change_id: str, as_json: bool) -> None:
         taken = replica.dismiss(wanted)
     if taken is None:
         raise _unknown(change_id)
-    _tell(wanted, "Forgotten.", as_json=as_json)
-    if taken.sent and taken.result is None:
+    others = f", with {taken.others:,} more that made no sense without it" if taken.others else ""
+    _tell(wanted, f"Forgotten{others}.", as_json=as_json)
+    if taken.sent:
         click.echo("It had been sent already: if the server has carried it out, the next sync brings that.", err=True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rookery_client.replica.incoming import applying, comparing, lost_items, refilling, repairing, scoping
 from rookery_client.replica.incoming.applying import Applied
 from rookery_client.replica.incoming.repairing import Repaired
-from rookery_client.replica.outbox import outbox, recording
+from rookery_client.replica.outbox import dismissing, outbox, recording
 from rookery_client.replica.status import ReplicaStatus
 from rookery_client.replica.storage import files
 from rookery_client.replica.storage.database import Database
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rookery.internal.v1.packed_pb2 import PackedPullResponse, PackedReconcileResponse
     from rookery.v1.item_pb2 import Item
     from rookery.v1.sync_pb2 import PushResult, SyncOperation, SyncScope
+    from rookery_client.replica.outbox.dismissing import Dismissed
     from rookery_client.replica.storage.operations import Recorded
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
@@ -153,13 +154,10 @@ class Replica:
         with self.database.reading() as connection:
             return outbox.rejected(connection)
 
-    def dismiss(self, operation_id: bytes) -> Recorded | None:
-        """Forgets an operation that was refused, or takes back one that waits. Gives it as it was; None if there is none such.
-
-        One that waits and was ``sent`` may have been carried out, or may be carried out now.
-        """
+    def dismiss(self, operation_id: bytes) -> Dismissed | None:
+        """Forgets an operation that was refused, or takes back one that waits, with what rests on it; None if there is none."""
         with self.database.writing() as connection:
-            return outbox.dismiss(connection, operation_id)
+            return dismissing.dismiss(connection, operation_id)
 
     def retry(self, operation_id: bytes) -> SyncOperation | None:
         """Records an operation that was refused once more, under another id; None if there is none such.

@@ -24,7 +24,7 @@ from rookery_server.store.database import Database, open_database
 from rookery_server.store.locking import locked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from rookery_server.config import Settings
 
@@ -86,7 +86,7 @@ def restore(source: pathlib.Path | None, config_file: pathlib.Path | None, **fla
         raise click.UsageError("name a SOURCE for SQLite, and none for PostgreSQL")
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings):
-        count = _restore_file(source, file) if file and source else asyncio.run(_begin_epoch(settings.database_url))
+        count = _restore_file(source, file) if file and source else asyncio.run(_begin_epoch(settings.database_url, {}))
     click.echo(f"Restored: {count:,} mailboxes have a new epoch.")
     click.echo(
         "At their next sync devices compare what they hold with the server. What was deleted before the backup they drop; what was"
@@ -101,7 +101,7 @@ def _restore_file(source: pathlib.Path, file: pathlib.Path) -> int:
         backups.copy(source, copied)
         url = f"sqlite:///{copied}"
         migrate.upgrade(url)
-        count = asyncio.run(_begin_epoch(url))
+        count = asyncio.run(_begin_epoch(url, backups.reached(file)))
         backups.put_in_place(copied, file, file.with_name(f"{file.name}.before-restore"))
     finally:
         for end in ("", "-wal", "-shm"):
@@ -109,11 +109,11 @@ def _restore_file(source: pathlib.Path, file: pathlib.Path) -> int:
     return count
 
 
-async def _begin_epoch(url: str) -> int:
+async def _begin_epoch(url: str, beyond: Mapping[bytes, int]) -> int:
     clock = SystemClock()
     ids, now = RandomIds(clock), clock.micros()
     async with _opened(url) as opened:
-        return await opened.write(lambda transaction: backups.begin_epoch(transaction.connection, ids.new, now))
+        return await opened.write(lambda transaction: backups.begin_epoch(transaction.connection, ids.new, now, beyond))
 
 
 async def _recount(settings: Settings) -> list[str]:

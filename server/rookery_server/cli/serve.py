@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rookery_server.bootstrap import Server
+from rookery_server.bootstrap import CAPTURED, Server
 from rookery_server.cli import logs
 from rookery_server.cli.options import settings_of, with_settings
 
@@ -43,6 +43,9 @@ async def run(settings: Settings, started: Callable[[Server], Awaitable[None]] |
                 await started(server)
             _spare_the_collector()
             click.echo(f"rookeryd: serving on {server.address}")
+            if settings.mail_delivery == "capture":
+                folder = settings.data / CAPTURED
+                click.echo(f"rookeryd: mail for other servers is kept in {folder}; mail_delivery and smarthost send it")
             await asked.wait()
         finally:
             await server.stop(GRACE_SECONDS)

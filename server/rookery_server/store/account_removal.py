@@ -22,6 +22,8 @@ _BESIDE_ITEMS = (
     tables.retired_id,
     tables.search_document,
     tables.upload,
+    tables.outgoing_recipient,
+    tables.submission,
     tables.change,
 )
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select, update
 
 from rookery_core.errors import AlreadyExists, DataLoss, FailedPrecondition, Unavailable
-from rookery_server.store import sqlite
+from rookery_server.store import outgoing, sqlite
 from rookery_server.store.tables import change, mailbox
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection
 
 REVISIONS_AHEAD = 1_000_000
 """How far a restored mailbox's clock is moved on at least: beyond every revision handed out between the backup and its loss.
 
-And never below the milliseconds since 1970: where one backup is restored twice, the second life of a mailbox must not hand out the
-first one's revisions again, or a device would take different things for equal.
+And never below the milliseconds since 1970, nor what the database had reached that is replaced: where one backup is restored twice,
+the second life of a mailbox must not hand out the first one's revisions again, or a device would take different things for equal.
 """
 
 _REMEMBERED = 60 * 86_400 * 1_000_000
@@ -82,21 +82,33 @@ def put_in_place(copied: pathlib.Path, database: pathlib.Path, kept: pathlib.Pat
     _sync(database.parent)
 
 
-def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int) -> int:
+def reached(database: pathlib.Path) -> dict[bytes, int]:
+    """The revisions that the mailboxes of a database have reached, by their uids; none if it is not there, or can not be read."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(_open(database, "ro")) as connection:
+        return dict(connection.execute("SELECT uid, revision FROM mailbox").fetchall())
+    return {}
+
+
+def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int, beyond: Mapping[bytes, int]) -> int:
     """Gives every mailbox a new epoch and moves its clock far ahead, so that devices compare before they trust; gives how many.
+
+    ``beyond``: what is known of the revisions that were handed out, by uids of mailboxes (``reached``).
+
+    Mail that was on its way out is held: much of it has left since the backup was made.
 
     Kept with the mailbox: its revision in the backup, and the time of the latest change that the backup has. What a device has from
     after them was lost. Where the backup itself is of a mailbox that was restored within the last 60 days, what is kept of that
     restore stays: a device that slept through both has to hear of the first. ``now`` in microseconds.
     """
-    columns = [mailbox.c[name] for name in ("id", "revision", "backup_revision")]
+    columns = [mailbox.c[name] for name in ("id", "uid", "revision", "backup_revision")]
     rows = connection.execute(select(*columns).order_by(mailbox.c.id).with_for_update()).all()
     for row in rows:
-        revision = max(row.revision + REVISIONS_AHEAD, now // 1000)
+        revision = max(max(row.revision, beyond.get(row.uid, 0)) + REVISIONS_AHEAD, now // 1000)
         values = {"epoch": new_id(), "revision": revision, "oldest_revision": revision}
         if not row.backup_revision or _restored(connection, row.id, row.backup_revision) < now - _REMEMBERED:
             values |= {"backup_revision": row.revision, "backup_time": _latest_change(connection, row.id)}
         connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(values))
+        outgoing.hold_all(connection, row.id, revision)
         line = {"mailbox_id": row.id, "revision": revision, "at": now, "operation": "server.restore"}
         connection.execute(insert(change), {**line, "actor_id": _NOBODY, "device_id": _NOBODY, "operation_id": _NOBODY})
     return len(rows)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from rookery_server.store.blob_chunks import Chunk, PreparedBlob
 from rookery_server.store.bulk import insert_rows
-from rookery_server.store.tables import blob, blob_chunk, item_blob, upload
+from rookery_server.store.tables import blob, blob_chunk, item_blob, submission, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,7 +123,8 @@ def sweep(connection: Connection, before: int, limit: int) -> int:
     """
     held = exists().where(item_blob.c.blob_id == blob.c.id)
     uploaded = exists().where(upload.c.blob_id == blob.c.id)
-    dead = and_(blob.c.touched < before, ~held, ~uploaded)
+    leaving = exists().where(submission.c.blob_id == blob.c.id)
+    dead = and_(blob.c.touched < before, ~held, ~uploaded, ~leaving)
     oldest = select(blob.c.id).where(dead).order_by(blob.c.touched).limit(limit)
     statement = delete(blob).where(blob.c.id.in_(oldest.scalar_subquery()), dead).returning(blob.c.id)
     gone = list(connection.execute(statement).scalars())

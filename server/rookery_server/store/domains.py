@@ -11,6 +11,8 @@ from rookery_core.errors import AlreadyExists
 from rookery_server.store.tables import address, domain
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
 
@@ -47,6 +49,11 @@ def remove(connection: Connection, name: str) -> None:
 def is_used(connection: Connection, name: str) -> bool:
     """Whether an address is in the domain."""
     return connection.execute(select(address.c.key).where(address.c.domain == name).limit(1)).first() is not None
+
+
+def known(connection: Connection, names: Collection[str]) -> frozenset[str]:
+    """Those of the names, at most 1,000, that are domains of this server."""
+    return frozenset(connection.execute(select(domain.c.name).where(domain.c.name.in_(names))).scalars())
 
 
 def list_all(connection: Connection) -> list[DomainRow]:

@@ -150,7 +150,7 @@ async def test_after_a_restore_a_cursor_is_of_another_life_of_the_mailbox(restar
         await device.home.item()
         await device.news()
     ids = RandomIds(FakeClock())
-    await restarted.change(lambda transaction: backup.begin_epoch(transaction.connection, ids.new, 1_790_000_000_000_000))
+    await restarted.change(lambda transaction: backup.begin_epoch(transaction.connection, ids.new, 1_790_000_000_000_000, {}))
     async with restarted.again() as device:
         assert await refused(device, device.cursor) == Refusal(PRECONDITION, "EPOCH_CHANGED")
         answer = await device.home.sync.Reconcile(sync_service_pb2.ReconcileRequest(), metadata=device.metadata)

@@ -28,6 +28,8 @@ MOST_RANGES = 64
 LEAF_ITEMS = 64
 """A range in which the replica has no more is told item by item."""
 
+_FEW_PARTS = 4
+"""Into fewer parts it does not pay to cut a range step by step."""
 _ID_BITS = 128
 
 
@@ -147,11 +149,14 @@ def _narrowed(replica: Replica, spans: list[Span], response: PackedReconcileResp
     """Of the ranges that differ: narrower ones, and those that are narrow enough to be leaves."""
     narrower: list[Span] = []
     leaves: list[Span] = []
+    # Few ranges are cut into as many parts as one question takes: that many steps are fewer questions than all leaves at once.
+    most = MOST_RANGES // max(1, len(response.differing_ranges))
     for index in response.differing_ranges:
         span = spans[index]
         count, _ = replica.digest(*span)
         if count > LEAF_ITEMS:
-            narrower += [Span(*bounds) for bounds in replica.bounds(-(-count // LEAF_ITEMS), *span)]
+            parts = -(-count // LEAF_ITEMS)
+            narrower += [Span(*bounds) for bounds in replica.bounds(parts if most < _FEW_PARTS else min(parts, most), *span)]
         else:
             leaves.append(span)
     return narrower, leaves

@@ -42,7 +42,7 @@ def offer_again(
 ) -> tuple[int, int]:
     """Records operations that create folders, parents first, and items (id -> revision) again, with the ids they had.
 
-    ``versions`` are items that the server has, but not as they are here: the server merges those.
+    ``versions`` are items that the server has, but not as they are here: it merges those, and has their attachments.
 
     An operation that waits and creates an item creates it as it is here, with what others did to it since. Items that are not here
     whole are kept aside, unless such an operation creates them as they were. Gives how many folders and items are created, and how
@@ -51,10 +51,10 @@ def offer_again(
     last = operations.last_number(connection)
     for folder in folders:
         _offer_folder(connection, folder, ids=ids, now=now)
-    again = Again(folders={folder.id for folder in folders})
+    again = Again(folders={folder.id for folder in folders}, versions=set(versions))
     kept = 0
     for item_id, revision in {**lost, **versions}.items():
-        found, creating = _whole(connection, item_id, ids), _creating(connection, item_id)
+        found, creating = _whole(connection, item_id, ids, attachments=item_id in lost), _creating(connection, item_id)
         if found is not None:
             operation_id = _offer_item(connection, *found, creating, ids=ids, now=now)
             again.operations[item_id], again.revisions[item_id] = operation_id, revision
@@ -141,10 +141,13 @@ def _operation(ids: Ids, now: int) -> SyncOperation:
     return operation
 
 
-def _whole(connection: sqlite3.Connection, item_id: bytes, ids: Ids) -> tuple[Item, dict[bytes, bytes]] | None:
+def _whole(
+    connection: sqlite3.Connection, item_id: bytes, ids: Ids, *, attachments: bool
+) -> tuple[Item, dict[bytes, bytes]] | None:
     """The item with its content, and the bytes of its attachments under new upload ids; None unless all of it is here.
 
-    Its revision tells the server which version it is, if several devices bring theirs.
+    Without ``attachments`` those are left out. The item's revision tells the server which version it is, if several devices bring
+    theirs.
     """
     folder_id, revision, content_revision, state, summary = connection.execute(_ITEM, (item_id,)).fetchone()
     held = _decoded(connection.execute(_CONTENT, (item_id, content_revision, CONTENT_EXTENT_FULL)).fetchone())
@@ -155,6 +158,8 @@ def _whole(connection: sqlite3.Connection, item_id: bytes, ids: Ids) -> tuple[It
     item.summary.CopyFrom(ItemSummary.FromString(summary))
     item.content.CopyFrom(ItemContent.FromString(held))
     uploads: dict[bytes, bytes] = {}
+    if not attachments:
+        item.content.ClearField("attachments")
     for attachment in item.content.attachments:
         data = _attached(connection, item_id, attachment)
         if data is None:

@@ -30,6 +30,8 @@ class Again:
     """Items, with the ids of the operations that create them."""
     revisions: dict[bytes, int] = field(default_factory=dict)
     """The items' revisions, as the device had them."""
+    versions: set[bytes] = field(default_factory=set)
+    """Those of the items that the server has in another version: they come without attachments."""
     folders: set[bytes] = field(default_factory=set)
     used: set[bytes] = field(default_factory=set)
     """The folders that the items are created in."""
@@ -39,7 +41,7 @@ def put_behind(connection: sqlite3.Connection, last: int, again: Again) -> None:
     """Moves what needs it, of that which waits up to the number ``last``, behind what was just recorded."""
     items, folders, used = set(again.operations), set(again.folders), set(again.used)
     moved: list[int] = []
-    for recorded in list(operations.with_status(connection, schema.WAITING)):
+    for recorded in operations.outgoing(connection):
         if recorded.seq > last:
             break
         touched = operations.items_of(connection, [recorded.seq])
@@ -51,7 +53,7 @@ def put_behind(connection: sqlite3.Connection, last: int, again: Again) -> None:
             items |= touched
             folders |= changed
             used |= named
-            if _is_within(recorded, touched, again):
+            if recorded.status == schema.WAITING and _is_within(recorded, touched, again):
                 operations.include(connection, recorded.seq, again.operations[touched.pop()])
     operations.move_to_end(connection, moved)
 
@@ -59,5 +61,8 @@ def put_behind(connection: sqlite3.Connection, last: int, again: Again) -> None:
 def _is_within(recorded: Recorded, touched: set[bytes], again: Again) -> bool:
     """Whether an item that is created again has the operation in it."""
     if recorded.action not in _WITHIN or len(touched) != 1:
+        return False
+    edits = recorded.operation.update_item.list_edits
+    if touched & again.versions and (edits.add_attachments or edits.remove_attachment_ids):
         return False
     return 0 < recorded.revision <= max(again.revisions.get(item_id, 0) for item_id in touched)

@@ -89,7 +89,7 @@ def answered(connection: sqlite3.Connection, results: Iterable[PushResult], now:
         status = _status(recorded, result, caught_up)
         operations.settle(connection, recorded.seq, status, result, now)
         if recorded.action == "create_item":
-            stale |= _release(connection, recorded, result, now)
+            stale |= release(connection, recorded, result, now)
         tree = tree or operations.changes_folders(connection, [recorded.seq])
         if status != schema.ANSWERED or result.landed_folder_id:
             stale |= operations.items_of(connection, [recorded.seq])
@@ -103,19 +103,6 @@ def rejected(connection: sqlite3.Connection) -> list[tuple[SyncOperation, PushRe
     """What was refused, with the answers, in order."""
     refused = operations.with_status(connection, schema.REJECTED)
     return [(each.operation, each.result) for each in refused if each.result is not None]
-
-
-def dismiss(connection: sqlite3.Connection, operation_id: bytes) -> Recorded | None:
-    """Forgets an operation that was refused, or takes back one that waits. Gives it as it was; None if there is none such."""
-    recorded = operations.find(connection, operation_id)
-    if recorded is None or recorded.status not in {schema.WAITING, schema.REJECTED}:
-        return None
-    item_ids = operations.items_of(connection, [recorded.seq])
-    tree = operations.changes_folders(connection, [recorded.seq])
-    operations.remove(connection, recorded.seq)
-    item_ids |= _release(connection, recorded, None, 0)
-    overlay.refresh(connection, item_ids, folders=tree)
-    return recorded
 
 
 def retry(connection: sqlite3.Connection, operation_id: bytes, *, ids: Ids, now: int) -> SyncOperation | None:
@@ -142,10 +129,14 @@ def reoffer(connection: sqlite3.Connection, backup_revision: int, now: int) -> i
     What was answered more than 14 days ago is left out.
     """
     chosen = (schema.ANSWERED, schema.PASSED, backup_revision, now - KEPT_MICROS)
-    rows = connection.execute("SELECT seq FROM operation WHERE status IN (?, ?) AND revision > ? AND answered >= ?", chosen)
-    seqs = [row[0] for row in rows]
-    for seq in seqs:
-        operations.wait_again(connection, seq)
+    again = "SELECT seq, id, behind FROM operation WHERE status IN (?, ?) AND revision > ? AND answered >= ? ORDER BY seq"
+    rows = connection.execute(again, chosen).fetchall()
+    seqs, operation_ids = [row[0] for row in rows], {row[1] for row in rows}
+    for seq, _, behind in rows:
+        if behind in operation_ids:  # what creates its item, and goes again, has it in it
+            operations.include(connection, seq, behind)
+        else:
+            operations.wait_again(connection, seq)
     tree = operations.changes_folders(connection, seqs)
     overlay.refresh(connection, operations.items_of(connection, seqs), folders=tree)
     return len(seqs)
@@ -163,12 +154,12 @@ def take_over(connection: sqlite3.Connection, salvaged: Salvaged, now: int) -> N
             operations.settle(connection, seq, schema.REJECTED, result, now)
 
 
-def _release(connection: sqlite3.Connection, creating: Recorded, result: PushResult | None, now: int) -> set[bytes]:
+def release(connection: sqlite3.Connection, creating: Recorded, result: PushResult | None, now: int) -> set[bytes]:
     """Ends the waiting of those that a creation includes: they are done with it, or to be pushed. Gives their items."""
     seqs = operations.included(connection, creating.operation.operation_id)
     for seq in seqs:
         if result is not None and _is_done_with(result, operations.numbered(connection, seq).action):
-            operations.settle(connection, seq, schema.PASSED, None, now)
+            operations.pass_within(connection, seq, result.revision, now)
         else:
             operations.wait_again(connection, seq)
     return operations.items_of(connection, seqs)

@@ -109,6 +109,15 @@ def with_status(connection: sqlite3.Connection, status: int) -> Iterable[Recorde
     return map(_recorded, connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE status = ? ORDER BY seq", (status,)))
 
 
+def outgoing(connection: sqlite3.Connection) -> list[Recorded]:
+    """All operations that wait, those that another includes among them, in order."""
+    chosen = (schema.WAITING, schema.INCLUDED)
+    return [
+        _recorded(row)
+        for row in connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE status IN (?, ?) ORDER BY seq", chosen)
+    ]
+
+
 def live(connection: sqlite3.Connection) -> list[Recorded]:
     """All operations that lie over the server's rows, in order."""
     return [_recorded(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE {_LIVE} ORDER BY seq")]
@@ -193,6 +202,12 @@ def settle(connection: sqlite3.Connection, seq: int, status: int, result: PushRe
         "UPDATE operation SET status = ?, result = ?, revision = ?, answered = ? WHERE seq = ?",
         (status, None if result is None else result.SerializeToString(), 0 if result is None else result.revision, now, seq),
     )
+
+
+def pass_within(connection: sqlite3.Connection, seq: int, revision: int, now: int) -> None:
+    """Passes an operation that was carried out within the one that creates its item, at that one's revision."""
+    passed = "UPDATE operation SET status = ?, revision = ?, answered = ? WHERE seq = ?"
+    connection.execute(passed, (schema.PASSED, revision, now, seq))
 
 
 def wait_again(connection: sqlite3.Connection, seq: int) -> None:

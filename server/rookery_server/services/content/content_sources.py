@@ -251,10 +251,17 @@ async def open_rendered(database: Database, item: Item, parts: Sequence[PartRow]
     """The document of an item that has no original; ``parts`` hold the bytes of its attachments."""
     attachments: list[tuple[Attachment, bytes]] = []
     if rendering.needs_attachments(item.summary.kind):
-        held = {part.part: part for part in parts}
-        present = [attachment for attachment in item.content.attachments if attachment.id in held]
-        attachments = [(attachment, await _whole(await open_part(database, held[attachment.id], places))) for attachment in present]
+        attachments = await read_attachments(database, item, parts, places)
     return MadeBytes(await asyncio.to_thread(rendering.render, item, attachments))
+
+
+async def read_attachments(
+    database: Database, item: Item, parts: Sequence[PartRow], places: Places
+) -> list[tuple[Attachment, bytes]]:
+    """An item's attachments with their bytes, which ``parts`` hold, in order."""
+    held = {part.part: part for part in parts}
+    present = [attachment for attachment in item.content.attachments if attachment.id in held]
+    return [(attachment, await _whole(await open_part(database, held[attachment.id], places))) for attachment in present]
 
 
 async def _whole(source: Source) -> bytes:

@@ -88,25 +88,32 @@ def _require_valid(summary: ItemSummary, content: ItemContent) -> None:
 
 
 def _read_message(raw: bytes, marks: Marks, sha256: bytes, now: int, blob_id: bytes) -> PreparedDocument:
+    item = prepare_message(raw, marks, now=now, blob_id=blob_id)
+    return PreparedDocument(item, blob_chunks.prepare(raw, blob_id, sha256=sha256))
+
+
+def prepare_message(raw: bytes, marks: Marks, *, now: int, blob_id: bytes, prefix: bytes = b"") -> PreparedItem:
+    """A message as an item that holds a blob of its bytes, behind the trace that only this recipient's copy has, if any."""
     parsed = mime.parse(raw)
     received = marks.received or parsed.received
     if received is not None:
         parsed.summary.received.CopyFrom(received)
-    item = item_writer.prepare(parsed.summary, marks.state, parsed.content, now=now, size=len(raw))
-    blob = blob_chunks.prepare(raw, blob_id, sha256=sha256)
+    size = len(prefix) + len(raw)
+    item = item_writer.prepare(parsed.summary, marks.state, parsed.content, now=now, size=size)
     original = {
         "part": item_blobs.ORIGINAL,
-        "blob_id": blob.id,
-        "prefix": None,
+        "blob_id": blob_id,
+        "prefix": prefix or None,
         "offset": 0,
         "length": len(raw),
         "encoding": "identity",
-        "size_bytes": len(raw),
+        "size_bytes": size,
     }
     item.blobs.append(original)
     item.blobs.extend(
         {
             **original,
+            "prefix": None,
             "part": part.attachment_id,
             "offset": part.offset,
             "length": part.length,
@@ -115,7 +122,7 @@ def _read_message(raw: bytes, marks: Marks, sha256: bytes, now: int, blob_id: by
         }
         for part in parsed.parts
     )
-    return PreparedDocument(item, blob)
+    return item
 
 
 def _merged(given: ItemState, found: ItemState) -> ItemState:

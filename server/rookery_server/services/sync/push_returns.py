@@ -48,7 +48,8 @@ def merge(change: MailboxChange, operation: SyncOperation) -> PushResult | None:
         return None
     edit = _edit_of(change, operation)
     known = item_stamps.find(change.connection, change.mailbox.id, row.id)
-    if known and min(each.revision for each in known.values()) >= edit.base_revision:
+    # Stamps from then on and from before the restore are those of a version that came back.
+    if any(edit.base_revision <= each.revision < change.mailbox.oldest_revision for each in known.values()):
         return None
     before, _ = item_updates.read(change, row)
     paths = [path for path in units.writable_paths(wanted) if path != units.ATTACHMENTS.path]

@@ -22,6 +22,7 @@ from rookery_server.store.tables.items import (
 from rookery_server.store.tables.mailboxes import folder, mailbox
 from rookery_server.store.tables.operations import change, job, operation, secret_key
 from rookery_server.store.tables.search import search_document, search_progress
+from rookery_server.store.tables.submissions import outgoing_recipient, submission
 
 __all__ = [
     "FOREVER",
@@ -44,11 +45,13 @@ __all__ = [
     "mailbox",
     "metadata",
     "operation",
+    "outgoing_recipient",
     "reader_state",
     "retired_id",
     "search_document",
     "search_progress",
     "secret_key",
     "session",
+    "submission",
     "upload",
 ]

@@ -1,0 +1,72 @@
+"""The sender's own copy of a message, from the drafts to the outbox and on to Sent Items, or back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rookery.v1 import folder_pb2
+from rookery.v1.item_pb2 import Item
+from rookery_core.rules.merging import Merged
+from rookery_core.rules.stamps import Edit
+from rookery_server.services.folders import folders
+from rookery_server.services.items import item_places, item_updates
+from rookery_server.store import items
+from rookery_server.store.folders import find as find_folder
+
+if TYPE_CHECKING:
+    from rookery_server.services.change import MailboxChange
+    from rookery_server.store.items import PackedRow
+
+
+def to_outbox(change: MailboxChange, row: PackedRow, submitted: Item) -> bytes:
+    """Writes what submitting made of a draft, and moves it to the outbox; gives the folder that it returns to if called back."""
+    outbox = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_OUTBOX).id
+    _write(change, row, submitted)
+    if row.folder_id == outbox:
+        return folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_DRAFTS).id
+    _move(change, row.id, outbox)
+    return row.folder_id
+
+
+def to_sent(change: MailboxChange, item_id: bytes) -> None:
+    """Moves it from the outbox to Sent Items; leaves it where it is if somebody has moved or deleted it meanwhile."""
+    connection, mailbox_id = change.connection, change.mailbox.id
+    row = items.packed(connection, mailbox_id, item_id)
+    if row is not None and _is_in_outbox(change, row):
+        _move(change, item_id, folders.require_role(connection, mailbox_id, folder_pb2.FOLDER_ROLE_SENT).id)
+
+
+def back_to_draft(change: MailboxChange, item_id: bytes, origin_id: bytes) -> None:
+    """Makes it a draft again, and moves it from the outbox to where it was, or to the drafts where that folder is gone."""
+    connection, mailbox_id = change.connection, change.mailbox.id
+    row = items.packed(connection, mailbox_id, item_id)
+    if row is None or row.life != items.LIVE:
+        return
+    draft, _ = item_updates.read(change, row)
+    draft.summary.message.draft = True
+    draft.summary.ClearField("sent")
+    _write(change, row, draft)
+    if _is_in_outbox(change, row):
+        known = find_folder(connection, mailbox_id, origin_id)
+        drafts = folders.require_role(connection, mailbox_id, folder_pb2.FOLDER_ROLE_DRAFTS).id
+        _move(change, item_id, drafts if known is None else origin_id)
+
+
+def _is_in_outbox(change: MailboxChange, row: PackedRow) -> bool:
+    outbox = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_OUTBOX).id
+    return row.life == items.LIVE and row.folder_id == outbox
+
+
+def _write(change: MailboxChange, row: PackedRow, after: Item) -> None:
+    """Gives an item another content. It is the server's edit, not a person's: it leaves no stamps, and can not conflict."""
+    before, held = item_updates.read(change, row)
+    wanted = Item()
+    wanted.CopyFrom(after)
+    edit = Edit(change.now, change.caller.session_id, change.current_revision)
+    drafted = item_updates.prepare(change, row, before, held, {}, edit, Merged(wanted, set(), set(), {}))
+    item_updates.write(change, drafted, change.revision)
+
+
+def _move(change: MailboxChange, item_id: bytes, folder_id: bytes) -> None:
+    place = items.places(change.connection, change.mailbox.id, [item_id])[item_id]
+    item_places.move(change, [place], folder_id)

@@ -1,0 +1,157 @@
+"""What submitting, calling back and sending again do inside their transactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rookery.v1.submission_pb2 import (
+    DELIVERY_STATE_EXPIRED,
+    DELIVERY_STATE_FAILED,
+    DELIVERY_STATE_QUEUED,
+    SUBMISSION_STATE_CANCELLED,
+    SUBMISSION_STATE_HELD,
+    SUBMISSION_STATE_PENDING,
+)
+from rookery_core.errors import AlreadyExists, FailedPrecondition
+from rookery_server.services.content.blobs import BlobStore
+from rookery_server.services.items.item_reading import require_item
+from rookery_server.services.submission import sender_copy
+from rookery_server.store import items, outgoing, submissions
+from rookery_server.store.submissions import RecipientRow, SubmissionRow
+
+if TYPE_CHECKING:
+    from rookery_server.services.change import MailboxChange
+    from rookery_server.services.submission.departing import Departing
+
+_LOST = frozenset({DELIVERY_STATE_FAILED, DELIVERY_STATE_EXPIRED})
+
+
+class DraftChanged(Exception):
+    """The draft is not what was written into a message: write it again. Stays between preparing and submitting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A draft that is about to be submitted."""
+
+    ready: Departing
+    submission_id: bytes
+    item_id: bytes
+    now: int
+    """When it is submitted, in microseconds: the message's date."""
+    hold_until: int | None
+
+
+def submit(change: MailboxChange, plan: Plan) -> tuple[SubmissionRow, list[RecipientRow]]:
+    """Puts a draft into the outbox and its recipients into the queue. DraftChanged; AlreadyExists ``ID_TAKEN``."""
+    connection, mailbox_id, ready = change.connection, change.mailbox.id, plan.ready
+    draft = require_item(connection, mailbox_id, plan.item_id)
+    if draft.life != items.LIVE or draft.content != ready.content_revision:
+        raise DraftChanged
+    if submissions.find(connection, mailbox_id, plan.submission_id) is not None:
+        raise AlreadyExists("ID_TAKEN", "a submission has this id already", field="submission_id")
+    origin_id = sender_copy.to_outbox(change, draft, ready.item)
+    row = SubmissionRow(
+        mailbox_id=mailbox_id,
+        id=plan.submission_id,
+        item_id=plan.item_id,
+        origin_id=origin_id,
+        revision=change.revision,
+        state=SUBMISSION_STATE_PENDING if plan.hold_until is None else SUBMISSION_STATE_HELD,
+        sender=ready.sender,
+        submitted=plan.now,
+        hold_until=plan.hold_until,
+        blob_id=BlobStore.link(connection, [ready.blob], change.now)[ready.blob.sha256],
+        size_bytes=ready.blob.size,
+        eight_bit=ready.eight_bit,
+        unicode_header=ready.unicode_header,
+    )
+    recipients = _queued(plan, row)
+    submissions.add(connection, row, recipients)
+    return row, recipients
+
+
+def call_back(
+    change: MailboxChange, row: SubmissionRow, recipients: list[RecipientRow]
+) -> tuple[SubmissionRow, list[RecipientRow]]:
+    """Takes a submission out of the queue; its draft returns. FailedPrecondition ``SUBMISSION_FINAL``.
+
+    Calling back what was called back changes nothing. The recipients are locked.
+    """
+    if row.state == SUBMISSION_STATE_CANCELLED:
+        return row, recipients
+    if row.state not in submissions.UNDECIDED or any(each.lease_owner is not None for each in recipients):
+        raise FailedPrecondition("SUBMISSION_FINAL", "the message has left already: it can not be called back")
+    sender_copy.back_to_draft(change, row.item_id, row.origin_id)
+    row = _changed(change, row._replace(state=SUBMISSION_STATE_CANCELLED, hold_until=None, blob_id=None))
+    return row, _changed_recipients(change, [each._replace(next_attempt=None, report=0) for each in recipients])
+
+
+def send_again(
+    change: MailboxChange, row: SubmissionRow, recipients: list[RecipientRow]
+) -> tuple[SubmissionRow, list[RecipientRow]]:
+    """Queues those anew who failed or expired. FailedPrecondition ``NOTHING_FAILED``. The recipients are locked."""
+    lost = [each for each in recipients if each.state in _LOST]
+    if not lost:
+        raise FailedPrecondition("NOTHING_FAILED", "nobody is left out: there is nothing to send again")
+    again = {each.position: _anew(each, change.now) for each in lost}
+    _changed_recipients(change, list(again.values()))
+    return _changed(change, row), [again.get(each.position, each) for each in recipients]
+
+
+def _queued(plan: Plan, row: SubmissionRow) -> list[RecipientRow]:
+    at = plan.now if plan.hold_until is None else plan.hold_until
+    return [
+        RecipientRow(
+            mailbox_id=row.mailbox_id,
+            submission_id=row.id,
+            position=position,
+            name=person.name,
+            address=address.text,
+            domain=outgoing.HERE if address.domain in plan.ready.here else address.domain,
+            state=DELIVERY_STATE_QUEUED,
+            attempts=0,
+            ambiguous=0,
+            queued=at,
+            next_attempt=at,
+            lease_owner=None,
+            host="",
+            reply="",
+            status_code="",
+            changed=plan.now,
+            delay_told=False,
+            report=0,
+        )
+        for position, (person, address) in enumerate(plan.ready.addressees)
+    ]
+
+
+def _anew(row: RecipientRow, now: int) -> RecipientRow:
+    """As if it had just been submitted; what was said the last time stays until something new is said."""
+    return row._replace(
+        state=DELIVERY_STATE_QUEUED,
+        attempts=0,
+        ambiguous=0,
+        queued=now,
+        next_attempt=now,
+        changed=now,
+        delay_told=False,
+        report=0,
+    )
+
+
+def _changed(change: MailboxChange, row: SubmissionRow) -> SubmissionRow:
+    """Writes what may change of a submission, under the operation's revision."""
+    row = row._replace(revision=change.revision)
+    values = {"revision": row.revision, "state": row.state, "hold_until": row.hold_until, "blob_id": row.blob_id}
+    submissions.change(change.connection, row.mailbox_id, row.id, values)
+    return row
+
+
+def _changed_recipients(change: MailboxChange, rows: list[RecipientRow]) -> list[RecipientRow]:
+    """Writes what may change of recipients of one submission."""
+    constant = {"mailbox_id", "submission_id", "name", "address", "domain"}
+    changes = [{name: value for name, value in row._asdict().items() if name not in constant} for row in rows]
+    submissions.change_recipients(change.connection, change.mailbox.id, rows[0].submission_id, changes)
+    return rows
