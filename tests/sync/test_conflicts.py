@@ -226,9 +226,7 @@ async def test_an_attachment_of_a_version_that_was_kept_comes_back_with_it_under
     await fleet.world.check_counters(fleet.person)
 
 
-async def test_with_the_rule_of_a_series_its_own_exceptions_come_back_and_no_others(
-    fleet: Fleet, one: Device, two: Device
-) -> None:
+async def test_with_the_rule_of_a_series_its_own_exceptions_come_back_and_no_others(fleet: Fleet, one: Device, two: Device) -> None:
     def series(rule: str, *days: int) -> Item:
         made = Item(summary=ItemSummary(kind=item_pb2.ITEM_KIND_APPOINTMENT, subject="Series"))
         detail = made.summary.appointment

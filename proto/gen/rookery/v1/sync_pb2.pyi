@@ -143,7 +143,7 @@ class _PushOutcomeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_PushOutcom
     """Done, together with what others changed meanwhile, or a little otherwise: another name, another folder, softly deleted."""
     PUSH_OUTCOME_CONFLICT: _PushOutcome.ValueType  # 3
     """A part lost against a later edit, or won against an earlier one, or the item is deleted: the version that lost is kept as a
-    conflict.
+    conflict. MERGED and CONFLICT also come for an item that is brought back when another device was first.
     """
     PUSH_OUTCOME_REJECTED: _PushOutcome.ValueType  # 4
     """Not done; `error` has the reason."""
@@ -159,7 +159,7 @@ PUSH_OUTCOME_MERGED: PushOutcome.ValueType  # 2
 """Done, together with what others changed meanwhile, or a little otherwise: another name, another folder, softly deleted."""
 PUSH_OUTCOME_CONFLICT: PushOutcome.ValueType  # 3
 """A part lost against a later edit, or won against an earlier one, or the item is deleted: the version that lost is kept as a
-conflict.
+conflict. MERGED and CONFLICT also come for an item that is brought back when another device was first.
 """
 PUSH_OUTCOME_REJECTED: PushOutcome.ValueType  # 4
 """Not done; `error` has the reason."""
@@ -460,13 +460,15 @@ class SyncOperation(message.Message):
 
     @builtins.property
     def depends_on(self) -> containers.RepeatedScalarFieldContainer[builtins.bytes]:
-        """Operations of the same account without which this one makes no sense, at most 1,000: DEPENDS_ON if one of them was rejected or is
-        not known.
+        """Operations of the same account without which this one makes no sense, at most 1,000: DEPENDS_ON if one of them is not
+        known, or was rejected; but for creations that were rejected because the id was known already (ID_TAKEN, ID_RETIRED).
         """
 
     @builtins.property
     def create_item(self) -> item_service_pb2.CreateItemRequest:
-        """An item was created; its id is minted by the device."""
+        """An item was created; its id is minted by the device. With `item.revision` it brings back what a restored server has lost, as the
+        device had it: where several devices do so, the newest version holds, and what an older one had otherwise is a conflict.
+        """
 
     @builtins.property
     def update_item(self) -> item_service_pb2.UpdateItemRequest:
