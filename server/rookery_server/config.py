@@ -6,18 +6,16 @@ One table, ``SETTINGS``, says everything: the flags of ``rookeryd``, the variabl
 from __future__ import annotations
 
 import pathlib
-import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rookery_core.errors import InvalidArgument
+from rookery_core.rules import amounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
-_DURATIONS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 
 
@@ -38,24 +36,6 @@ def _switch(value: object) -> bool:
     if word not in _TRUE | _FALSE:
         raise ValueError("true or false is")
     return word in _TRUE
-
-
-def _amount(value: object, units: Mapping[str, int], example: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    match = re.fullmatch(r"(\d{1,15})\s*([a-z]*)", value.strip().lower()) if isinstance(value, str) else None
-    if match is None or match[2] not in units:
-        raise ValueError(f"a number with a unit is, like {example}")
-    return int(match[1]) * units[match[2]]
-
-
-def size(value: object) -> int:
-    """Bytes: a number with a unit, like "64MiB". ValueError for anything else."""
-    return _amount(value, _SIZES, "64MiB")
-
-
-def _duration(value: object) -> int:
-    return _amount(value, _DURATIONS, "14d")
 
 
 def _listen(value: object) -> str:
@@ -108,9 +88,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("tls_key", _path, "", "PEM file with the certificate's private key.", "FILE"),
     Setting("insecure_plaintext", _switch, False, "Serve plain text on addresses beyond this machine too."),
     Setting("unix_socket", _path, "", "Socket for administration; DIR/rookery.sock where unset.", "FILE"),
-    Setting("max_message_bytes", size, "100MiB", "The largest message, attachment or document taken.", "SIZE"),
-    Setting("quota_bytes", size, "0", "Limit of a new account's mailbox; 0 is none.", "SIZE"),
-    Setting("retention_recoverable", _duration, "14d", "How long deleted items can be restored.", "DURATION"),
+    Setting("max_message_bytes", amounts.size, "100MiB", "The largest message, attachment or document taken.", "SIZE"),
+    Setting("quota_bytes", amounts.size, "0", "Limit of a new account's mailbox; 0 is none.", "SIZE"),
+    Setting("retention_recoverable", amounts.duration, "14d", "How long deleted items can be restored.", "DURATION"),
     Setting(
         "mail_delivery",
         _choice("capture", "direct", "smarthost"),

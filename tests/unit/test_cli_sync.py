@@ -137,6 +137,21 @@ def test_what_is_opened_online_takes_the_place_of_what_was_not_used_for_long(run
     assert run("--offline", "show", text_of(old.id))[0] == 1
 
 
+def test_the_cache_has_a_size_that_is_kept_from_one_sync_to_the_next(run, path):
+    run("sync", "--cache-size", "3KiB")
+    for _ in range(2):
+        with opened(path) as replica:
+            assert Contents(replica, CLOCK).size() <= Contents(replica, CLOCK).limit() == 3 << 10
+        assert run("sync")[0] == 0
+
+
+@pytest.mark.parametrize("size", ["3KB", "0", "-1", "much"])
+def test_a_size_that_is_none_is_refused_before_anything_is_done(run, path, size):
+    status, out, error = run("sync", "--cache-size", size)
+    assert (status, out) == (2, b"") and "--cache-size" in error
+    assert not path.exists()
+
+
 def test_what_the_replica_does_not_have_is_not_kept(run, box, path):
     run("sync")
     held = box.small.items.pop(min(box.small.items))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rookery_core.errors import InvalidArgument
+from rookery_core.rules import amounts
 from rookery_server import config
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def test_a_named_file_replaces_the_one_in_the_folder(tmp_path: pathlib.Path, tom
     [("0", 0), ("12", 12), ("12B", 12), ("1 KiB", 1024), ("64MiB", 64 << 20), ("2gib", 2 << 30), ("1TiB", 1 << 40), (5, 5)],
 )
 def test_sizes_are_numbers_with_a_unit(text: str | int, bytes_: int) -> None:
-    assert config.size(text) == bytes_
+    assert amounts.size(text) == bytes_
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("2h", 7200), ("14d", 1_209_600)])

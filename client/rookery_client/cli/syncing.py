@@ -20,7 +20,9 @@ from rookery_client.cli.sync_report import Report, tell_damage
 from rookery_client.replica.engine.engine import Engine
 from rookery_client.replica.engine.rebuilding import open_or_rebuild
 from rookery_client.replica.engine.remote import RemoteTransport
+from rookery_client.replica.reading.contents import Contents
 from rookery_client.replica.storage.identity import Identity
+from rookery_core.rules import amounts
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 
@@ -42,6 +44,7 @@ _MOST_DIGITS_OF_DAYS = 5
 @click.option("--mail-since", metavar="TIME", help="Only mail since this day or time, or of so many days; all for all of it.")
 @click.option("--folder", "folders", type=FOLDER, multiple=True, help="Only the items of this folder; may be given again.")
 @click.option("--all-folders", is_flag=True, help="The items of all folders again.")
+@click.option("--cache-size", metavar="SIZE", help="The most that contents and attachments take here, like 5GiB; 1GiB at first.")
 @click.option("--accept-deletions", is_flag=True, help="Delete here, too, what was deleted on the server, however much it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; with --watch one a change, a line each.")
 @pass_session
@@ -52,6 +55,7 @@ def sync(
     mail_since: str | None,
     folders: tuple[str, ...],
     all_folders: bool,
+    cache_size: str | None,
     accept_deletions: bool,
     as_json: bool,
 ) -> None:
@@ -64,6 +68,7 @@ def sync(
     if folders and all_folders:
         raise click.UsageError("Either --folder or --all-folders.")
     accepted = True
+    limit = None if cache_size is None else _size(cache_size)
 
     async def work(client: Client) -> None:
         nonlocal accepted
@@ -77,6 +82,8 @@ def sync(
                 chosen = await _folder_ids(client, folders)
                 since = None if mail_since is None else _mail_since(mail_since, clock.micros())
                 _set_scope(replica, depth=depth, mail_since=since, folder_ids=chosen, all_folders=all_folders)
+                if limit is not None:
+                    Contents(replica, clock).set_limit(limit)
             with stages(hidden=watch or as_json) as show:
                 report = Report(lambda: engine.replica if engine is not None else replica, show, watch=watch, as_json=as_json)
                 engine = Engine(
@@ -127,6 +134,16 @@ async def _folder_ids(client: Client, names: tuple[str, ...]) -> list[bytes]:
         return []
     listed = await client.folders.list()
     return [resolve(listed, name).id for name in names]
+
+
+def _size(text: str) -> int:
+    try:
+        found = amounts.size(text)
+    except ValueError as error:
+        raise click.UsageError(f"--cache-size: “{text}” is wrong, {error} right") from None
+    if not found:
+        raise click.UsageError("--cache-size: nothing is too little; --depth summary keeps no contents.")
+    return found
 
 
 def _mail_since(text: str, now: int) -> int:

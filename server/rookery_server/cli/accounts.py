@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rookery.v1 import admin_service_pb2 as messages
+from rookery_core.rules import amounts
 from rookery_core.rules.ids import text_of
-from rookery_server import config
 from rookery_server.cli.administration import Administration, administer
 from rookery_server.cli.options import WHERE, with_settings
 from rookery_server.cli.output import bytes_of, json_option, print_json, print_table, time_of
@@ -185,7 +185,7 @@ def _update(address: str, values: dict[str, Any], config_file: pathlib.Path | No
 
 def _size(text: str) -> int:
     try:
-        return config.size(text)
+        return amounts.size(text)
     except ValueError as error:
         raise click.UsageError(f"--quota: “{text}” is wrong, {error} right") from None
 
