@@ -59,11 +59,11 @@ async def test_a_closing_server_is_left_for_another(command: str) -> None:
     assert {(outcome.verdict, outcome.code, outcome.elsewhere) for outcome in outcomes} == {(Verdict.DEFERRED, 421, True)}
 
 
-async def test_a_server_that_aborts_in_the_midst_of_a_message_is_heard() -> None:
+async def test_a_server_that_aborts_in_the_midst_of_a_message_is_heard_unless_its_answer_is_lost_with_the_connection() -> None:
     message = MESSAGE + b"x" * 30_000_000
     with running_sink("-A", "0", keep=False) as sink:
         [outcome] = await try_once(endpoint(sink), message=message)
-    assert (outcome.verdict, outcome.code) == (Verdict.FAILED, 550)
+    assert (outcome.verdict, outcome.code) in {(Verdict.FAILED, 550), (Verdict.DEFERRED, 0)}
 
 
 async def test_a_slow_answer_to_the_end_leaves_the_message_in_doubt() -> None:

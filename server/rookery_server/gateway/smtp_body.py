@@ -68,9 +68,14 @@ class DataBody:
     async def _write(self, data: bytes, *, end: bool = False) -> None:
         if self._connection.has_reply():
             await _heard_early(self._connection, self._timeouts)
-        self._end_written = end
-        self._connection.write(data)
-        await self._connection.drained(self._timeouts.block)
+        try:
+            self._connection.write(data)
+            self._end_written = end
+            await self._connection.drained(self._timeouts.block)
+        except ConnectionBroken:
+            if self._connection.has_reply() and not self.arrived:
+                await _heard_early(self._connection, self._timeouts)
+            raise
         if not self._connection.flushed:
             await _heard_early(self._connection, self._timeouts)
 
@@ -105,13 +110,13 @@ class ChunkedBody:
                 await self._taken()
             waiting = lines.encode(chunk)
         waiting += lines.finish()
-        self._end_written = True
-        await self._write(b"BDAT %d LAST\r\n" % len(waiting) + waiting)
+        await self._write(b"BDAT %d LAST\r\n" % len(waiting) + waiting, end=True)
         while self._under_way:
             await self._taken()
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes, *, end: bool = False) -> None:
         self._connection.write(data)
+        self._end_written = end
         await self._connection.drained(self._timeouts.block)
         while not self._connection.flushed:
             if not self._under_way:

@@ -73,7 +73,11 @@ class SmtpConnection(asyncio.Protocol):
         """Sends, or leaves what does not go out at once to be sent. Raises ConnectionBroken."""
         if self._broken is not None or self._transport is None:
             raise self._broken or ConnectionBroken("4.4.2", "the connection is closed")
-        self._transport.write(data)
+        if not self._transport.is_closing():
+            self._transport.write(data)
+        # What is written to a connection that was lost is dropped without a word, and `connection_lost` is yet to come.
+        if self._transport.is_closing():
+            raise ConnectionBroken("4.4.2", "the connection was lost")
 
     async def drained(self, seconds: float) -> None:
         """Returns when all that was written has gone out, or the host has spoken. Raises ConnectionBroken."""
