@@ -38,9 +38,13 @@ class RandomIds:
             if stamp <= self._last:
                 stamp = self._last + 4
             self._last = stamp
-        milliseconds, rest = stamp >> 74, stamp & ((1 << 74) - 1)
-        value = milliseconds << 80 | 0x7 << 76 | (rest >> 62) << 64 | 0b10 << 62 | rest & ((1 << 62) - 1)
-        return value.to_bytes(16, "big")
+        return uuid7(stamp >> 74, stamp & ((1 << 74) - 1))
+
+
+def uuid7(milliseconds: int, rest: int) -> bytes:
+    """The UUIDv7 of a time and of the 74 bits that are not time, version or variant (RFC 9562 section 5.7)."""
+    value = milliseconds << 80 | 0x7 << 76 | (rest >> 62) << 64 | 0b10 << 62 | rest & ((1 << 62) - 1)
+    return value.to_bytes(ID_BYTES, "big")
 
 
 def millis_of(identifier: bytes) -> int:

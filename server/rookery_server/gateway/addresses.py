@@ -49,11 +49,6 @@ def literal_address(domain: str) -> str | None:
     return None
 
 
-def domain_of(address: str) -> str:
-    """What stands behind the last @, or nothing."""
-    return address.rpartition("@")[2] if "@" in address else ""
-
-
 @functools.lru_cache(maxsize=8192)
 def to_wire(address: str) -> WireAddress | None:
     """The address for MAIL and RCPT; None if it is none, or would break out of its angle brackets. "" is the null sender.

@@ -47,7 +47,6 @@ _BREATH_SECONDS = 1.0
 _FAILED_PAUSE = 60 * _SECOND
 """When a recipient comes up again whose attempt the database had no room or no time for."""
 
-
 _BROKEN = Result(DELIVERY_STATE_DEFERRED, "4.3.0", "this server failed to hand the message over")
 
 

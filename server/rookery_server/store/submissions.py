@@ -86,15 +86,6 @@ _is_open = exists().where(
 )
 is_unfinished = (submission.c.state != SUBMISSION_STATE_CANCELLED) & or_(submission.c.state.in_(UNDECIDED), _is_open)
 """The condition on a submission that something is still to be done for it."""
-_undecided_of_item = (
-    select(submission.c.id)
-    .where(
-        submission.c.mailbox_id == bindparam("mailbox"),
-        submission.c.item_id == bindparam("item"),
-        submission.c.state.in_(UNDECIDED),
-    )
-    .limit(1)
-)
 
 
 def add(connection: Connection, row: SubmissionRow, recipients: Sequence[RecipientRow]) -> None:
@@ -107,11 +98,6 @@ def find(connection: Connection, mailbox_id: int, submission_id: bytes) -> Submi
     """The submission with this id."""
     row = connection.execute(_submission, {"mailbox": mailbox_id, "submission": submission_id}).first()
     return SubmissionRow(*row) if row else None
-
-
-def is_on_its_way(connection: Connection, mailbox_id: int, item_id: bytes) -> bool:
-    """Whether the item was submitted, and neither has left nor was called back."""
-    return connection.execute(_undecided_of_item, {"mailbox": mailbox_id, "item": item_id}).first() is not None
 
 
 def recipients(

@@ -17,7 +17,7 @@ from rookery.v1 import folder_pb2
 from rookery.v1.item_pb2 import ItemState
 from rookery.v1.submission_pb2 import DELIVERY_STATE_DELIVERED, DELIVERY_STATE_FAILED
 from rookery_core.errors import ResourceExhausted
-from rookery_core.rules import mail_addresses
+from rookery_core.rules import ids, mail_addresses
 from rookery_server.services.caller import NO_ID
 from rookery_server.services.change import MailboxChange
 from rookery_server.services.content import blob_reading
@@ -110,7 +110,4 @@ def _item_id(claimed: Claimed, mailbox_uid: bytes) -> bytes:
     submission = claimed.submission
     submitted = submission.submitted.to_bytes(8, "big")
     digest = hashlib.sha256(b"\0".join((b"delivery", claimed.mailbox_uid, submission.id, submitted, mailbox_uid))).digest()
-    rest = int.from_bytes(digest[:10], "big")
-    milliseconds = submission.submitted // 1000
-    value = milliseconds << 80 | 0x7 << 76 | (rest >> 68) << 64 | 0b10 << 62 | rest & ((1 << 62) - 1)
-    return value.to_bytes(16, "big")
+    return ids.uuid7(submission.submitted // 1000, int.from_bytes(digest[:10], "big") >> 6)
