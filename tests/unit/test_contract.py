@@ -63,6 +63,10 @@ WITHOUT_REVISION = {
     "DeleteDomainResponse": "domains belong to the server",
     "GetStatisticsResponse": "figures of the whole server",
     "ListQueueResponse": "the queue is of all mailboxes",
+    "CreateDkimKeyResponse": "keys belong to the server",
+    "ListDkimKeysResponse": "keys belong to the server",
+    "SetDkimKeyActiveResponse": "keys belong to the server",
+    "DeleteDkimKeyResponse": "keys belong to the server",
 }
 """Answers that carry no mailbox revision of their own, with the reason."""
 

@@ -28,10 +28,11 @@ from rookery.v1 import contact_pb2 as rookery_dot_v1_dot_contact__pb2
 from rookery.v1 import options_pb2 as rookery_dot_v1_dot_options__pb2
 from rookery.v1 import person_pb2 as rookery_dot_v1_dot_person__pb2
 from rookery.v1 import property_pb2 as rookery_dot_v1_dot_property__pb2
+from rookery.v1 import report_pb2 as rookery_dot_v1_dot_report__pb2
 from rookery.v1 import task_pb2 as rookery_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rookery/v1/item.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19rookery/v1/calendar.proto\x1a\x18rookery/v1/contact.proto\x1a\x18rookery/v1/options.proto\x1a\x17rookery/v1/person.proto\x1a\x19rookery/v1/property.proto\x1a\x15rookery/v1/task.proto\"\xa0\x02\n\x04Item\x12\x10\n\x02id\x18\x01 \x01(\x0c\x42\x04\xa0\xbb\x18\x03\x12\x17\n\tfolder_id\x18\x02 \x01(\x0c\x42\x04\xa0\xbb\x18\x03\x12\x16\n\x08revision\x18\x03 \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x1e\n\x10\x63ontent_revision\x18\x04 \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x11\n\x03uid\x18\x05 \x01(\rB\x04\xa0\xbb\x18\x02\x12(\n\x04life\x18\x06 \x01(\x0e\x32\x14.rookery.v1.ItemLifeB\x04\xa0\xbb\x18\x02\x12$\n\x05state\x18\x07 \x01(\x0b\x32\x15.rookery.v1.ItemState\x12(\n\x07summary\x18\x08 \x01(\x0b\x32\x17.rookery.v1.ItemSummary\x12(\n\x07\x63ontent\x18\t \x01(\x0b\x32\x17.rookery.v1.ItemContent\"V\n\tItemState\x12\x0c\n\x04read\x18\x01 \x01(\x08\x12\'\n\tfollow_up\x18\x02 \x01(\x0b\x32\x14.rookery.v1.FollowUp\x12\x12\n\ncategories\x18\x03 \x03(\t\"\xf4\x01\n\x08\x46ollowUp\x12&\n\x06status\x18\x01 \x01(\x0e\x32\x16.rookery.v1.FlagStatus\x12\x0f\n\x07request\x18\x02 \x01(\t\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08reminder\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcf\x06\n\x0bItemSummary\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x14.rookery.v1.ItemKindB\x04\xa0\xbb\x18\x03\x12\x15\n\rmessage_class\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x15\n\x07preview\x18\x04 \x01(\tB\x04\xa0\xbb\x18\x02\x12\x32\n\x08received\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x03\x12(\n\x04sent\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x07\x63reated\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x03\x12\x32\n\x08modified\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x02\x12\x18\n\nsize_bytes\x18\t \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12*\n\nimportance\x18\n \x01(\x0e\x32\x16.rookery.v1.Importance\x12,\n\x0bsensitivity\x18\x0b \x01(\x0e\x32\x17.rookery.v1.Sensitivity\x12\x1d\n\x0fhas_attachments\x18\x0c \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x1d\n\x0f\x63onversation_id\x18\r \x01(\x0c\x42\x04\xa0\xbb\x18\x02\x12-\n\x07message\x18\x14 \x01(\x0b\x32\x1a.rookery.v1.MessageSummaryH\x00\x12\x35\n\x0b\x61ppointment\x18\x15 \x01(\x0b\x32\x1e.rookery.v1.AppointmentSummaryH\x00\x12\'\n\x04task\x18\x16 \x01(\x0b\x32\x17.rookery.v1.TaskSummaryH\x00\x12-\n\x07\x63ontact\x18\x17 \x01(\x0b\x32\x1a.rookery.v1.ContactSummaryH\x00\x12@\n\x11\x64istribution_list\x18\x18 \x01(\x0b\x32#.rookery.v1.DistributionListSummaryH\x00\x12\'\n\x04note\x18\x19 \x01(\x0b\x32\x17.rookery.v1.NoteSummaryH\x00\x12-\n\x07journal\x18\x1a \x01(\x0b\x32\x1a.rookery.v1.JournalSummaryH\x00\x42\x08\n\x06\x64\x65tail\"\xe5\x01\n\x0eMessageSummary\x12 \n\x04\x66rom\x18\x01 \x01(\x0b\x32\x12.rookery.v1.Person\x12\"\n\x06sender\x18\x02 \x01(\x0b\x32\x12.rookery.v1.Person\x12\x18\n\ndisplay_to\x18\x03 \x01(\tB\x04\xa0\xbb\x18\x02\x12\r\n\x05\x64raft\x18\x04 \x01(\x08\x12\x18\n\nmessage_id\x18\x05 \x01(\tB\x04\xa0\xbb\x18\x03\x12\x1a\n\x0chas_calendar\x18\x06 \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x17\n\tis_report\x18\x07 \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x15\n\x07list_id\x18\x08 \x01(\tB\x04\xa0\xbb\x18\x02\"3\n\x0bNoteSummary\x12$\n\x05\x63olor\x18\x01 \x01(\x0e\x32\x15.rookery.v1.NoteColor\"\xa3\x01\n\x0eJournalSummary\x12\x12\n\nentry_type\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ompany\x18\x04 \x01(\t\x12\x18\n\njournal_id\x18\x05 \x01(\tB\x04\xa0\xbb\x18\x03\"\xbc\x04\n\x0bItemContent\x12\x1e\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Body\x12)\n\nrecipients\x18\x02 \x03(\x0b\x32\x15.rookery.v1.Recipient\x12+\n\x0b\x61ttachments\x18\x03 \x03(\x0b\x32\x16.rookery.v1.Attachment\x12(\n\nproperties\x18\x04 \x03(\x0b\x32\x14.rookery.v1.Property\x12 \n\x12next_attachment_id\x18\x05 \x01(\rB\x04\xa0\xbb\x18\x02\x12-\n\x07message\x18\x14 \x01(\x0b\x32\x1a.rookery.v1.MessageContentH\x00\x12\x35\n\x0b\x61ppointment\x18\x15 \x01(\x0b\x32\x1e.rookery.v1.AppointmentContentH\x00\x12\'\n\x04task\x18\x16 \x01(\x0b\x32\x17.rookery.v1.TaskContentH\x00\x12-\n\x07\x63ontact\x18\x17 \x01(\x0b\x32\x1a.rookery.v1.ContactContentH\x00\x12@\n\x11\x64istribution_list\x18\x18 \x01(\x0b\x32#.rookery.v1.DistributionListContentH\x00\x12-\n\x07journal\x18\x19 \x01(\x0b\x32\x1a.rookery.v1.JournalContentH\x00\x12\x30\n\x06source\x18\x1e \x01(\x0b\x32\x1a.rookery.v1.SourceDocumentB\x04\xa0\xbb\x18\x03\x42\x08\n\x06\x64\x65tail\";\n\x04\x42ody\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04html\x18\x02 \x01(\t\x12\x17\n\ttruncated\x18\x03 \x01(\x08\x42\x04\xa0\xbb\x18\x02\"X\n\tRecipient\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.rookery.v1.RecipientType\x12\"\n\x06person\x18\x02 \x01(\x0b\x32\x12.rookery.v1.Person\"\xe9\x01\n\nAttachment\x12\x10\n\x02id\x18\x01 \x01(\rB\x04\xa0\xbb\x18\x02\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x18\n\nsize_bytes\x18\x04 \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x12\n\ncontent_id\x18\x05 \x01(\t\x12\x36\n\x0b\x64isposition\x18\x06 \x01(\x0e\x32!.rookery.v1.AttachmentDisposition\x12\x18\n\nis_message\x18\x07 \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x14\n\x06sha256\x18\x08 \x01(\x0c\x42\x04\xa0\xbb\x18\x02\x12\x11\n\tupload_id\x18\t \x01(\x0c\"\xb7\x01\n\x0eMessageContent\x12)\n\x07headers\x18\x01 \x03(\x0b\x32\x12.rookery.v1.HeaderB\x04\xa0\xbb\x18\x02\x12\x13\n\x0bin_reply_to\x18\x02 \x01(\t\x12\x12\n\nreferences\x18\x03 \x03(\t\x12\x1e\n\x16read_receipt_requested\x18\x04 \x01(\x08\x12\x1a\n\x0chas_original\x18\x05 \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x15\n\x07\x64\x65\x66\x65\x63ts\x18\x06 \x03(\tB\x04\xa0\xbb\x18\x02\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"4\n\x0eJournalContent\x12\"\n\x06people\x18\x01 \x03(\x0b\x32\x12.rookery.v1.Person\"J\n\x0eSourceDocument\x12*\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1a.rookery.v1.DocumentFormat\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c*\xce\x01\n\x08ItemKind\x12\x19\n\x15ITEM_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11ITEM_KIND_MESSAGE\x10\x01\x12\x19\n\x15ITEM_KIND_APPOINTMENT\x10\x02\x12\x12\n\x0eITEM_KIND_TASK\x10\x03\x12\x15\n\x11ITEM_KIND_CONTACT\x10\x04\x12\x1f\n\x1bITEM_KIND_DISTRIBUTION_LIST\x10\x05\x12\x12\n\x0eITEM_KIND_NOTE\x10\x06\x12\x15\n\x11ITEM_KIND_JOURNAL\x10\x07*h\n\nImportance\x12\x1a\n\x16IMPORTANCE_UNSPECIFIED\x10\x00\x12\x12\n\x0eIMPORTANCE_LOW\x10\x01\x12\x15\n\x11IMPORTANCE_NORMAL\x10\x02\x12\x13\n\x0fIMPORTANCE_HIGH\x10\x03*{\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x18\n\x14SENSITIVITY_PERSONAL\x10\x01\x12\x17\n\x13SENSITIVITY_PRIVATE\x10\x02\x12\x1c\n\x18SENSITIVITY_CONFIDENTIAL\x10\x03*T\n\x08ItemLife\x12\x19\n\x15ITEM_LIFE_UNSPECIFIED\x10\x00\x12\x12\n\x0eITEM_LIFE_LIVE\x10\x01\x12\x19\n\x15ITEM_LIFE_RECOVERABLE\x10\x02*]\n\nFlagStatus\x12\x1b\n\x17\x46LAG_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46LAG_STATUS_FLAGGED\x10\x01\x12\x19\n\x15\x46LAG_STATUS_COMPLETED\x10\x02*\x94\x01\n\tNoteColor\x12\x1a\n\x16NOTE_COLOR_UNSPECIFIED\x10\x00\x12\x13\n\x0fNOTE_COLOR_BLUE\x10\x01\x12\x14\n\x10NOTE_COLOR_GREEN\x10\x02\x12\x13\n\x0fNOTE_COLOR_PINK\x10\x03\x12\x15\n\x11NOTE_COLOR_YELLOW\x10\x04\x12\x14\n\x10NOTE_COLOR_WHITE\x10\x05*\x92\x01\n\rRecipientType\x12\x1e\n\x1aRECIPIENT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11RECIPIENT_TYPE_TO\x10\x01\x12\x15\n\x11RECIPIENT_TYPE_CC\x10\x02\x12\x16\n\x12RECIPIENT_TYPE_BCC\x10\x03\x12\x1b\n\x17RECIPIENT_TYPE_REPLY_TO\x10\x04*\x89\x01\n\x15\x41ttachmentDisposition\x12&\n\"ATTACHMENT_DISPOSITION_UNSPECIFIED\x10\x00\x12%\n!ATTACHMENT_DISPOSITION_ATTACHMENT\x10\x01\x12!\n\x1d\x41TTACHMENT_DISPOSITION_INLINE\x10\x02*\x88\x01\n\x0e\x44ocumentFormat\x12\x1f\n\x1b\x44OCUMENT_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44OCUMENT_FORMAT_MESSAGE\x10\x01\x12\x1d\n\x19\x44OCUMENT_FORMAT_ICALENDAR\x10\x02\x12\x19\n\x15\x44OCUMENT_FORMAT_VCARD\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rookery/v1/item.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19rookery/v1/calendar.proto\x1a\x18rookery/v1/contact.proto\x1a\x18rookery/v1/options.proto\x1a\x17rookery/v1/person.proto\x1a\x19rookery/v1/property.proto\x1a\x17rookery/v1/report.proto\x1a\x15rookery/v1/task.proto\"\xa0\x02\n\x04Item\x12\x10\n\x02id\x18\x01 \x01(\x0c\x42\x04\xa0\xbb\x18\x03\x12\x17\n\tfolder_id\x18\x02 \x01(\x0c\x42\x04\xa0\xbb\x18\x03\x12\x16\n\x08revision\x18\x03 \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x1e\n\x10\x63ontent_revision\x18\x04 \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x11\n\x03uid\x18\x05 \x01(\rB\x04\xa0\xbb\x18\x02\x12(\n\x04life\x18\x06 \x01(\x0e\x32\x14.rookery.v1.ItemLifeB\x04\xa0\xbb\x18\x02\x12$\n\x05state\x18\x07 \x01(\x0b\x32\x15.rookery.v1.ItemState\x12(\n\x07summary\x18\x08 \x01(\x0b\x32\x17.rookery.v1.ItemSummary\x12(\n\x07\x63ontent\x18\t \x01(\x0b\x32\x17.rookery.v1.ItemContent\"V\n\tItemState\x12\x0c\n\x04read\x18\x01 \x01(\x08\x12\'\n\tfollow_up\x18\x02 \x01(\x0b\x32\x14.rookery.v1.FollowUp\x12\x12\n\ncategories\x18\x03 \x03(\t\"\xf4\x01\n\x08\x46ollowUp\x12&\n\x06status\x18\x01 \x01(\x0e\x32\x16.rookery.v1.FlagStatus\x12\x0f\n\x07request\x18\x02 \x01(\t\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08reminder\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcf\x06\n\x0bItemSummary\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x14.rookery.v1.ItemKindB\x04\xa0\xbb\x18\x03\x12\x15\n\rmessage_class\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x15\n\x07preview\x18\x04 \x01(\tB\x04\xa0\xbb\x18\x02\x12\x32\n\x08received\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x03\x12(\n\x04sent\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x07\x63reated\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x03\x12\x32\n\x08modified\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x02\x12\x18\n\nsize_bytes\x18\t \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12*\n\nimportance\x18\n \x01(\x0e\x32\x16.rookery.v1.Importance\x12,\n\x0bsensitivity\x18\x0b \x01(\x0e\x32\x17.rookery.v1.Sensitivity\x12\x1d\n\x0fhas_attachments\x18\x0c \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x1d\n\x0f\x63onversation_id\x18\r \x01(\x0c\x42\x04\xa0\xbb\x18\x02\x12-\n\x07message\x18\x14 \x01(\x0b\x32\x1a.rookery.v1.MessageSummaryH\x00\x12\x35\n\x0b\x61ppointment\x18\x15 \x01(\x0b\x32\x1e.rookery.v1.AppointmentSummaryH\x00\x12\'\n\x04task\x18\x16 \x01(\x0b\x32\x17.rookery.v1.TaskSummaryH\x00\x12-\n\x07\x63ontact\x18\x17 \x01(\x0b\x32\x1a.rookery.v1.ContactSummaryH\x00\x12@\n\x11\x64istribution_list\x18\x18 \x01(\x0b\x32#.rookery.v1.DistributionListSummaryH\x00\x12\'\n\x04note\x18\x19 \x01(\x0b\x32\x17.rookery.v1.NoteSummaryH\x00\x12-\n\x07journal\x18\x1a \x01(\x0b\x32\x1a.rookery.v1.JournalSummaryH\x00\x42\x08\n\x06\x64\x65tail\"\xe5\x01\n\x0eMessageSummary\x12 \n\x04\x66rom\x18\x01 \x01(\x0b\x32\x12.rookery.v1.Person\x12\"\n\x06sender\x18\x02 \x01(\x0b\x32\x12.rookery.v1.Person\x12\x18\n\ndisplay_to\x18\x03 \x01(\tB\x04\xa0\xbb\x18\x02\x12\r\n\x05\x64raft\x18\x04 \x01(\x08\x12\x18\n\nmessage_id\x18\x05 \x01(\tB\x04\xa0\xbb\x18\x03\x12\x1a\n\x0chas_calendar\x18\x06 \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x17\n\tis_report\x18\x07 \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x15\n\x07list_id\x18\x08 \x01(\tB\x04\xa0\xbb\x18\x02\"3\n\x0bNoteSummary\x12$\n\x05\x63olor\x18\x01 \x01(\x0e\x32\x15.rookery.v1.NoteColor\"\xa3\x01\n\x0eJournalSummary\x12\x12\n\nentry_type\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ompany\x18\x04 \x01(\t\x12\x18\n\njournal_id\x18\x05 \x01(\tB\x04\xa0\xbb\x18\x03\"\xbc\x04\n\x0bItemContent\x12\x1e\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Body\x12)\n\nrecipients\x18\x02 \x03(\x0b\x32\x15.rookery.v1.Recipient\x12+\n\x0b\x61ttachments\x18\x03 \x03(\x0b\x32\x16.rookery.v1.Attachment\x12(\n\nproperties\x18\x04 \x03(\x0b\x32\x14.rookery.v1.Property\x12 \n\x12next_attachment_id\x18\x05 \x01(\rB\x04\xa0\xbb\x18\x02\x12-\n\x07message\x18\x14 \x01(\x0b\x32\x1a.rookery.v1.MessageContentH\x00\x12\x35\n\x0b\x61ppointment\x18\x15 \x01(\x0b\x32\x1e.rookery.v1.AppointmentContentH\x00\x12\'\n\x04task\x18\x16 \x01(\x0b\x32\x17.rookery.v1.TaskContentH\x00\x12-\n\x07\x63ontact\x18\x17 \x01(\x0b\x32\x1a.rookery.v1.ContactContentH\x00\x12@\n\x11\x64istribution_list\x18\x18 \x01(\x0b\x32#.rookery.v1.DistributionListContentH\x00\x12-\n\x07journal\x18\x19 \x01(\x0b\x32\x1a.rookery.v1.JournalContentH\x00\x12\x30\n\x06source\x18\x1e \x01(\x0b\x32\x1a.rookery.v1.SourceDocumentB\x04\xa0\xbb\x18\x03\x42\x08\n\x06\x64\x65tail\";\n\x04\x42ody\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0c\n\x04html\x18\x02 \x01(\t\x12\x17\n\ttruncated\x18\x03 \x01(\x08\x42\x04\xa0\xbb\x18\x02\"n\n\tRecipient\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.rookery.v1.RecipientType\x12\"\n\x06person\x18\x02 \x01(\x0b\x32\x12.rookery.v1.Person\x12\x14\n\x0clist_item_id\x18\x03 \x01(\x0c\"\x98\x02\n\nAttachment\x12\x10\n\x02id\x18\x01 \x01(\rB\x04\xa0\xbb\x18\x02\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x18\n\nsize_bytes\x18\x04 \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x12\n\ncontent_id\x18\x05 \x01(\t\x12\x36\n\x0b\x64isposition\x18\x06 \x01(\x0e\x32!.rookery.v1.AttachmentDisposition\x12\x18\n\nis_message\x18\x07 \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x14\n\x06sha256\x18\x08 \x01(\x0c\x42\x04\xa0\xbb\x18\x02\x12\x11\n\tupload_id\x18\t \x01(\x0c\x12-\n\x07\x63opy_of\x18\n \x01(\x0b\x32\x1c.rookery.v1.AttachmentSource\":\n\x10\x41ttachmentSource\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x15\n\rattachment_id\x18\x02 \x01(\r\"\x8f\x02\n\x0eMessageContent\x12)\n\x07headers\x18\x01 \x03(\x0b\x32\x12.rookery.v1.HeaderB\x04\xa0\xbb\x18\x02\x12\x13\n\x0bin_reply_to\x18\x02 \x01(\t\x12\x12\n\nreferences\x18\x03 \x03(\t\x12\x1e\n\x16read_receipt_requested\x18\x04 \x01(\x08\x12\x1a\n\x0chas_original\x18\x05 \x01(\x08\x42\x04\xa0\xbb\x18\x02\x12\x15\n\x07\x64\x65\x66\x65\x63ts\x18\x06 \x03(\tB\x04\xa0\xbb\x18\x02\x12\x30\n\x06report\x18\x07 \x01(\x0b\x32\x1a.rookery.v1.DeliveryReportB\x04\xa0\xbb\x18\x02\x12$\n\x16\x61uthentication_results\x18\x08 \x03(\tB\x04\xa0\xbb\x18\x02\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"4\n\x0eJournalContent\x12\"\n\x06people\x18\x01 \x03(\x0b\x32\x12.rookery.v1.Person\"J\n\x0eSourceDocument\x12*\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1a.rookery.v1.DocumentFormat\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c*\xce\x01\n\x08ItemKind\x12\x19\n\x15ITEM_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11ITEM_KIND_MESSAGE\x10\x01\x12\x19\n\x15ITEM_KIND_APPOINTMENT\x10\x02\x12\x12\n\x0eITEM_KIND_TASK\x10\x03\x12\x15\n\x11ITEM_KIND_CONTACT\x10\x04\x12\x1f\n\x1bITEM_KIND_DISTRIBUTION_LIST\x10\x05\x12\x12\n\x0eITEM_KIND_NOTE\x10\x06\x12\x15\n\x11ITEM_KIND_JOURNAL\x10\x07*h\n\nImportance\x12\x1a\n\x16IMPORTANCE_UNSPECIFIED\x10\x00\x12\x12\n\x0eIMPORTANCE_LOW\x10\x01\x12\x15\n\x11IMPORTANCE_NORMAL\x10\x02\x12\x13\n\x0fIMPORTANCE_HIGH\x10\x03*{\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x18\n\x14SENSITIVITY_PERSONAL\x10\x01\x12\x17\n\x13SENSITIVITY_PRIVATE\x10\x02\x12\x1c\n\x18SENSITIVITY_CONFIDENTIAL\x10\x03*T\n\x08ItemLife\x12\x19\n\x15ITEM_LIFE_UNSPECIFIED\x10\x00\x12\x12\n\x0eITEM_LIFE_LIVE\x10\x01\x12\x19\n\x15ITEM_LIFE_RECOVERABLE\x10\x02*]\n\nFlagStatus\x12\x1b\n\x17\x46LAG_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46LAG_STATUS_FLAGGED\x10\x01\x12\x19\n\x15\x46LAG_STATUS_COMPLETED\x10\x02*\x94\x01\n\tNoteColor\x12\x1a\n\x16NOTE_COLOR_UNSPECIFIED\x10\x00\x12\x13\n\x0fNOTE_COLOR_BLUE\x10\x01\x12\x14\n\x10NOTE_COLOR_GREEN\x10\x02\x12\x13\n\x0fNOTE_COLOR_PINK\x10\x03\x12\x15\n\x11NOTE_COLOR_YELLOW\x10\x04\x12\x14\n\x10NOTE_COLOR_WHITE\x10\x05*\x92\x01\n\rRecipientType\x12\x1e\n\x1aRECIPIENT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11RECIPIENT_TYPE_TO\x10\x01\x12\x15\n\x11RECIPIENT_TYPE_CC\x10\x02\x12\x16\n\x12RECIPIENT_TYPE_BCC\x10\x03\x12\x1b\n\x17RECIPIENT_TYPE_REPLY_TO\x10\x04*\x89\x01\n\x15\x41ttachmentDisposition\x12&\n\"ATTACHMENT_DISPOSITION_UNSPECIFIED\x10\x00\x12%\n!ATTACHMENT_DISPOSITION_ATTACHMENT\x10\x01\x12!\n\x1d\x41TTACHMENT_DISPOSITION_INLINE\x10\x02*\x88\x01\n\x0e\x44ocumentFormat\x12\x1f\n\x1b\x44OCUMENT_FORMAT_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44OCUMENT_FORMAT_MESSAGE\x10\x01\x12\x1d\n\x19\x44OCUMENT_FORMAT_ICALENDAR\x10\x02\x12\x19\n\x15\x44OCUMENT_FORMAT_VCARD\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -98,52 +99,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGECONTENT'].fields_by_name['has_original']._serialized_options = b'\240\273\030\002'
   _globals['_MESSAGECONTENT'].fields_by_name['defects']._loaded_options = None
   _globals['_MESSAGECONTENT'].fields_by_name['defects']._serialized_options = b'\240\273\030\002'
-  _globals['_ITEMKIND']._serialized_start=3469
-  _globals['_ITEMKIND']._serialized_end=3675
-  _globals['_IMPORTANCE']._serialized_start=3677
-  _globals['_IMPORTANCE']._serialized_end=3781
-  _globals['_SENSITIVITY']._serialized_start=3783
-  _globals['_SENSITIVITY']._serialized_end=3906
-  _globals['_ITEMLIFE']._serialized_start=3908
-  _globals['_ITEMLIFE']._serialized_end=3992
-  _globals['_FLAGSTATUS']._serialized_start=3994
-  _globals['_FLAGSTATUS']._serialized_end=4087
-  _globals['_NOTECOLOR']._serialized_start=4090
-  _globals['_NOTECOLOR']._serialized_end=4238
-  _globals['_RECIPIENTTYPE']._serialized_start=4241
-  _globals['_RECIPIENTTYPE']._serialized_end=4387
-  _globals['_ATTACHMENTDISPOSITION']._serialized_start=4390
-  _globals['_ATTACHMENTDISPOSITION']._serialized_end=4527
-  _globals['_DOCUMENTFORMAT']._serialized_start=4530
-  _globals['_DOCUMENTFORMAT']._serialized_end=4666
-  _globals['_ITEM']._serialized_start=225
-  _globals['_ITEM']._serialized_end=513
-  _globals['_ITEMSTATE']._serialized_start=515
-  _globals['_ITEMSTATE']._serialized_end=601
-  _globals['_FOLLOWUP']._serialized_start=604
-  _globals['_FOLLOWUP']._serialized_end=848
-  _globals['_ITEMSUMMARY']._serialized_start=851
-  _globals['_ITEMSUMMARY']._serialized_end=1698
-  _globals['_MESSAGESUMMARY']._serialized_start=1701
-  _globals['_MESSAGESUMMARY']._serialized_end=1930
-  _globals['_NOTESUMMARY']._serialized_start=1932
-  _globals['_NOTESUMMARY']._serialized_end=1983
-  _globals['_JOURNALSUMMARY']._serialized_start=1986
-  _globals['_JOURNALSUMMARY']._serialized_end=2149
-  _globals['_ITEMCONTENT']._serialized_start=2152
-  _globals['_ITEMCONTENT']._serialized_end=2724
-  _globals['_BODY']._serialized_start=2726
-  _globals['_BODY']._serialized_end=2785
-  _globals['_RECIPIENT']._serialized_start=2787
-  _globals['_RECIPIENT']._serialized_end=2875
-  _globals['_ATTACHMENT']._serialized_start=2878
-  _globals['_ATTACHMENT']._serialized_end=3111
-  _globals['_MESSAGECONTENT']._serialized_start=3114
-  _globals['_MESSAGECONTENT']._serialized_end=3297
-  _globals['_HEADER']._serialized_start=3299
-  _globals['_HEADER']._serialized_end=3336
-  _globals['_JOURNALCONTENT']._serialized_start=3338
-  _globals['_JOURNALCONTENT']._serialized_end=3390
-  _globals['_SOURCEDOCUMENT']._serialized_start=3392
-  _globals['_SOURCEDOCUMENT']._serialized_end=3466
+  _globals['_MESSAGECONTENT'].fields_by_name['report']._loaded_options = None
+  _globals['_MESSAGECONTENT'].fields_by_name['report']._serialized_options = b'\240\273\030\002'
+  _globals['_MESSAGECONTENT'].fields_by_name['authentication_results']._loaded_options = None
+  _globals['_MESSAGECONTENT'].fields_by_name['authentication_results']._serialized_options = b'\240\273\030\002'
+  _globals['_ITEMKIND']._serialized_start=3711
+  _globals['_ITEMKIND']._serialized_end=3917
+  _globals['_IMPORTANCE']._serialized_start=3919
+  _globals['_IMPORTANCE']._serialized_end=4023
+  _globals['_SENSITIVITY']._serialized_start=4025
+  _globals['_SENSITIVITY']._serialized_end=4148
+  _globals['_ITEMLIFE']._serialized_start=4150
+  _globals['_ITEMLIFE']._serialized_end=4234
+  _globals['_FLAGSTATUS']._serialized_start=4236
+  _globals['_FLAGSTATUS']._serialized_end=4329
+  _globals['_NOTECOLOR']._serialized_start=4332
+  _globals['_NOTECOLOR']._serialized_end=4480
+  _globals['_RECIPIENTTYPE']._serialized_start=4483
+  _globals['_RECIPIENTTYPE']._serialized_end=4629
+  _globals['_ATTACHMENTDISPOSITION']._serialized_start=4632
+  _globals['_ATTACHMENTDISPOSITION']._serialized_end=4769
+  _globals['_DOCUMENTFORMAT']._serialized_start=4772
+  _globals['_DOCUMENTFORMAT']._serialized_end=4908
+  _globals['_ITEM']._serialized_start=250
+  _globals['_ITEM']._serialized_end=538
+  _globals['_ITEMSTATE']._serialized_start=540
+  _globals['_ITEMSTATE']._serialized_end=626
+  _globals['_FOLLOWUP']._serialized_start=629
+  _globals['_FOLLOWUP']._serialized_end=873
+  _globals['_ITEMSUMMARY']._serialized_start=876
+  _globals['_ITEMSUMMARY']._serialized_end=1723
+  _globals['_MESSAGESUMMARY']._serialized_start=1726
+  _globals['_MESSAGESUMMARY']._serialized_end=1955
+  _globals['_NOTESUMMARY']._serialized_start=1957
+  _globals['_NOTESUMMARY']._serialized_end=2008
+  _globals['_JOURNALSUMMARY']._serialized_start=2011
+  _globals['_JOURNALSUMMARY']._serialized_end=2174
+  _globals['_ITEMCONTENT']._serialized_start=2177
+  _globals['_ITEMCONTENT']._serialized_end=2749
+  _globals['_BODY']._serialized_start=2751
+  _globals['_BODY']._serialized_end=2810
+  _globals['_RECIPIENT']._serialized_start=2812
+  _globals['_RECIPIENT']._serialized_end=2922
+  _globals['_ATTACHMENT']._serialized_start=2925
+  _globals['_ATTACHMENT']._serialized_end=3205
+  _globals['_ATTACHMENTSOURCE']._serialized_start=3207
+  _globals['_ATTACHMENTSOURCE']._serialized_end=3265
+  _globals['_MESSAGECONTENT']._serialized_start=3268
+  _globals['_MESSAGECONTENT']._serialized_end=3539
+  _globals['_HEADER']._serialized_start=3541
+  _globals['_HEADER']._serialized_end=3578
+  _globals['_JOURNALCONTENT']._serialized_start=3580
+  _globals['_JOURNALCONTENT']._serialized_end=3632
+  _globals['_SOURCEDOCUMENT']._serialized_start=3634
+  _globals['_SOURCEDOCUMENT']._serialized_end=3708
 # @@protoc_insertion_point(module_scope)

@@ -17,6 +17,7 @@ from rookery.v1 import calendar_pb2 as calendar_pb2
 from rookery.v1 import contact_pb2 as contact_pb2
 from rookery.v1 import person_pb2 as person_pb2
 from rookery.v1 import property_pb2 as property_pb2
+from rookery.v1 import report_pb2 as report_pb2
 from rookery.v1 import task_pb2 as task_pb2
 import builtins as builtins
 import sys
@@ -777,8 +778,11 @@ class Recipient(message.Message):
 
     TYPE_FIELD_NUMBER: builtins.int
     PERSON_FIELD_NUMBER: builtins.int
+    LIST_ITEM_ID_FIELD_NUMBER: builtins.int
     type: RecipientType.ValueType
     """To, Cc, Bcc or Reply-To."""
+    list_item_id: builtins.bytes
+    """A distribution list of the same mailbox, 16 bytes: `person` has its name and no address. Submitting puts its members in its place."""
     @builtins.property
     def person(self) -> person_pb2.Person:
         """Who."""
@@ -788,10 +792,11 @@ class Recipient(message.Message):
         *,
         type: RecipientType.ValueType = ...,
         person: person_pb2.Person | None = ...,
+        list_item_id: builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["person", b"person", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["list_item_id", b"list_item_id", "person", b"person", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -810,6 +815,7 @@ class Attachment(message.Message):
     IS_MESSAGE_FIELD_NUMBER: builtins.int
     SHA256_FIELD_NUMBER: builtins.int
     UPLOAD_ID_FIELD_NUMBER: builtins.int
+    COPY_OF_FIELD_NUMBER: builtins.int
     id: builtins.int
     """Unique in its item, for ever (PidTagAttachNumber): 1 and up. The server gives it."""
     name: builtins.str
@@ -828,6 +834,12 @@ class Attachment(message.Message):
     """SHA-256 of the decoded bytes, where the server knows it: of uploaded attachments. Knowing it grants nothing."""
     upload_id: builtins.bytes
     """When creating or updating an item: the finished upload whose bytes become this attachment. Never returned."""
+    @builtins.property
+    def copy_of(self) -> AttachmentSource:
+        """When creating or updating an item, instead of an upload: the attachment of another item whose bytes this one has too. Never
+        returned.
+        """
+
     def __init__(
         self,
         *,
@@ -840,10 +852,35 @@ class Attachment(message.Message):
         is_message: builtins.bool = ...,
         sha256: builtins.bytes = ...,
         upload_id: builtins.bytes = ...,
+        copy_of: AttachmentSource | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["copy_of", b"copy_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["content_id", b"content_id", "copy_of", b"copy_of", "disposition", b"disposition", "id", b"id", "is_message", b"is_message", "media_type", b"media_type", "name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AttachmentSource(message.Message):
+    """An attachment of an item in the same mailbox."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: builtins.int
+    ATTACHMENT_ID_FIELD_NUMBER: builtins.int
+    item_id: builtins.bytes
+    """The item."""
+    attachment_id: builtins.int
+    """Its attachment."""
+    def __init__(
+        self,
+        *,
+        item_id: builtins.bytes = ...,
+        attachment_id: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["content_id", b"content_id", "disposition", b"disposition", "id", b"id", "is_message", b"is_message", "media_type", b"media_type", "name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attachment_id", b"attachment_id", "item_id", b"item_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -859,6 +896,8 @@ class MessageContent(message.Message):
     READ_RECEIPT_REQUESTED_FIELD_NUMBER: builtins.int
     HAS_ORIGINAL_FIELD_NUMBER: builtins.int
     DEFECTS_FIELD_NUMBER: builtins.int
+    REPORT_FIELD_NUMBER: builtins.int
+    AUTHENTICATION_RESULTS_FIELD_NUMBER: builtins.int
     in_reply_to: builtins.str
     """In-Reply-To, without angle brackets (PidTagInReplyToId)."""
     read_receipt_requested: builtins.bool
@@ -877,6 +916,16 @@ class MessageContent(message.Message):
     def defects(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """What was wrong with the message's form, in words, where the parser had to guess; at most 20 notes."""
 
+    @builtins.property
+    def report(self) -> report_pb2.DeliveryReport:
+        """What it reports, where `is_report` is set and it is a delivery report."""
+
+    @builtins.property
+    def authentication_results(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """What the mail servers that this server trusts found out about where it came from (Authentication-Results, RFC 8601): the
+        values of those fields, topmost first; at most 20.
+        """
+
     def __init__(
         self,
         *,
@@ -886,10 +935,12 @@ class MessageContent(message.Message):
         read_receipt_requested: builtins.bool = ...,
         has_original: builtins.bool = ...,
         defects: abc.Iterable[builtins.str] | None = ...,
+        report: report_pb2.DeliveryReport | None = ...,
+        authentication_results: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["defects", b"defects", "has_original", b"has_original", "headers", b"headers", "in_reply_to", b"in_reply_to", "read_receipt_requested", b"read_receipt_requested", "references", b"references"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["authentication_results", b"authentication_results", "defects", b"defects", "has_original", b"has_original", "headers", b"headers", "in_reply_to", b"in_reply_to", "read_receipt_requested", b"read_receipt_requested", "references", b"references", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

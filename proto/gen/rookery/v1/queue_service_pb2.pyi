@@ -235,3 +235,221 @@ class DeleteQueuedResponse(message.Message):
     _ClearFieldArgType: _TypeAlias = typing.Literal["recipient_count", b"recipient_count", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HoldQueuedRequest(message.Message):
+    """Asks to hold a message."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    SUBMISSION_ID_FIELD_NUMBER: builtins.int
+    operation_id: builtins.bytes
+    """Makes the call idempotent: a UUIDv7, 16 bytes."""
+    mailbox_id: builtins.bytes
+    """The sender's mailbox."""
+    submission_id: builtins.bytes
+    """The submission."""
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.bytes = ...,
+        mailbox_id: builtins.bytes = ...,
+        submission_id: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "submission_id", b"submission_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class HoldQueuedResponse(message.Message):
+    """The message is held."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RECIPIENT_COUNT_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    recipient_count: builtins.int
+    """Recipients that are held now and were not before."""
+    revision: builtins.int
+    """The mailbox's revision."""
+    def __init__(
+        self,
+        *,
+        recipient_count: builtins.int = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["recipient_count", b"recipient_count", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReleaseQueuedRequest(message.Message):
+    """Asks to release a message."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    SUBMISSION_ID_FIELD_NUMBER: builtins.int
+    operation_id: builtins.bytes
+    """Makes the call idempotent: a UUIDv7, 16 bytes."""
+    mailbox_id: builtins.bytes
+    """The sender's mailbox."""
+    submission_id: builtins.bytes
+    """The submission."""
+    def __init__(
+        self,
+        *,
+        operation_id: builtins.bytes = ...,
+        mailbox_id: builtins.bytes = ...,
+        submission_id: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "submission_id", b"submission_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReleaseQueuedResponse(message.Message):
+    """The message is due."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    RECIPIENT_COUNT_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    recipient_count: builtins.int
+    """Recipients that were released."""
+    revision: builtins.int
+    """The mailbox's revision."""
+    def __init__(
+        self,
+        *,
+        recipient_count: builtins.int = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["recipient_count", b"recipient_count", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class Destination(message.Message):
+    """Where mail goes: a domain, the smarthost, the mailboxes here, or the folder for captured mail."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    WAITING_FIELD_NUMBER: builtins.int
+    OLDEST_FIELD_NUMBER: builtins.int
+    DELIVERED_FIELD_NUMBER: builtins.int
+    DEFERRED_FIELD_NUMBER: builtins.int
+    FAILED_FIELD_NUMBER: builtins.int
+    AMBIGUOUS_FIELD_NUMBER: builtins.int
+    BYTES_FIELD_NUMBER: builtins.int
+    RUNNING_FIELD_NUMBER: builtins.int
+    MOST_RUNNING_FIELD_NUMBER: builtins.int
+    PAUSED_UNTIL_FIELD_NUMBER: builtins.int
+    MEDIAN_SECONDS_FIELD_NUMBER: builtins.int
+    SLOWEST_SECONDS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The domain in its ASCII form; the smarthost's name; "here"; "captured"."""
+    waiting: builtins.int
+    """Recipients that wait for it in the queue, whichever process carries them."""
+    delivered: builtins.int
+    """What follows is of the process that answers, since its start. Recipients that were reached."""
+    deferred: builtins.int
+    """Attempts after which recipients were deferred."""
+    failed: builtins.int
+    """Recipients that were refused or given up."""
+    ambiguous: builtins.int
+    """Attempts of which nobody knows whether they arrived."""
+    bytes: builtins.int
+    """Bytes of the messages that were handed over."""
+    running: builtins.int
+    """Deliveries under way."""
+    most_running: builtins.int
+    """Deliveries that may be under way at the same time; it grows with success."""
+    median_seconds: builtins.float
+    """Seconds that half, and 99 of 100, of the last deliveries took."""
+    slowest_seconds: builtins.float
+    """See `median_seconds`."""
+    @builtins.property
+    def oldest(self) -> timestamp_pb2.Timestamp:
+        """When the longest waiting of them came into the queue."""
+
+    @builtins.property
+    def paused_until(self) -> timestamp_pb2.Timestamp:
+        """Nothing is tried before: the destination does not answer. Absent where it does."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        waiting: builtins.int = ...,
+        oldest: timestamp_pb2.Timestamp | None = ...,
+        delivered: builtins.int = ...,
+        deferred: builtins.int = ...,
+        failed: builtins.int = ...,
+        ambiguous: builtins.int = ...,
+        bytes: builtins.int = ...,
+        running: builtins.int = ...,
+        most_running: builtins.int = ...,
+        paused_until: timestamp_pb2.Timestamp | None = ...,
+        median_seconds: builtins.float = ...,
+        slowest_seconds: builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["oldest", b"oldest", "paused_until", b"paused_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["ambiguous", b"ambiguous", "bytes", b"bytes", "deferred", b"deferred", "delivered", b"delivered", "failed", b"failed", "median_seconds", b"median_seconds", "most_running", b"most_running", "name", b"name", "oldest", b"oldest", "paused_until", b"paused_until", "running", b"running", "slowest_seconds", b"slowest_seconds", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListDestinationsRequest(message.Message):
+    """Asks for destinations."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: builtins.int
+    limit: builtins.int
+    """So many at most, 1 to 1,000; 100 where 0."""
+    def __init__(
+        self,
+        *,
+        limit: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListDestinationsResponse(message.Message):
+    """Destinations."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DESTINATIONS_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def destinations(self) -> containers.RepeatedCompositeFieldContainer[Destination]:
+        """The destinations."""
+
+    def __init__(
+        self,
+        *,
+        destinations: abc.Iterable[Destination] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["destinations", b"destinations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -26,19 +26,19 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rookery.v1 import person_pb2 as rookery_dot_v1_dot_person__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brookery/v1/submission.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rookery/v1/person.proto\"\x8d\x02\n\x13SubmissionRecipient\x12\"\n\x06person\x18\x01 \x01(\x0b\x32\x12.rookery.v1.Person\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.rookery.v1.DeliveryState\x12\x13\n\x0bremote_host\x18\x03 \x01(\t\x12\r\n\x05reply\x18\x04 \x01(\t\x12\x13\n\x0bstatus_code\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\r\x12\x30\n\x0cnext_attempt\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x63hanged\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x02\n\nSubmission\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07item_id\x18\x02 \x01(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12*\n\x05state\x18\x04 \x01(\x0e\x32\x1b.rookery.v1.SubmissionState\x12\x0e\n\x06sender\x18\x05 \x01(\t\x12\x33\n\nrecipients\x18\x06 \x03(\x0b\x32\x1f.rookery.v1.SubmissionRecipient\x12-\n\tsubmitted\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nhold_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa8\x01\n\x0fSubmissionState\x12 \n\x1cSUBMISSION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SUBMISSION_STATE_HELD\x10\x01\x12\x1c\n\x18SUBMISSION_STATE_PENDING\x10\x02\x12\x1a\n\x16SUBMISSION_STATE_FINAL\x10\x03\x12\x1e\n\x1aSUBMISSION_STATE_CANCELLED\x10\x04*\xd8\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45LIVERY_STATE_QUEUED\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATE_RELAYED\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_DEFERRED\x10\x04\x12\x19\n\x15\x44\x45LIVERY_STATE_FAILED\x10\x05\x12\x1a\n\x16\x44\x45LIVERY_STATE_EXPIRED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brookery/v1/submission.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rookery/v1/person.proto\"\xa5\x02\n\x13SubmissionRecipient\x12\"\n\x06person\x18\x01 \x01(\x0b\x32\x12.rookery.v1.Person\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.rookery.v1.DeliveryState\x12\x13\n\x0bremote_host\x18\x03 \x01(\t\x12\r\n\x05reply\x18\x04 \x01(\t\x12\x13\n\x0bstatus_code\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\r\x12\x30\n\x0cnext_attempt\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x63hanged\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ereport_item_id\x18\t \x01(\x0c\"\x8b\x02\n\nSubmission\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07item_id\x18\x02 \x01(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12*\n\x05state\x18\x04 \x01(\x0e\x32\x1b.rookery.v1.SubmissionState\x12\x0e\n\x06sender\x18\x05 \x01(\t\x12\x33\n\nrecipients\x18\x06 \x03(\x0b\x32\x1f.rookery.v1.SubmissionRecipient\x12-\n\tsubmitted\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nhold_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa8\x01\n\x0fSubmissionState\x12 \n\x1cSUBMISSION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SUBMISSION_STATE_HELD\x10\x01\x12\x1c\n\x18SUBMISSION_STATE_PENDING\x10\x02\x12\x1a\n\x16SUBMISSION_STATE_FINAL\x10\x03\x12\x1e\n\x1aSUBMISSION_STATE_CANCELLED\x10\x04*\xd8\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45LIVERY_STATE_QUEUED\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x1a\n\x16\x44\x45LIVERY_STATE_RELAYED\x10\x03\x12\x1b\n\x17\x44\x45LIVERY_STATE_DEFERRED\x10\x04\x12\x19\n\x15\x44\x45LIVERY_STATE_FAILED\x10\x05\x12\x1a\n\x16\x44\x45LIVERY_STATE_EXPIRED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rookery.v1.submission_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBMISSIONSTATE']._serialized_start=644
-  _globals['_SUBMISSIONSTATE']._serialized_end=812
-  _globals['_DELIVERYSTATE']._serialized_start=815
-  _globals['_DELIVERYSTATE']._serialized_end=1031
+  _globals['_SUBMISSIONSTATE']._serialized_start=668
+  _globals['_SUBMISSIONSTATE']._serialized_end=836
+  _globals['_DELIVERYSTATE']._serialized_start=839
+  _globals['_DELIVERYSTATE']._serialized_end=1055
   _globals['_SUBMISSIONRECIPIENT']._serialized_start=102
-  _globals['_SUBMISSIONRECIPIENT']._serialized_end=371
-  _globals['_SUBMISSION']._serialized_start=374
-  _globals['_SUBMISSION']._serialized_end=641
+  _globals['_SUBMISSIONRECIPIENT']._serialized_end=395
+  _globals['_SUBMISSION']._serialized_start=398
+  _globals['_SUBMISSION']._serialized_end=665
 # @@protoc_insertion_point(module_scope)

@@ -109,6 +109,7 @@ class SubmissionRecipient(message.Message):
     ATTEMPTS_FIELD_NUMBER: builtins.int
     NEXT_ATTEMPT_FIELD_NUMBER: builtins.int
     CHANGED_FIELD_NUMBER: builtins.int
+    REPORT_ITEM_ID_FIELD_NUMBER: builtins.int
     state: DeliveryState.ValueType
     """What became of it."""
     remote_host: builtins.str
@@ -119,6 +120,8 @@ class SubmissionRecipient(message.Message):
     """The enhanced status code (RFC 3463), such as "5.1.1"; empty while there is none."""
     attempts: builtins.int
     """How often it was tried."""
+    report_item_id: builtins.bytes
+    """The delivery report about it that came into the sender's mailbox last: an item; empty while there is none."""
     @builtins.property
     def person(self) -> person_pb2.Person:
         """The address, as it was written, and the name if one was given."""
@@ -142,10 +145,11 @@ class SubmissionRecipient(message.Message):
         attempts: builtins.int = ...,
         next_attempt: timestamp_pb2.Timestamp | None = ...,
         changed: timestamp_pb2.Timestamp | None = ...,
+        report_item_id: builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["changed", b"changed", "next_attempt", b"next_attempt", "person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attempts", b"attempts", "changed", b"changed", "next_attempt", b"next_attempt", "person", b"person", "remote_host", b"remote_host", "reply", b"reply", "state", b"state", "status_code", b"status_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attempts", b"attempts", "changed", b"changed", "next_attempt", b"next_attempt", "person", b"person", "remote_host", b"remote_host", "reply", b"reply", "report_item_id", b"report_item_id", "state", b"state", "status_code", b"status_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,6 +14,8 @@ from rookery.v1 import content_service_pb2 as content_service_pb2
 from rookery.v1 import folder_pb2 as folder_pb2
 from rookery.v1 import item_pb2 as item_pb2
 from rookery.v1 import item_service_pb2 as item_service_pb2
+from rookery.v1 import submission_pb2 as submission_pb2
+from rookery.v1 import submission_service_pb2 as submission_service_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -448,6 +450,9 @@ class SyncOperation(message.Message):
     UPDATE_FOLDER_FIELD_NUMBER: builtins.int
     DELETE_FOLDER_FIELD_NUMBER: builtins.int
     EMPTY_FOLDER_FIELD_NUMBER: builtins.int
+    SUBMIT_FIELD_NUMBER: builtins.int
+    CANCEL_SUBMISSION_FIELD_NUMBER: builtins.int
+    RESEND_SUBMISSION_FIELD_NUMBER: builtins.int
     operation_id: builtins.bytes
     """Makes it idempotent: a UUIDv7, 16 bytes. Not that of a unary call."""
     base_revision: builtins.int
@@ -510,6 +515,21 @@ class SyncOperation(message.Message):
     def empty_folder(self) -> folder_pb2.EmptyFolderRequest:
         """A folder was emptied."""
 
+    @builtins.property
+    def submit(self) -> submission_service_pb2.SubmitRequest:
+        """A draft was handed over to be sent; submission_id is minted by the device. It is sent as it is by then, with what others changed
+        of it meanwhile, unless conflict_policy is FAIL: REJECTED with STALE_ETAG. `etag` is not looked at. The undo window begins when the
+        server has it.
+        """
+
+    @builtins.property
+    def cancel_submission(self) -> submission_service_pb2.CancelSubmissionRequest:
+        """A submission was called back."""
+
+    @builtins.property
+    def resend_submission(self) -> submission_service_pb2.ResendSubmissionRequest:
+        """A submission was sent again to those who had failed."""
+
     def __init__(
         self,
         *,
@@ -529,12 +549,15 @@ class SyncOperation(message.Message):
         update_folder: folder_pb2.UpdateFolderRequest | None = ...,
         delete_folder: folder_pb2.DeleteFolderRequest | None = ...,
         empty_folder: folder_pb2.EmptyFolderRequest | None = ...,
+        submit: submission_service_pb2.SubmitRequest | None = ...,
+        cancel_submission: submission_service_pb2.CancelSubmissionRequest | None = ...,
+        resend_submission: submission_service_pb2.ResendSubmissionRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["action", b"action", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["action", b"action", "cancel_submission", b"cancel_submission", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "resend_submission", b"resend_submission", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "base_revision", b"base_revision", "conflict_policy", b"conflict_policy", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "depends_on", b"depends_on", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "operation_id", b"operation_id", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "base_revision", b"base_revision", "cancel_submission", b"cancel_submission", "conflict_policy", b"conflict_policy", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "depends_on", b"depends_on", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "operation_id", b"operation_id", "resend_submission", b"resend_submission", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_action: _TypeAlias = typing.Literal["create_item", "update_item", "set_item_state", "move_items", "copy_items", "delete_items", "restore_items", "create_folder", "update_folder", "delete_folder", "empty_folder"]  # noqa: Y015
+    _WhichOneofReturnType_action: _TypeAlias = typing.Literal["create_item", "update_item", "set_item_state", "move_items", "copy_items", "delete_items", "restore_items", "create_folder", "update_folder", "delete_folder", "empty_folder", "submit", "cancel_submission", "resend_submission"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = typing.Literal["action", b"action"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
 
@@ -555,6 +578,7 @@ class PushResult(message.Message):
     LANDED_FOLDER_ID_FIELD_NUMBER: builtins.int
     LOST_UNITS_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
+    SUBMISSION_FIELD_NUMBER: builtins.int
     operation_id: builtins.bytes
     """Which."""
     outcome: PushOutcome.ValueType
@@ -589,6 +613,10 @@ class PushResult(message.Message):
     def error(self) -> status_pb2.Status:
         """Why it was rejected."""
 
+    @builtins.property
+    def submission(self) -> submission_pb2.Submission:
+        """The submission made, called back or sent again."""
+
     def __init__(
         self,
         *,
@@ -603,10 +631,11 @@ class PushResult(message.Message):
         landed_folder_id: builtins.bytes = ...,
         lost_units: abc.Iterable[builtins.str] | None = ...,
         error: status_pb2.Status | None = ...,
+        submission: submission_pb2.Submission | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["error", b"error", "folder", b"folder", "item", b"item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["error", b"error", "folder", b"folder", "item", b"item", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["copies", b"copies", "duplicate", b"duplicate", "error", b"error", "folder", b"folder", "item", b"item", "landed_folder_id", b"landed_folder_id", "lost_units", b"lost_units", "missing_ids", b"missing_ids", "operation_id", b"operation_id", "outcome", b"outcome", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["copies", b"copies", "duplicate", b"duplicate", "error", b"error", "folder", b"folder", "item", b"item", "landed_folder_id", b"landed_folder_id", "lost_units", b"lost_units", "missing_ids", b"missing_ids", "operation_id", b"operation_id", "outcome", b"outcome", "revision", b"revision", "submission", b"submission"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as containers
 from rookery.v1 import content_service_pb2 as content_service_pb2
 from rookery.v1 import folder_pb2 as folder_pb2
 from rookery.v1 import item_pb2 as item_pb2
+from rookery.v1 import submission_pb2 as submission_pb2
 from rookery.v1 import sync_pb2 as sync_pb2
 import builtins as builtins
 import sys
@@ -81,6 +82,7 @@ class PullResponse(message.Message):
     CAUGHT_UP_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     EPOCH_FIELD_NUMBER: builtins.int
+    SUBMISSIONS_FIELD_NUMBER: builtins.int
     cursor: builtins.str
     """What to ask with next time; always set."""
     caught_up: builtins.bool
@@ -113,6 +115,13 @@ class PullResponse(message.Message):
     def progress(self) -> sync_pb2.SyncProgress:
         """How far a fill is; absent in the tail."""
 
+    @builtins.property
+    def submissions(self) -> containers.RepeatedCompositeFieldContainer[submission_pb2.Submission]:
+        """Submissions that are new or have changed, whole; all of the mailbox's, whatever the scope. One that is not newer than what the
+        device has changes nothing. The device drops by itself those that were submitted more than 30 days ago and have arrived
+        everywhere, failed or were called back; and all that it has when it stores a cursor of Reconcile, which brings them anew.
+        """
+
     def __init__(
         self,
         *,
@@ -126,10 +135,11 @@ class PullResponse(message.Message):
         caught_up: builtins.bool = ...,
         revision: builtins.int = ...,
         epoch: builtins.bytes = ...,
+        submissions: abc.Iterable[submission_pb2.Submission] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["caught_up", b"caught_up", "changes", b"changes", "cursor", b"cursor", "epoch", b"epoch", "folders", b"folders", "items", b"items", "progress", b"progress", "removals", b"removals", "removed_folders", b"removed_folders", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["caught_up", b"caught_up", "changes", b"changes", "cursor", b"cursor", "epoch", b"epoch", "folders", b"folders", "items", b"items", "progress", b"progress", "removals", b"removals", "removed_folders", b"removed_folders", "revision", b"revision", "submissions", b"submissions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ which are never null, so that a keyset comparison needs no special case. Records
 from rookery_server.store.tables.accounts import account, address, domain, session
 from rookery_server.store.tables.base import FOREVER, NO_TIME, metadata
 from rookery_server.store.tables.blobs import blob, blob_chunk, item_blob, upload
+from rookery_server.store.tables.dkim import dkim_key
 from rookery_server.store.tables.items import (
     conflict,
     departure,
@@ -34,6 +35,7 @@ __all__ = [
     "change",
     "conflict",
     "departure",
+    "dkim_key",
     "domain",
     "folder",
     "item",

@@ -29,6 +29,7 @@ submission = Table(
     Column("unicode_header", Boolean, nullable=False),  # its header has
     Index("ix_submission_list", "mailbox_id", "submitted", "id"),
     Index("ix_submission_item", "mailbox_id", "item_id"),
+    Index("ix_submission_revision", "mailbox_id", "revision", "id"),
     Index("ix_submission_submitted", "submitted"),
     Index("ix_submission_blob_id", "blob_id"),
 )
@@ -54,6 +55,7 @@ outgoing_recipient = Table(
     Column("changed", BigInteger, nullable=False),
     Column("delay_told", Boolean, nullable=False),  # the sender knows that it is late
     Column("report", SmallInteger, nullable=False),  # what the sender is to be told: 0 nothing, 1 that it is late, 2 that it failed
+    Column("report_item_id", Id, nullable=True),  # the report about it that came last, in the sender's mailbox
     Index(
         "ix_outgoing_recipient_due",
         "domain",

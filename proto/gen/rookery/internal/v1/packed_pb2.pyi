@@ -14,6 +14,7 @@ from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from rookery.v1 import folder_pb2 as folder_pb2
+from rookery.v1 import submission_pb2 as submission_pb2
 from rookery.v1 import sync_pb2 as sync_pb2
 import builtins as builtins
 import sys
@@ -259,6 +260,7 @@ class PackedPullResponse(message.Message):
     CAUGHT_UP_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     EPOCH_FIELD_NUMBER: builtins.int
+    SUBMISSIONS_FIELD_NUMBER: builtins.int
     cursor: builtins.str
     caught_up: builtins.bool
     revision: builtins.int
@@ -275,6 +277,8 @@ class PackedPullResponse(message.Message):
     def removals(self) -> containers.RepeatedCompositeFieldContainer[sync_pb2.ItemRemoval]: ...
     @builtins.property
     def progress(self) -> sync_pb2.SyncProgress: ...
+    @builtins.property
+    def submissions(self) -> containers.RepeatedCompositeFieldContainer[submission_pb2.Submission]: ...
     def __init__(
         self,
         *,
@@ -288,10 +292,11 @@ class PackedPullResponse(message.Message):
         caught_up: builtins.bool = ...,
         revision: builtins.int = ...,
         epoch: builtins.bytes = ...,
+        submissions: abc.Iterable[submission_pb2.Submission] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["caught_up", b"caught_up", "changes", b"changes", "cursor", b"cursor", "epoch", b"epoch", "folders", b"folders", "items", b"items", "progress", b"progress", "removals", b"removals", "removed_folders", b"removed_folders", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["caught_up", b"caught_up", "changes", b"changes", "cursor", b"cursor", "epoch", b"epoch", "folders", b"folders", "items", b"items", "progress", b"progress", "removals", b"removals", "removed_folders", b"removed_folders", "revision", b"revision", "submissions", b"submissions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,6 +468,8 @@ class SyncCursor(message.Message):
     TAIL_REVISION_FIELD_NUMBER: builtins.int
     TAIL_KIND_FIELD_NUMBER: builtins.int
     TAIL_ID_FIELD_NUMBER: builtins.int
+    SUBMISSION_REVISION_FIELD_NUMBER: builtins.int
+    SUBMISSION_ID_FIELD_NUMBER: builtins.int
     version: builtins.int
     """The layout of this message."""
     mailbox_uid: builtins.bytes
@@ -479,6 +486,9 @@ class SyncCursor(message.Message):
     """
     tail_kind: builtins.int
     tail_id: builtins.bytes
+    submission_revision: builtins.int
+    """Behind which submission it goes on, by (revision, id): all up to there were told as they were then."""
+    submission_id: builtins.bytes
     @builtins.property
     def window(self) -> SyncCursor.Window: ...
     @builtins.property
@@ -499,10 +509,12 @@ class SyncCursor(message.Message):
         tail_revision: builtins.int = ...,
         tail_kind: builtins.int = ...,
         tail_id: builtins.bytes = ...,
+        submission_revision: builtins.int = ...,
+        submission_id: builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["fill", b"fill", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["account_id", b"account_id", "base", b"base", "epoch", b"epoch", "fill", b"fill", "mailbox_uid", b"mailbox_uid", "scope_digest", b"scope_digest", "tail_id", b"tail_id", "tail_kind", b"tail_kind", "tail_revision", b"tail_revision", "version", b"version", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account_id", b"account_id", "base", b"base", "epoch", b"epoch", "fill", b"fill", "mailbox_uid", b"mailbox_uid", "scope_digest", b"scope_digest", "submission_id", b"submission_id", "submission_revision", b"submission_revision", "tail_id", b"tail_id", "tail_kind", b"tail_kind", "tail_revision", b"tail_revision", "version", b"version", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
