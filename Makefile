@@ -11,6 +11,8 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 BENCH ?=
 # How long the simulation of devices and a failing server goes on, in seconds.
 SOAK_SECONDS ?= 600
+# How often a server under load is killed on each engine.
+SOAK_KILLS ?= 50
 
 .PHONY: help run test check lint format bench soak proto docs lock clean
 .DELETE_ON_ERROR:
@@ -22,7 +24,7 @@ help:
 	@echo "make lint    the same without the tests"
 	@echo "make format  put the code into its format"
 	@echo "make bench   measure; BENCH=--quick for a first look, BENCH=--help for all choices"
-	@echo "make soak    simulate devices and a failing server with new seeds for SOAK_SECONDS=600"
+	@echo "make soak    simulate devices and a failing server with new seeds for SOAK_SECONDS=600; kill one that sends mail SOAK_KILLS=50 times"
 	@echo "make proto   generate proto/gen from proto/"
 	@echo "make docs    write docs/reference from the commands, the settings and the contract"
 	@echo "make lock    write the lock files anew from pyproject.toml; UPGRADE=--upgrade takes the newest versions"
@@ -53,6 +55,7 @@ bench: $(VENV)/.development
 
 soak: $(VENV)/.development
 	$(BIN)/python -m tests.simulation --seconds $(SOAK_SECONDS)
+	$(BIN)/python -m tests.mail_soak --kills $(SOAK_KILLS)
 
 proto: $(VENV)/.development
 	$(BIN)/python tools/genproto.py

@@ -29,6 +29,7 @@ PAGES = ROOT / "docs" / "reference"
 ARGUMENTS = {
     "ACCOUNT": "One of the account's addresses.",
     "ADDRESS": "An e-mail address.",
+    "DOMAIN": "A domain, e.g. example.org.",
     "FILE...": "Files, Maildirs and folders of files.",
     "FOLDER": "A folder: by role (`inbox`), by path (`Projects/2026`) or by id.",
     "ID": "An id, as listings print it.",
@@ -38,8 +39,11 @@ ARGUMENTS = {
     "NAME": "A domain, e.g. example.org.",
     "PATH": "A folder's path: a name, or names joined by `/`.",
     "QUERY...": "What to look for: see [searching](../search.md). In a shell, quote what holds spaces, quotes or `*`.",
+    "SELECTOR": "A key's name in the DNS, as `rookeryd dkim list` shows it.",
     "SOURCE": "The file with the backup.",
+    "SUBJECT": "What it is called.",
     "TARGET": "The file to write; it must not be there yet.",
+    "YYYY-MM": "A month, e.g. 2026-03.",
     "{bash|zsh|fish}": "The shell.",
 }
 """What the arguments of commands mean, by the name that the usage line gives them: click keeps no help for arguments."""

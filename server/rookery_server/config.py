@@ -5,6 +5,7 @@ One table, ``SETTINGS``, says everything: the flags of ``rookeryd``, the variabl
 
 from __future__ import annotations
 
+import ipaddress
 import pathlib
 import tomllib
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from rookery_core.rules import amounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 
@@ -45,6 +48,26 @@ def _listen(value: object) -> str:
     return f"{host}:{port}"
 
 
+def _listen_or_not(value: object) -> str:
+    return _listen(value) if value else ""
+
+
+def _listen_or_path(value: object) -> str:
+    """An absolute path is a Unix socket's; nothing else begins with a slash."""
+    return _text(value) if str(value).startswith("/") else _listen_or_not(value)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(_text(value).replace(",", " ").split())
+
+
+def _networks(value: object) -> Networks:
+    try:
+        return tuple(map(ipaddress.ip_network, _names(value)))
+    except ValueError:
+        raise ValueError("a list of IP addresses and networks is, like 192.0.2.7, 2001:db8::/64") from None
+
+
 def _choice(*choices: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if value not in choices:
@@ -71,8 +94,9 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """Its name on the command line."""
-        return f"--{self.name.replace('_', '-')}"
+        """Its name on the command line; what is on by default has two, so that it can be put out."""
+        name = self.name.replace("_", "-")
+        return f"--{name}/--no-{name}" if self.default is True else f"--{name}"
 
     @property
     def is_switch(self) -> bool:
@@ -100,6 +124,28 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("smarthost", _text, "", "Who sends mail on for this server: smtp://HOST:PORT, smtps://USER:PASSWORD@HOST.", "URL"),
     Setting("mail_name", _text, "", "What the server calls itself to others, a DNS name; the machine's where unset.", "NAME"),
+    Setting(
+        "mail_tls",
+        _names,
+        "may",
+        "TLS to other domains' hosts: none, may, encrypt or verify; and for single domains, like may,example.org=verify.",
+        "LEVELS",
+    ),
+    Setting("mail_dnssec", _switch, False, "The name servers, on this machine, check DNSSEC: hold hosts to what DANE demands."),
+    Setting("gateway", _switch, True, "Send mail to other servers from this process; else leave it to those of rookeryd gateway."),
+    Setting("lmtp", _listen_or_path, "", "Where an MTA in front delivers mail by LMTP; or the path of a Unix socket.", "HOST:PORT"),
+    Setting("smtp", _listen_or_not, "", "Where to take mail from other servers, usually port 25.", "HOST:PORT"),
+    Setting("submission", _listen_or_not, "", "Where people's mail programs hand in mail, usually port 587.", "HOST:PORT"),
+    Setting("submissions", _listen_or_not, "", "The same, with TLS from the first byte, usually port 465.", "HOST:PORT"),
+    Setting(
+        "trusted_relays",
+        _networks,
+        "",
+        "Addresses and networks of the MTAs in front, by commas: they may use LMTP, and SMTP without a stranger's limits.",
+        "NETWORKS",
+    ),
+    Setting("trusted_authserv", _names, "", "Whose Authentication-Results are kept, of mail from those MTAs; by commas.", "NAMES"),
+    Setting("metrics", _listen_or_not, "", "Where to serve figures for Prometheus, at /metrics, to whoever asks.", "HOST:PORT"),
     Setting("log_format", _choice("json", "text"), "json", "How to log, to stderr: json or text.", "FORMAT"),
     Setting("log_level", _choice("debug", "info", "warning", "error"), "info", "The least that is logged.", "LEVEL"),
 )
@@ -125,6 +171,16 @@ class Settings:
     mail_delivery: str
     smarthost: str
     mail_name: str
+    gateway: bool
+    mail_tls: tuple[str, ...]
+    mail_dnssec: bool
+    lmtp: str
+    smtp: str
+    submission: str
+    submissions: str
+    trusted_relays: Networks
+    trusted_authserv: tuple[str, ...]
+    metrics: str
     log_format: str
     log_level: str
 
@@ -150,6 +206,9 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], config: pa
     if (values["mail_delivery"] == "smarthost") != bool(values["smarthost"]):
         message = "mail_delivery “smarthost” and the setting smarthost belong together: give both or none"
         raise InvalidArgument("FIELD_INVALID", message, field="smarthost")
+    if not values["gateway"] and values["database_url"].startswith("sqlite:"):
+        message = "without a gateway nobody sends mail from a SQLite database: other processes can work on PostgreSQL only"
+        raise InvalidArgument("FIELD_INVALID", message, field="gateway")
     return Settings(**values)
 
 

@@ -26,6 +26,7 @@ from rookery_core.errors import InvalidArgument, NotFound
 from rookery_core.rules.ids import RandomIds
 from rookery_server.api import calls as calls_module
 from rookery_server.api import listening
+from rookery_server.api.call_counts import CallCounts
 from rookery_server.api.calls import Calls
 from rookery_server.api.context import Call, peer_host
 from rookery_server.api.registry import PUBLIC, method_name, register
@@ -253,7 +254,7 @@ async def odd() -> AsyncIterator[Callable[[Callable[[Any, Call], Any]], Any]]:
         server = listening.create_server(reuse_port=False)
         register(
             server,
-            Calls(Everybody(), RandomIds(FakeClock())),
+            Calls(Everybody(), RandomIds(FakeClock()), CallCounts()),
             mailbox_pb2.DESCRIPTOR.services_by_name["MailboxService"],
             Odd(behave),
         )

@@ -13,6 +13,7 @@ import structlog
 from rookery.v1 import content_service_pb2, sync_service_pb2
 from rookery_client.connection.status import error_of_call
 from rookery_core.rules.ids import RandomIds
+from rookery_server.api.call_counts import CallCounts
 from rookery_server.api.calls import LASTING, Calls
 from rookery_server.api.registry import method_name, register
 from rookery_server.services.caller import Caller
@@ -62,7 +63,7 @@ class Pouring:
 async def pouring(path: str) -> AsyncIterator[tuple[Pouring, grpc.aio.UnaryStreamCall[Any, Any]]]:
     """A server that pours, and a call of a client that has not read yet."""
     server, servicer = grpc.aio.server(), Pouring()
-    calls = Calls(Anybody(), RandomIds(FakeClock()), write_seconds=LIMIT_SECONDS)
+    calls = Calls(Anybody(), RandomIds(FakeClock()), CallCounts(), write_seconds=LIMIT_SECONDS)
     for service in SERVICES:
         register(server, calls, service, servicer)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -1,6 +1,9 @@
 """The benchmark: `make bench`. One server process on SQLite, one mailbox out of a seed, every figure beside its limit.
 
 `make bench BENCH=--sync` measures synchronisation instead: on SQLite and PostgreSQL, with a second mailbox four times as large.
+`make bench BENCH=--mail` measures mail on its way out instead: on both, beside Postfix, to smtp-sink.
+`make bench BENCH=--lmtp` measures mail that comes in, beside Dovecot.
+`make bench BENCH=--calendars` measures calendars laid out in time, beside recurring-ical-events.
 
 Client and server run on the same machine and share its cores, so the figures are comparable with their limits, not with those
 of another machine. Nothing is asserted: a missed target is marked in the table.
@@ -19,9 +22,11 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from tests.bench import calls, downloading, figures, importing, listing, searching
+from tests.bench import calendars, calls, downloading, figures, importing, listing, searching
 from tests.bench.figures import Figure
 from tests.bench.generator import RARE_WORD, Generator
+from tests.bench.mailing import measuring as mail_measuring
+from tests.bench.receiving import measuring as receiving
 from tests.bench.server import Connection, Server, connected, serving
 from tests.bench.syncing import measuring
 from tests.bench.timing import sample
@@ -138,6 +143,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="what the mailbox is made of (1)")
     parser.add_argument("--attachment-mib", type=int, default=64, help="size of the attachment that is downloaded (64)")
     parser.add_argument("--sync", action="store_true", help="measure synchronisation instead of all else, on both engines")
+    parser.add_argument("--lmtp", action="store_true", help="measure mail that comes in by LMTP instead of all else")
+    parser.add_argument("--calendars", action="store_true", help="measure calendars laid out in time instead of all else")
+    parser.add_argument("--mail", action="store_true", help="measure mail on its way out instead of all else, beside Postfix")
     parser.add_argument("--quick", action="store_true", help="2,000 messages and few repetitions, for a first look")
     parser.add_argument("--folder", type=pathlib.Path, help="where the data goes meanwhile: the disk to be measured")
     parser.add_argument("--json", type=pathlib.Path, help="write the figures to this file too, as JSON")
@@ -155,8 +163,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     bench = Bench(options)
     with tempfile.TemporaryDirectory(prefix="rookery-bench-", dir=options.folder) as folder:
-        if options.sync:
+        if options.mail:
+            bench.figures += mail_measuring.run(pathlib.Path(folder), *((500, 10_000) if options.quick else (3_000, 100_000)))
+        elif options.sync:
             bench.figures += measuring.run(pathlib.Path(folder), bench.messages, bench.seed, bench.rounds)
+        elif options.lmtp:
+            bench.figures += receiving.run(pathlib.Path(folder), bench.seed, bench.rounds)
+        elif options.calendars:
+            bench.figures += calendars.run(pathlib.Path(folder), bench.seed)
         else:
             asyncio.run(bench.run(pathlib.Path(folder)))
     figures.show(bench.figures)

@@ -26,6 +26,7 @@ from rookery.v1 import (
     folder_pb2_grpc,
     item_service_pb2_grpc,
     search_service_pb2_grpc,
+    submission_service_pb2_grpc,
 )
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
@@ -105,10 +106,12 @@ def serving(
     *,
     database_url: str = "",
     accounts: Sequence[str] = (ADDRESS,),
+    program: Sequence[str] = (),
 ) -> Iterator[Server]:
     """A server with one domain and some accounts, stopped by SIGTERM at the end. `prepare` is handed the database's URL before.
 
-    `database_url`: an empty PostgreSQL database; SQLite in the folder where there is none.
+    `database_url`: an empty PostgreSQL database; SQLite in the folder where there is none. `program`: what takes the place of
+    `rookeryd serve` and understands its options.
     """
     data = folder / "data"
     where = ["--data", str(data), *(["--database-url", database_url] if database_url else [])]
@@ -119,8 +122,8 @@ def serving(
     url = database_url or f"sqlite:///{data / 'rookery.db'}"
     prepare(url)
     port = free_port()
-    program = str(pathlib.Path(sys.executable).parent / "rookeryd")
-    command = [program, "serve", *where, "--listen", f"127.0.0.1:{port}"]
+    program = program or (str(pathlib.Path(sys.executable).parent / "rookeryd"), "serve")
+    command = [*program, *where, "--listen", f"127.0.0.1:{port}"]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
@@ -142,6 +145,7 @@ class Connection:
     items: item_service_pb2_grpc.ItemServiceAsyncStub
     content: content_service_pb2_grpc.ContentServiceAsyncStub
     search: search_service_pb2_grpc.SearchServiceAsyncStub
+    submissions: submission_service_pb2_grpc.SubmissionServiceAsyncStub
     metadata: tuple[tuple[str, str], ...]
     inbox: bytes
     ids: RandomIds
@@ -170,6 +174,7 @@ async def connected(server: Server, address: str = ADDRESS) -> AsyncIterator[Con
             items=item_service_pb2_grpc.ItemServiceStub(channel),
             content=content_service_pb2_grpc.ContentServiceStub(channel),
             search=search_service_pb2_grpc.SearchServiceStub(channel),
+            submissions=submission_service_pb2_grpc.SubmissionServiceStub(channel),
             metadata=metadata,
             inbox=inbox.folder.id,
             ids=ids,

@@ -45,7 +45,7 @@ async def test_the_queue_is_listed_shown_tried_and_given_up(tmp_path: pathlib.Pa
         assert shown.returncode == 0 and shown.stderr == "" and shown.stdout.count("Last reply") == 2
         assert "2 recipients are tried now" in queue(data, "retry", message).stdout + queue(data, "retry").stdout
         if not beside_a_server:
-            assert queue(data, "delete", message).stdout == "2 recipients were given up.\n"
+            assert queue(data, "delete", message).stdout == "2 recipients are given up.\n"
             assert json.loads(queue(data, "list", "--json").stdout) == []
             missing = queue(data, "show", message)
             assert missing.returncode == 1 and "no message" in missing.stderr

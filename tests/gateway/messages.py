@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rookery_server.gateway.outcomes import DeliveryStopped, Outcome, Verdict
 from rookery_server.gateway.security import PLAIN, Level, Security, unverified_context
 from rookery_server.gateway.smtp_extensions import Envelope
-from rookery_server.gateway.smtp_session import Credentials, Endpoint, SmtpSession
+from rookery_server.gateway.smtp_session import Credentials, Endpoint, Own, SmtpSession
 from rookery_server.gateway.smtp_timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ async def open_session(
     timeouts: Timeouts = PATIENT,
     credentials: Credentials | None = None,
 ) -> SmtpSession:
-    return await SmtpSession.open(endpoint, own_name="rookery.test", security=security, timeouts=timeouts, credentials=credentials)
+    own = Own("rookery.test")
+    return await SmtpSession.open(endpoint, own=own, security=security, timeouts=timeouts, credentials=credentials)
 
 
 @contextlib.asynccontextmanager

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from tests.gateway.certificates import Issued
 
@@ -35,6 +35,7 @@ MOST_BYTES = 2_000_000
 USER, PASSWORD = "anna", "correct horse"
 BOXES = {"ben": "ben", "cleo": "cleo", "bén": "b-n"}
 """Local parts and their mailboxes."""
+_NOTHING: dict[str, object] = {}
 
 MASTER = """\
 {port} inet n - n - - smtpd
@@ -80,7 +81,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_listening(port: int, running: subprocess.Popen[bytes] | None, log: pathlib.Path) -> None:
+def wait_until_listening(port: int, running: subprocess.Popen[bytes] | None, log: pathlib.Path) -> None:
+    """Returns when somebody takes connections at the port; RuntimeError with the log if nobody does, or the process has ended."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -118,7 +120,7 @@ def running_sink(*options: str, keep: bool = True) -> Iterator[Sink]:
         with log.open("wb") as output:
             process = subprocess.Popen([*command, f"127.0.0.1:{port}", "100"], stdout=output, stderr=output, cwd=folder)
         try:
-            _wait_until_listening(port, process, log)
+            wait_until_listening(port, process, log)
             yield Sink(port, folder)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -151,10 +153,25 @@ class Postfix:
                     return [path.read_bytes() for path in found]
                 await asyncio.sleep(0.05)
 
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Within the block its port takes connections, and nobody says anything."""
+        master = int((self.folder / "queue" / "pid" / "master.pid").read_text())
+        group = os.getpgid(master)
+        assert group == master  # all of its processes, and nobody else
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
+
 
 @contextlib.contextmanager
-def running_postfix(certificate: Issued) -> Iterator[Postfix]:
-    """A Postfix with queue, configuration and mailboxes of its own, which shows this certificate."""
+def running_postfix(certificate: Issued, settings: Mapping[str, object] = _NOTHING) -> Iterator[Postfix]:
+    """A Postfix with queue, configuration and mailboxes of its own, which shows this certificate.
+
+    ``settings`` (postconf(5)) stand in place of those that the tests have otherwise.
+    """
     postfix = program("postfix")
     if os.geteuid() != 0:
         _missing("Postfix starts as root only")
@@ -162,10 +179,10 @@ def running_postfix(certificate: Issued) -> Iterator[Postfix]:
     folder.chmod(0o755)
     server = Postfix(free_port(), free_port(), folder)
     try:
-        _configure(server, certificate)
+        _configure(server, certificate, settings)
         subprocess.run([postfix, "-c", folder / "etc", "start"], check=True, capture_output=True)
         try:
-            _wait_until_listening(server.port, None, folder / "log")
+            wait_until_listening(server.port, None, folder / "log")
             yield server
         finally:
             subprocess.run([postfix, "-c", folder / "etc", "stop"], check=True, capture_output=True)
@@ -173,7 +190,7 @@ def running_postfix(certificate: Issued) -> Iterator[Postfix]:
         shutil.rmtree(folder)
 
 
-def _configure(server: Postfix, certificate: Issued) -> None:
+def _configure(server: Postfix, certificate: Issued, more: Mapping[str, object]) -> None:
     folder, owner, nobody = server.folder, pwd.getpwnam("postfix"), pwd.getpwnam("nobody")
     for name in ("etc", "queue", "data", "mail", "sasl"):
         (folder / name).mkdir()
@@ -207,6 +224,7 @@ def _configure(server: Postfix, certificate: Issued) -> None:
         "smtpd_sasl_path": server.sasl_socket,
         "smtpd_relay_restrictions": "permit_sasl_authenticated, reject_unauth_destination",
         "default_transport": "discard",
+        **more,
     }
     lines = [f"{name} = {value}\n" for name, value in settings.items()]
     (folder / "etc" / "main.cf").write_text("".join(lines), "utf-8")

@@ -52,7 +52,7 @@ class Out:
     ) -> None:
         self.pool = ConnectionPool()
         context = verified or ssl.create_default_context()
-        own = OwnHost(frozenset({"rookery.test"}), frozenset())
+        own = OwnHost(frozenset({"rookery.test"}), networks=())
         router = Router(resolver, own, lambda: 0.5, smarthosts, port=port)
         sts = MtaSts(resolver, HttpsPolicyFetcher(resolver, context, port=1), clock)
         dane = Dane(resolver, unverified_context(), clock)
@@ -231,3 +231,25 @@ async def test_what_the_store_raises_comes_out_of_a_delivery(names: DnsStub, clo
         assert len(out.pool) == 0
         await out.pool.close()
     assert server.messages == []
+
+
+async def test_mail_that_comes_back_ends_only_where_no_other_host_is_uncertain(names: DnsStub, clock: FakeClock) -> None:
+    ourselves = b"250 rookery.test\r\n"
+    for first, second, expected in [
+        ({"greeting": HANG_UP}, {"EHLO": ourselves}, Verdict.DEFERRED),
+        ({"EHLO": ourselves}, {"EHLO": ourselves}, Verdict.FAILED),
+        ({"EHLO": ourselves}, {}, Verdict.ACCEPTED),
+    ]:
+        async with two_hosts(ScriptedServer(first), ScriptedServer(second)) as port:
+            out = Out(names.resolver(), clock, port)
+            [outcome] = await out.deliver()
+            await out.pool.close()
+        assert outcome.verdict is expected
+
+
+async def test_a_smarthost_may_be_another_server_on_this_machine(names: DnsStub, clock: FakeClock) -> None:
+    async with ScriptedServer({"EHLO": b"250 rookery.test\r\n"}).running() as server:
+        out = Out(names.resolver(), clock, 1, smarthosts={"": Smarthost("localhost", server.port, Level.MAY)})
+        [outcome] = await out.deliver()
+        await out.pool.close()
+    assert outcome.verdict is Verdict.ACCEPTED

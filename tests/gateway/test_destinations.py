@@ -10,12 +10,21 @@ SECOND = 1_000_000
 
 
 def started(destinations: Destinations, clock: FakeClock, name: str = "a.test") -> int:
-    """Starts as much as may start; tells how much that is."""
-    count = 0
+    """Starts as much as may start, one after the other; tells how much that is."""
+    count, room = 0, destinations.room(name)
     while destinations.ready_at(name) <= clock.micros():
         destinations.begin(name)
         count += 1
+    assert room == count or (room == 1 and count), "there is as much room as there is"
     return count
+
+
+def answering(clock: FakeClock, **limits: int) -> Destinations:
+    """Destinations, of which a.test has answered."""
+    destinations = Destinations(clock, **limits)  # type: ignore[arg-type]
+    destinations.begin("a.test")
+    destinations.end("a.test", Feedback.ALIVE)
+    return destinations
 
 
 def end(destinations: Destinations, feedback: Feedback, count: int = 1, name: str = "a.test") -> None:
@@ -23,37 +32,51 @@ def end(destinations: Destinations, feedback: Feedback, count: int = 1, name: st
         destinations.end(name, feedback)
 
 
-def test_a_new_destination_gets_a_handful_of_deliveries_at_once(clock: FakeClock) -> None:
+def test_a_new_destination_gets_two_deliveries_at_once_and_a_handful_once_it_has_answered(clock: FakeClock) -> None:
     destinations = Destinations(clock)
-    assert started(destinations, clock) == 5
+    assert started(destinations, clock) == 2
     assert destinations.ready_at("a.test") == BUSY
     end(destinations, Feedback.UNKNOWN)
     assert started(destinations, clock) == 1
+    end(destinations, Feedback.ALIVE)
+    assert started(destinations, clock) == 4
+    assert destinations.pressure("a.test") == (5, 5, 0)
+
+
+def test_those_that_have_not_answered_share_places_and_the_others_do_not_need_them(clock: FakeClock) -> None:
+    destinations = answering(clock, most_unanswered=5)
+    assert [started(destinations, clock, f"tarpit{number}.test") for number in range(4)] == [2, 2, 1, 0]
+    assert destinations.room("new.test") == 0
+    assert clock.micros() < destinations.ready_at("new.test") <= clock.micros() + SECOND
+    assert started(destinations, clock) == 5
+    destinations.end("tarpit0.test", Feedback.ALIVE)  # it is none
+    assert started(destinations, clock, "new.test") == 2
 
 
 def test_success_opens_the_window_up_to_the_limit(clock: FakeClock) -> None:
-    destinations = Destinations(clock, most_at_once=8)
+    destinations = answering(clock, most_at_once=8)
     seen = []
-    for _ in range(6):
+    for _ in range(5):
         running = started(destinations, clock)
         seen.append(running)
-        end(destinations, Feedback.ALIVE, running)
-    assert seen == [5, 5, 6, 7, 8, 8]
+        end(destinations, Feedback.ALIVE, min(2, running))
+        end(destinations, Feedback.UNKNOWN, running - min(2, running))
+    assert seen == [5, 7, 8, 8, 8]
 
 
-def test_a_fault_closes_it_and_success_opens_it_again(clock: FakeClock) -> None:
-    destinations = Destinations(clock)
+def test_a_fault_closes_it_and_success_opens_it_again_slowly(clock: FakeClock) -> None:
+    destinations = answering(clock)
     destinations.begin("a.test")
     end(destinations, Feedback.FAULT)
-    assert destinations.pressure("a.test") == (0, 4)
+    assert destinations.pressure("a.test") == (0, 4, 0)
     assert started(destinations, clock) == 4
     end(destinations, Feedback.ALIVE, 4)
-    assert destinations.pressure("a.test")[1] == 4
+    assert destinations.pressure("a.test").most_running == 4
     assert started(destinations, clock) == 4
 
 
 def test_after_three_faults_nothing_starts_for_a_minute_and_then_one(clock: FakeClock) -> None:
-    destinations = Destinations(clock)
+    destinations = answering(clock)
     assert started(destinations, clock) == 5
     end(destinations, Feedback.FAULT, 5)
     assert destinations.ready_at("a.test") == clock.micros() + 60 * SECOND
@@ -102,7 +125,7 @@ def test_a_dead_destination_holds_up_no_other(clock: FakeClock) -> None:
         destinations.begin("dead.test")
     end(destinations, Feedback.FAULT, 3, "dead.test")
     assert destinations.ready_at("dead.test") > clock.micros()
-    assert started(destinations, clock, "a.test") == 5
+    assert started(destinations, clock, "a.test") == 2
 
 
 def test_a_rate_spreads_deliveries(clock: FakeClock) -> None:
@@ -114,7 +137,7 @@ def test_a_rate_spreads_deliveries(clock: FakeClock) -> None:
         destinations.begin("a.test")
         end(destinations, Feedback.ALIVE)
     assert [(time - times[0]) // SECOND for time in times] == [0, 2, 4, 6]
-    assert started(destinations, clock, "b.test") == 5
+    assert started(destinations, clock, "b.test") == 2
 
 
 @given(st.lists(st.sampled_from(["begin", *Feedback])))

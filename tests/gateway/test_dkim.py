@@ -6,13 +6,15 @@ import re
 
 import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rookery_core.errors import InvalidArgument
 from rookery_server.gateway.dkim import DkimSigner
-from rookery_server.gateway.dkim_keys import Algorithm, DkimKey, dns_record, from_pem, generate, to_pem
 from rookery_server.gateway.smtp_wire import LineEndings
+from rookery_server.services.signing.dkim_keys import Algorithm, DkimKey, dns_record, from_der, generate, require_selector, to_der
 from tests.gateway.messages import chunks
 from tests.support.fakes import FakeClock
 
@@ -27,7 +29,11 @@ MESSAGE = (
 
 async def signed(message: bytes, *keys: DkimKey, size: int = 1 << 18, clock: FakeClock | None = None) -> bytes:
     """The message as it travels, with its signatures."""
-    signer = DkimSigner("example.org", keys or (RSA, ED25519), clock or FakeClock())
+
+    async def keys_of(domain: str) -> tuple[DkimKey, ...]:
+        return (keys or (RSA, ED25519)) if domain == "example.org" else ()
+
+    signer = DkimSigner(keys_of, clock or FakeClock())
     lines = LineEndings(dots=False)
     return await signer.sign(chunks(message, size)) + lines.encode(message) + lines.finish()
 
@@ -80,6 +86,13 @@ async def test_any_body_is_signed_rightly(body: bytes, size: int) -> None:
     assert judged(message, signatures=1) == [True]
 
 
+async def test_a_line_that_is_no_field_is_passed_over_however_long() -> None:
+    odd = b"no field Subject: x\r\n" + b"x" * (1 << 20) + b"\r\n"
+    message = await signed(b"From: anna@example.org\r\n" + odd + b"Date: today\r\n\r\nHello.\r\n", ED25519)
+    [names] = re.findall(rb"\th=([^;]*);", message)
+    assert names.replace(b"\r\n\t", b"").split(b":").count(b"subject") == 1, "sealed, and not signed as if it were there"
+
+
 async def test_a_changed_body_is_noticed() -> None:
     assert judged((await signed(MESSAGE)).replace(b"morning", b"evening")) == [False, False]
 
@@ -104,30 +117,62 @@ async def test_a_signature_tells_its_time_and_its_lines_are_short() -> None:
     assert max(map(len, header.split(b"\r\n"))) <= 90
 
 
-def test_a_key_survives_its_file() -> None:
+def test_a_key_survives_being_kept() -> None:
     for key in (RSA, ED25519):
-        again = from_pem(key.selector, to_pem(key))
+        again = from_der(key.selector, to_der(key))
         assert (dns_record("example.org", again), again.algorithm) == (dns_record("example.org", key), key.algorithm)
         assert "private" not in repr(key).lower()
 
 
-def test_a_dns_record_is_cut_into_strings_for_a_zone_file() -> None:
+def test_a_dns_record_tells_the_public_key() -> None:
     record = dns_record("example.org", RSA)
     assert record.name == "s2026._domainkey.example.org"
     assert record.text.startswith("v=DKIM1; k=rsa; p=MIIB")
-    strings = re.findall(r'"([^"]*)"', record.zone_line)
-    assert "".join(strings) == record.text
-    assert max(map(len, strings)) <= 255
     assert dns_record("example.org", ED25519).text.startswith("v=DKIM1; k=ed25519; p=")
 
 
-@pytest.mark.parametrize("selector", ["", "a b", "-a", "a..b", "a;b", "ä", "x" * 64])
+@pytest.mark.parametrize("selector", ["", "a b", "-a", "a..b", "a;b", "ä", "x" * 64, ".".join(["x" * 60] * 4)])
 def test_a_selector_is_a_dns_name(selector: str) -> None:
-    with pytest.raises(InvalidArgument):
-        generate(selector, Algorithm.ED25519)
+    with pytest.raises(InvalidArgument, match=r"selector|too long"):
+        require_selector(selector, "example.org")
 
 
-@pytest.mark.parametrize("pem", [b"", b"nonsense", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
-def test_what_is_no_key_is_refused(pem: bytes) -> None:
-    with pytest.raises(InvalidArgument):
-        from_pem("s", pem)
+def test_a_selector_is_kept_in_lower_case() -> None:
+    assert require_selector("S2026.Mail", "example.org") == "s2026.mail"
+
+
+@pytest.mark.parametrize(
+    "der",
+    [b"", b"nonsense", X25519PrivateKey.generate().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())],
+    ids=["empty", "nonsense", "for another purpose"],
+)
+def test_what_is_no_key_is_not_taken_for_one(der: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        from_der("s", der)
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        "anna@EXAMPLE.org",
+        '"Anna, of the (north)" <anna@example.org>',
+        "=?utf-8?q?=C3=84nna?=\r\n <anna@example.org>, ben@example.net",
+        "Friends: anna@example.org, cleo@example.com;",
+    ],
+)
+async def test_the_first_authors_domain_signs(author: str) -> None:
+    message = await signed(f"Sender: eve@example.net\r\nFrom: {author}\r\n\r\nx\r\n".encode(), ED25519)
+    assert b" d=example.org;" in message.split(b"\r\nSender:")[0]
+
+
+@pytest.mark.parametrize(
+    "header", [b"From: ben@example.net\r\n", b"From: anna@sub.example.org\r\n", b"From: nobody\r\n", b"From:\r\n", b"X: y\r\n", b""]
+)
+async def test_mail_of_a_domain_without_keys_leaves_as_it_is(header: bytes) -> None:
+    message = header + b"\r\nanna@example.org\r\n"
+    assert await signed(message) == message
+
+
+async def test_a_key_that_can_not_sign_leaves_the_others() -> None:
+    broken = DkimKey("broken", object())  # type: ignore[arg-type]
+    assert judged(await signed(MESSAGE, broken, ED25519), signatures=1) == [True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rookery_core.errors import InvalidArgument
 from rookery_server.gateway.dns_resolver import DnsResolver
 from rookery_server.gateway.resolver import Answer, LookupFailed, MailHost, TlsaRecord
 from tests.gateway.dns_stub import DnsStub
@@ -85,6 +86,13 @@ async def test_answers_are_authentic_if_the_resolver_is_trusted_and_says_so() ->
         assert (await stub.resolver(trusted=True).addresses("mx.example.test")).authentic
         assert not (await stub.resolver(trusted=True).mail_hosts("null.test")).authentic
         assert not (await stub.resolver(trusted=False).mail_hosts("example.test")).authentic
+
+
+def test_only_name_servers_of_this_machine_are_trusted() -> None:
+    DnsResolver(["127.0.0.53", "::1"], trusted=True)
+    DnsResolver(["192.0.2.53"])
+    with pytest.raises(InvalidArgument, match=r"192\.0\.2\.53 is not on this machine"):
+        DnsResolver(["127.0.0.1", "192.0.2.53"], trusted=True)
 
 
 async def test_a_long_answer_is_fetched_by_tcp() -> None:

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rookery_server.gateway.outcomes import DeliveryStopped, Outcome, Verdict
-from rookery_server.gateway.routing import OwnHost, Route, Router, Smarthost
+from rookery_server.gateway.routing import LOOPBACK, OwnHost, Route, Router, Smarthost
 from rookery_server.gateway.security import Level
 from tests.gateway.known_names import KnownNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OWN = OwnHost(frozenset({"mail.rookery.test"}), frozenset({"192.0.2.99"}))
+OWN = OwnHost(frozenset({"mail.rookery.test"}), (*LOOPBACK, ip_network("192.0.2.99/32")))
 
 
 def half() -> float:
@@ -112,8 +113,20 @@ async def test_ipv6_and_ipv4_take_turns() -> None:
 
 
 async def test_addresses_that_no_host_can_have_are_passed_over() -> None:
-    outcome = await stop("a.test", KnownNames(hosts={"a.test": ["0.0.0.0", "::", "224.0.0.1", "ff02::1"]}))
-    assert outcome.enhanced == "5.4.4"
+    addresses = ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "169.254.169.254", "fe80::1", "::ffff:127.0.0.1", "::ffff:192.0.2.1"]
+    assert (await stop("a.test", KnownNames(hosts={"a.test": addresses}))).enhanced == "5.4.4"
+    for address in addresses:
+        literal = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+        assert (await stop(literal, KnownNames())).enhanced == "5.4.4"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1"])
+async def test_no_stranger_s_domain_leads_to_what_listens_on_this_machine(address: str) -> None:
+    hosts = {"mine.test": [address], "other.test": ["192.0.2.1"]}
+    resolver = KnownNames({"example.test": [(10, "mine.test"), (20, "other.test")], "local.test": [(0, "localhost")]}, hosts)
+    for domain in ("mine.test", "example.test", "local.test", f"[IPv6:{address}]" if ":" in address else f"[{address}]"):
+        outcome = await stop(domain, resolver)
+        assert (outcome.verdict, outcome.enhanced) == (Verdict.FAILED, "5.4.6"), domain
 
 
 async def test_an_address_literal_is_its_own_way() -> None:
@@ -139,6 +152,8 @@ async def test_a_smarthost_takes_what_it_is_set_for() -> None:
     assert names(await route("other.test", resolver, smarthosts=for_one)) == ["b.test"]
     by_address = await route("other.test", resolver, smarthosts={"": Smarthost("192.0.2.7", 25, Level.MAY)})
     assert by_address.hosts[0].addresses == ("192.0.2.7",)
+    beside = await route("other.test", resolver, smarthosts={"": Smarthost("localhost", 25, Level.MAY)})
+    assert beside.hosts[0].addresses == ("127.0.0.1", "::1")
 
 
 @pytest.mark.parametrize(("failing", "enhanced"), [({"smart.test"}, "4.4.3"), (set(), "4.4.4")])

@@ -8,6 +8,7 @@ import ssl
 import pytest
 
 from rookery_server.gateway.outcomes import DeliveryStopped, Verdict
+from rookery_server.gateway.smtp_connection import ConnectionBroken, SmtpConnection
 from rookery_server.gateway.smtp_session import Credentials
 from tests.gateway.messages import (
     ENCRYPTED,
@@ -22,6 +23,7 @@ from tests.gateway.messages import (
     verdicts,
 )
 from tests.gateway.scripted_server import EXTENSIONS, HANG_UP, SILENCE, STEPS, ScriptedServer
+from tests.support.mail import until
 
 WAYS = pytest.mark.parametrize("extensions", [EXTENSIONS, (*EXTENSIONS, "CHUNKING"), ()], ids=["pipelining", "chunking", "plain"])
 OF_THE_HOST = ("greeting", "EHLO")
@@ -122,6 +124,29 @@ async def test_a_flood_of_replies_ends_the_session() -> None:
     assert (outcome.verdict, outcome.enhanced) == (Verdict.DEFERRED, "4.5.0")
 
 
+async def test_a_flood_of_long_replies_that_nobody_reads_takes_little_room() -> None:
+    flood = ((b"250-" + b"x" * 2000 + b"\r\n") * 100 + b"250 and again\r\n") * 100
+    async with ScriptedServer({"greeting": b"220 hello\r\n" + flood}).running() as server:
+        options = {"tls": None, "server_name": "", "connect_seconds": 5, "tls_seconds": 5}
+        connection = await SmtpConnection.open("127.0.0.1", server.port, **options)
+        await connection.drained(5)
+
+        async def given_up() -> bool:
+            return not connection.quiet and not connection.has_reply()
+
+        await until(given_up)
+        with pytest.raises(ConnectionBroken, match="without end"):
+            await connection.reply(5)
+
+
+async def test_replies_of_any_number_are_fine_as_long_as_they_are_asked_for() -> None:
+    long_one = (b"250-" + b"x" * 2000 + b"\r\n") * 100 + b"250 taken\r\n"
+    async with ScriptedServer({"end": long_one}).running() as server, session_with(server.endpoint()) as session:
+        for _ in range(10):
+            [outcome] = await session.send(envelope(), chunks())
+            assert outcome.verdict is Verdict.ACCEPTED
+
+
 async def test_a_session_that_the_host_has_closed_or_spoken_in_is_not_usable() -> None:
     answers = {"end": b"250 2.0.0 queued\r\n421 4.4.2 idle for too long\r\n"}
     async with ScriptedServer(answers).running() as server, session_with(server.endpoint()) as session:
@@ -158,6 +183,23 @@ async def test_a_refused_chunk_refuses_the_message_and_the_session_goes_on(refus
     assert (outcome.verdict, outcome.code) == (Verdict.FAILED, 552)
     assert next_one.verdict is Verdict.ACCEPTED
     assert b"RSET" in server.commands
+
+
+async def test_a_chunk_that_was_refused_leaves_nothing_in_doubt_when_the_host_hangs_up_then() -> None:
+    message = MESSAGE + b"x" * 30_000
+    answers = {"BDAT": b"552 5.3.4 too much\r\n", "end": HANG_UP}
+    async with ScriptedServer(answers, (*EXTENSIONS, "CHUNKING")).running() as server, session_with(server.endpoint()) as session:
+        [outcome] = await session.send(envelope(message=message), chunks(message, 16_000))
+        assert not session.usable
+    assert (outcome.verdict, outcome.code) == (Verdict.FAILED, 552)
+
+
+@pytest.mark.parametrize("name", [b"rookery.test", b"ROOKERY.test says hello"])
+async def test_a_host_that_calls_itself_as_this_server_does_is_this_server(name: bytes) -> None:
+    async with ScriptedServer({"EHLO": b"250-" + name + b"\r\n250 SIZE\r\n"}).running() as server:
+        with pytest.raises(DeliveryStopped, match="would come back") as stopped:
+            await open_session(server.endpoint())
+    assert (stopped.value.outcome.verdict, stopped.value.outcome.enhanced) == (Verdict.FAILED, "5.4.6")
 
 
 async def test_what_the_store_raises_comes_out_and_the_message_does_not_arrive() -> None:

@@ -56,6 +56,19 @@ async def attempt(shown: Issued, security: Security) -> str:
     return refusal.text
 
 
+@pytest.mark.parametrize("immediate", [False, True])
+async def test_a_message_in_any_number_of_pieces_goes_through_an_encrypted_session(authority: Authority, immediate: bool) -> None:
+    context = authority.issue("mx.test").server_context()
+    server = ScriptedServer(extensions=STARTTLS, tls=context, immediate_tls=immediate)
+    async with server.running():
+        session = await open_session(server.endpoint(), security=verify(authority, immediate=immediate))
+        for pieces in range(1, 8):
+            message = b"Subject: x\r\n\r\n" + b"a line\r\n" * 10_000
+            [outcome] = await session.send(envelope(message=message), chunks(message, len(message) // pieces + 1))
+            assert (outcome.verdict, server.messages.pop()) == (Verdict.ACCEPTED, message)
+        await session.quit()
+
+
 async def test_a_valid_certificate_of_the_right_name_is_believed(authority: Authority) -> None:
     assert await attempt(authority.issue("mx.test"), verify(authority)) == "delivered"
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rookery_core.errors import InvalidArgument
 from rookery_server.gateway.dane import Dane, DaneCheck
 from rookery_server.gateway.mta_sts import FetchFailed, Mode, MtaSts, parse_policy
 from rookery_server.gateway.outcomes import DeliveryStopped
 from rookery_server.gateway.resolver import TlsaRecord
 from rookery_server.gateway.routing import Host, Route, Smarthost
 from rookery_server.gateway.security import Level, Security, unverified_context, verified_context
-from rookery_server.gateway.tls_policy import TlsPolicies
+from rookery_server.gateway.tls_policy import TlsPolicies, parse_levels
 from tests.gateway.known_names import KnownNames
 from tests.support.fakes import FakeClock
 
@@ -106,6 +107,15 @@ async def test_signed_records_that_can_not_be_used_demand_encryption_all_the_sam
     assert (await world.security()).level is Level.ENCRYPT
 
 
+async def test_signed_records_that_can_not_be_used_weaken_nothing(world: World) -> None:
+    world.names.records["_25._tcp.mx.example.test"] = [TlsaRecord(1, 0, 1, b"x" * 32)]
+    world.names.signed.add("_25._tcp.mx.example.test")
+    assert (await world.security(levels={"": Level.MAY})).level is Level.ENCRYPT
+    assert (await world.security(levels={"": Level.VERIFY})).level is Level.VERIFY
+    world.publish(ENFORCING)
+    assert (await world.security()).level is Level.MTA_STS
+
+
 async def test_a_host_whose_records_can_not_be_found_out_gets_no_mail(world: World) -> None:
     world.names.failing.add("_25._tcp.mx.example.test")
     with pytest.raises(DeliveryStopped) as stopped:
@@ -152,6 +162,26 @@ async def test_the_administrators_word_for_a_domain_goes_before_all(world: World
     assert (await World().security(levels={"": Level.ENCRYPT})).level is Level.ENCRYPT
 
 
+def test_levels_are_written_once_alone_and_once_for_each_domain() -> None:
+    assert parse_levels([]) == {}
+    assert parse_levels(["encrypt"]) == {"": Level.ENCRYPT}
+    assert parse_levels(["may", "Bücher.test=verify", "old.test=none"]) == {
+        "": Level.MAY,
+        "xn--bcher-kva.test": Level.VERIFY,
+        "old.test": Level.NONE,
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["strict"], ["dane"], ["=may"], ["a b=may"], ["a.test=dane"], ["a.test"], ["may", "verify"], ["a.test=may", "A.test=may"]],
+)
+def test_what_is_no_level_is_refused(words: list[str]) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        parse_levels(words)
+    assert (refused.value.reason, refused.value.field) == ("FIELD_INVALID", "mail_tls")
+
+
 async def test_a_smarthost_has_its_own_level(world: World) -> None:
     world.publish(ENFORCING)
     security = await world.security(smarthost=Smarthost("smart.test", 465, Level.VERIFY, immediate_tls=True))
@@ -182,6 +212,24 @@ async def test_a_policy_holds_while_its_record_and_site_are_gone_until_it_expire
     assert (await world.security()).level is Level.MTA_STS
     world.clock.advance(seconds=1)
     assert (await world.security()).level is Level.MAY
+
+
+async def test_a_policy_is_fetched_anew_long_before_it_expires_and_holds_if_that_fails(world: World) -> None:
+    world.publish(ENFORCING)
+    await world.security()
+    world.clock.advance(seconds=43_201)
+    await world.security()
+    assert world.site.fetched == 2
+    world.site.documents.clear()
+    world.clock.advance(seconds=43_201)
+    for _ in range(3):
+        assert (await world.security()).level is Level.MTA_STS
+    assert world.site.fetched == 3
+    world.publish(ENFORCING)
+    world.clock.advance(seconds=301)
+    await world.security()
+    world.clock.advance(seconds=86_399)
+    assert (await world.security()).level is Level.MTA_STS
 
 
 async def test_a_site_that_fails_is_left_alone_for_five_minutes(world: World) -> None:

@@ -53,6 +53,13 @@ async def test_a_colleague_has_the_message_in_the_inbox_unread(world: MailWorld,
         await world.check_counters(person)
 
 
+async def test_a_tagged_address_leads_to_the_untagged_one_s_mailbox_once(world: MailWorld, anna: Person, ben: Person) -> None:
+    sent = await world.send(anna, "ben@rookery.example", "Ben+shop@rookery.example", "nobody+ben@rookery.example")
+    await world.work()
+    assert len(await world.within(ben, INBOX)) == 1
+    assert states(await world.submission(anna, sent.id)) == [(DELIVERED, "2.1.5")] * 2 + [(FAILED, "5.1.1")]
+
+
 async def test_what_was_delivered_is_the_message_behind_its_return_path(world: MailWorld, anna: Person, ben: Person) -> None:
     sent = await world.send(anna, "ben@rookery.example")
     message = await world.message(anna, sent.id)

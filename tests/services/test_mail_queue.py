@@ -10,22 +10,28 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rookery.v1 import submission_pb2 as records
-from rookery_core.errors import Unavailable
+from rookery_core.errors import ResourceExhausted, RookeryError, Unavailable
 from rookery_core.formats import mime
+from rookery_server.gateway import settlements
 from rookery_server.gateway import worker as worker_module
 from rookery_server.gateway.carriers import CaptureCarrier
-from rookery_server.gateway.destinations import Feedback
-from rookery_server.services.submission.settling import Result, settle
+from rookery_server.gateway.destinations import Destinations, Feedback
+from rookery_server.services.submission import settling
+from rookery_server.services.submission.settling import Attempt, Result, settle
 from rookery_server.store import outgoing
+from rookery_server.store.outgoing import Wanted
 from tests.support.mail import OUTBOX, SENT, MailWorld, Outside, until
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
+
     from rookery.v1.submission_pb2 import Submission
     from rookery_server.store.database import Database
     from rookery_server.store.outgoing import Claimed
+    from rookery_server.store.units import Transaction
     from tests.support.world import Person
 
 RELAYED, DEFERRED = records.DELIVERY_STATE_RELAYED, records.DELIVERY_STATE_DEFERRED
@@ -165,6 +171,103 @@ async def test_a_dead_destination_is_left_alone_and_the_others_are_served(world:
         assert Counter(domain for domain, _ in outside.carried)["dead.example"] == before < 20
 
 
+class Tarpits(Outside):
+    """Hosts that take a connection and say nothing, but for those of some domains."""
+
+    def __init__(self, *alive: str) -> None:
+        super().__init__(lambda claimed: [TAKEN] * len(claimed.recipients))
+        self._alive = alive
+
+    async def carry(self, claimed: Claimed) -> tuple[list[Result], Feedback]:
+        if claimed.recipients[0].domain not in self._alive:
+            await asyncio.Event().wait()
+        return await super().carry(claimed)
+
+
+async def test_hosts_that_say_nothing_hold_up_nobody(world: MailWorld, anna: Person) -> None:
+    world.destinations = Destinations(world.clock, most_unanswered=24)
+    await world.send(anna, "a@old.example")
+    await world.work(always(TAKEN))  # it has answered before
+    for number in range(11):
+        for _ in range(3):
+            await world.send(anna, f"a@tarpit{number}.example")
+    outside = Tarpits("old.example", "new.example")
+    async with world.working(outside, at_once=30):
+        for address in ("a@new.example", *["a@old.example"] * 10):
+            sent = await world.send(anna, address)
+            await until(partial(has_left, world, anna, sent))
+
+
+async def test_what_comes_to_an_end_together_is_written_down_together(world: MailWorld, anna: Person) -> None:
+    settled: list[int] = []
+    settle_them = settling.settle
+
+    def counting(transaction: Transaction, attempts: Sequence[Attempt], owner: bytes, now: int) -> None:
+        settled.append(len(attempts))
+        settle_them(transaction, attempts, owner, now)
+
+    sent = [await world.send(anna, f"a@{name}.example", f"b@{name}.example") for name in ("one", "two") * 6]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settling, "settle", counting)
+        await world.work(always(TAKEN))
+    assert sum(settled) == 12 and len(settled) < 12
+    for submission in sent:
+        after = await world.submission(anna, submission.id)
+        assert after.state == FINAL and states(after) == [RELAYED] * 2
+    assert sorted(item.id for item in await world.within(anna, SENT)) == sorted(submission.item_id for submission in sent)
+
+
+async def test_a_result_that_can_not_be_written_does_not_take_others_with_it(
+    world: MailWorld, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [await world.send(anna, "a@one.example") for _ in range(6)]
+    settle_them = settling.settle
+
+    def failing(transaction: Transaction, attempts: Sequence[Attempt], owner: bytes, now: int) -> None:
+        if any(attempt.claimed.submission.id == sent[2].id for attempt in attempts):
+            raise RuntimeError("this one is strange")
+        settle_them(transaction, attempts, owner, now)
+
+    monkeypatch.setattr(settling, "settle", failing)
+    async with world.working(always(TAKEN)):
+        for submission in (*sent[:2], *sent[3:]):
+            await until(partial(has_left, world, anna, submission))
+    assert not await has_left(world, anna, sent[2])
+
+
+async def test_what_was_sent_is_not_sent_again_because_the_database_failed_for_a_moment(
+    world: MailWorld, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[RookeryError] = [Unavailable("DATABASE_BUSY", "busy"), ResourceExhausted("DATABASE_FULL", "full")]
+    settle_them = settling.settle
+
+    def failing(transaction: Transaction, attempts: Sequence[Attempt], owner: bytes, now: int) -> None:
+        if failures:
+            raise failures.pop()
+        settle_them(transaction, attempts, owner, now)
+
+    monkeypatch.setattr(settling, "settle", failing)
+    monkeypatch.setattr(settlements, "_BREATH_SECONDS", 0.01)
+    outside = always(TAKEN)
+    sent = await world.send(anna, "a@one.example")
+    await world.work(outside)
+    assert len(outside.carried) == 1
+    assert await has_left(world, anna, sent)
+
+
+async def test_a_lease_lasts_for_as_long_as_the_attempt(world: MailWorld, anna: Person) -> None:
+    await world.send(anna, "a@one.example")
+    async with world.working(Tarpits(), lease_seconds=0.3):
+        for _ in range(2):
+            [due] = await world.due()
+            world.clock.now = max(world.clock.now, due.at) + 1
+
+            async def is_renewed() -> bool:
+                return [due for due in await world.due() if due.at > world.clock.now] != []
+
+            await until(is_renewed)
+
+
 async def test_a_worker_that_is_woken_works_at_once(world: MailWorld, anna: Person) -> None:
     outside = always(TAKEN)
     async with world.working(outside):
@@ -209,13 +312,12 @@ async def test_a_late_success_counts_and_a_late_failure_does_not(world: MailWorl
     """A lease that has run out, and the recipient is another's by now."""
     for late, expected in ((TAKEN, RELAYED), (NEVER, DEFERRED)):
         sent = await world.send(anna, "a@one.example")
-        slow = world.worker(owner=b"s" * 16)
-        claimed = await slow._claim("one.example")
-        assert claimed is not None
+        slow, now = b"s" * 16, world.clock.now
+        claim = partial(outgoing.claim, wanted=[Wanted("one.example", 1)], owner=slow, now=now, until=now + 120_000_000, together=9)
+        [claimed] = (await world.database.write(lambda transaction, claim=claim: claim(transaction.connection))).claimed
         world.clock.advance(seconds=601)
         await world.work(always(LATER))
-        write = partial(settle, claimed=claimed, owner=b"s" * 16, results=[late], now=world.clock.now)
-        await world.database.write(write)
+        await world.database.write(partial(settle, attempts=[Attempt(claimed, [late])], owner=slow, now=world.clock.now))
         assert states(await world.submission(anna, sent.id)) == [expected]
 
 
@@ -239,10 +341,10 @@ async def test_a_database_that_fails_for_a_moment_delays_the_mail_and_loses_none
     failures = [Unavailable("DATABASE_BUSY", "busy")] * 2
     read = outgoing.due
 
-    def failing(connection: object) -> Sequence[object]:
+    def failing(connection: Connection, **which: bool) -> Sequence[object]:
         if failures:
             raise failures.pop()
-        return read(connection)  # type: ignore[arg-type]
+        return read(connection, **which)
 
     monkeypatch.setattr(outgoing, "due", failing)
     monkeypatch.setattr(worker_module, "_BREATH_SECONDS", 0.01)
@@ -266,7 +368,7 @@ async def test_captured_mail_is_a_file_with_its_envelope(world: MailWorld, anna:
     folder = tmp_path / "captured"
     sent = await world.send(anna, "a@one.example", "b@two.example", bcc=("c@one.example",))
     message = await world.message(anna, sent.id)
-    await world.work(CaptureCarrier(world.database, folder))
+    await world.work(CaptureCarrier(world.leaving, folder))
     found = sorted(path.read_bytes() for path in folder.iterdir())
     head = b"X-Rookery-Sender: anna@rookery.example\r\nX-Rookery-Recipients: "
     assert found == [head + b"a@one.example,\r\n c@one.example\r\n" + message, head + b"b@two.example\r\n" + message]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import dkim
 import pytest
 
 from rookery.v1 import content_service_pb2 as content
 from rookery.v1 import submission_pb2 as records
+from rookery.v1.dkim_service_pb2 import DKIM_ALGORITHM_ED25519
 from rookery.v1.item_pb2 import Attachment
 from rookery_server.gateway import outside, smarthosts
 from rookery_server.services.content.uploads import UploadService
+from rookery_server.services.signing.dkim_keys import Algorithm, dns_record, generate, to_der
+from rookery_server.store import dkim_keys
+from rookery_server.store.dkim_keys import DkimKeyRow
 from tests.gateway.postfix import free_port, running_sink
 from tests.support.mail import MailWorld
 
@@ -31,7 +36,7 @@ def world(database: Database) -> MailWorld:
 
 def by_way_of(world: MailWorld, port: int) -> SmtpCarrier:
     smarthost = smarthosts.parse(f"smtp://127.0.0.1:{port}")
-    return outside.open_carrier(world.database, world.clock, lambda: 0.5, own_name="mail.rookery.test", smarthost=smarthost)
+    return outside.open_carrier(world.leaving, world.clock, lambda: 0.5, own_name="mail.rookery.test", smarthost=smarthost)
 
 
 async def attached(world: MailWorld, person: Person, name: str, media_type: str, data: bytes) -> Attachment:
@@ -64,9 +69,15 @@ async def test_what_has_8_bits_is_converted_only_where_it_must_be(world: MailWor
     inside = await attached(world, anna, "inside.eml", "message/rfc822", NOT_ASCII)
     sent = await world.send(anna, "a@one.test", attachments=[inside])
     assert not (await world.message(anna, sent.id)).isascii()
+    key = generate("mail", Algorithm.ED25519)
+    row = DkimKeyRow("rookery.example", "mail", DKIM_ALGORITHM_ED25519, to_der(key), active=True, created=0)
+    await world.database.write(lambda transaction: dkim_keys.add(transaction.connection, row))
     with running_sink(*options) as sink:
         await world.work(by_way_of(world, sink.port))
         [found] = sink.messages()
+    signed = found[found.index(b"DKIM-Signature:") :].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    record = dns_record("rookery.example", key).text.encode()
+    assert dkim.verify(signed, dnsfunc=lambda name, timeout=5: record), "what leaves is signed, and not what was stored"
     assert found.isascii() == bool(options)
     assert (b"Gr=C3=BC=C3=9Fe" in found or b"R3LDvMOfZQ" in found) == bool(options)
     [recipient] = (await world.submission(anna, sent.id)).recipients

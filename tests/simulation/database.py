@@ -12,7 +12,7 @@ from rookery_server.store.units import Transaction, tell
 if TYPE_CHECKING:
     import pathlib
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from sqlalchemy import Connection
 
@@ -78,6 +78,9 @@ class MortalDatabase:
         self._fate.point("committed")
         tell(self._notifier, transaction.announced)
         return result
+
+    def ring(self, domains: Collection[str] = ()) -> None:
+        """See ``Database``: there are no other processes."""
 
     async def close(self) -> None:
         """See ``Database``. To be called after death too."""

@@ -12,6 +12,7 @@ from rookery.v1.sync_pb2 import PUSH_OUTCOME_REJECTED, SyncOperation
 from rookery_client.replica.engine.engine import Engine
 from rookery_client.replica.engine.recovery import Remedy, remedy
 from rookery_client.replica.replica import Replica
+from rookery_client.replica.storage import operations, schema
 from rookery_client.replica.storage.database import Database
 from rookery_client.replica.storage.identity import Identity
 from rookery_client.replica.view import overlay
@@ -37,6 +38,7 @@ T = TypeVar("T")
 
 _FOLDERS = "SELECT id, CASE WHEN revision > contents_revision THEN revision ELSE contents_revision END FROM folder"
 _LOCAL = ("SELECT * FROM local_item ORDER BY id", "SELECT * FROM local_folder ORDER BY id")
+_LIVE = f"SELECT item_id FROM operation_item JOIN operation USING (seq) WHERE status IN {schema.LIVE_STATUSES}"
 _TOUCHED = "SELECT id FROM item UNION SELECT id FROM local_item UNION SELECT item_id FROM operation_item"
 
 
@@ -186,9 +188,16 @@ class Device:
 
     def record(self, operation: SyncOperation, uploads: Mapping[bytes, bytes]) -> SyncOperation | None:
         """Records what the person did; None if the device died before that was on its disk."""
+        return self._recorded(operation, lambda: self.replica.record(operation, uploads))
+
+    def call_back(self, operation: SyncOperation) -> SyncOperation | None:
+        """Calls a submission back; None also if nothing had to be recorded for that."""
+        return self._recorded(operation, lambda: self.replica.call_back(operation))
+
+    def _recorded(self, operation: SyncOperation, work: Callable[[], SyncOperation | None]) -> SyncOperation | None:
         operation.operation_id = self.ids.new()
         try:
-            return self.replica.record(operation, uploads)
+            return work()
         except Died:
             self.told(f"{self.name} dies while it records")
             with self.replica.database.reading() as connection:
@@ -196,6 +205,11 @@ class Device:
             if not self.busy:
                 self.revive()
             return None if row is None else SyncOperation.FromString(row[0])
+
+    def knows(self, operation_id: bytes) -> bool:
+        """Whether an operation is in the outbox, or was answered not long ago."""
+        with self.replica.database.reading() as connection:
+            return operations.find(connection, operation_id) is not None
 
     def _new_engine(self) -> Engine:
         self._engine = Engine(
@@ -222,10 +236,15 @@ class Device:
             assert first == result or result.outcome == PUSH_OUTCOME_REJECTED, (duplicate, first, result)
 
     def require_equal(self, there: Snapshot) -> None:
-        """The server's rows in the replica are those that the mailbox had at a revision, in scope."""
+        """The server's rows in the replica are those that the mailbox had at a revision, in scope.
+
+        What a narrower window has left outside is spared as long as operations lie over it.
+        """
         with self.replica.database.reading() as connection:
             rows = connection.execute("SELECT id, folder_id, revision FROM item").fetchall()
             folders = dict(connection.execute(_FOLDERS).fetchall())
+            sent = dict(connection.execute("SELECT id, revision FROM submission").fetchall())
+            live = {row[0] for row in connection.execute(_LIVE)}
             counted = connection.execute("SELECT value FROM meta WHERE key = 'items'").fetchone()
         scope = Scope.of(self.replica.status().scope)
         here = {item_id: (folder_id, revision) for item_id, folder_id, revision in rows}
@@ -234,8 +253,13 @@ class Device:
             for item_id, held in there.items.items()
             if scope.holds(held.folder_id, held.kind, held.fill_key, held.span_start, held.span_end)
         }
-        assert here == wanted, _difference("items", here, wanted)
+        spared = {item_id for item_id in here if item_id in live and item_id in there.items and item_id not in wanted}
+        held = {item_id: row for item_id, row in here.items() if item_id not in spared}
+        assert held == wanted, _difference("items", held, wanted)
         assert folders == there.folders, _difference("folders", folders, there.folders)
+        forgotten = self.server.clock.micros() - 25 * 86_400_000_000
+        recent = {key: revision for key, (revision, submitted) in there.submissions.items() if submitted > forgotten}
+        assert recent == {key: sent.get(key) for key in recent}, _difference("submissions", sent, recent)
         assert (counted[0] if counted else 0) == len(here), "the replica does not know how many items it holds"
 
     def require_faithful_view(self) -> None:

@@ -207,7 +207,7 @@ async def _next(stream: AsyncIterator[bytes]) -> bytes | None:
 
 
 async def _in_portions(request: messages.PushRequest, size: int) -> AsyncIterator[messages.PushRequest]:
-    for begin in range(0, len(request.operations), size):
+    for begin in range(0, max(1, len(request.operations)), size):  # one without operations asks for the epoch alone
         yield messages.PushRequest(operations=request.operations[begin : begin + size], epoch=request.epoch)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery.v1.item_pb2 import Attachment, Item, ItemSummary
-from rookery.v1.sync_pb2 import SyncOperation
+from rookery.v1.submission_service_pb2 import CancelSubmissionRequest, SubmitRequest
+from rookery.v1.sync_pb2 import CONFLICT_POLICY_FAIL, SyncOperation
+from rookery_client.replica.reading.submissions import Submissions
 from rookery_core.errors import RookeryError
 from rookery_core.rules import calendar_time
+from tests.simulation.mail import ADDRESSES
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.simulation.devices import Device
     from tests.simulation.truth import Truth
+
+T = TypeVar("T")
 
 DAY = 86_400_000_000
 NOW = FakeClock().now
@@ -49,6 +54,9 @@ _LIKELIHOODS = {
     "change_folder": 1,
     "delete_folder": 1,
     "empty_folder": 1,
+    "write": 2,
+    "send": 4,
+    "call_back": 2,
 }
 ACTS = [act for act, likelihood in _LIKELIHOODS.items() for _ in range(likelihood)]
 """What people do, the more often the likelier."""
@@ -112,17 +120,23 @@ class Person:
         with self.device.replica.database.reading() as connection:
             return connection.execute("SELECT id, kind, folder_id FROM shown_item ORDER BY id").fetchall()
 
+    def _summaries(self) -> list[tuple[bytes, ItemSummary]]:
+        """Messages that are shown, the latest last."""
+        chosen = f"SELECT id, summary FROM shown_item WHERE kind = {item_pb2.ITEM_KIND_MESSAGE} ORDER BY id"
+        with self.device.replica.database.reading() as connection:
+            return [(item_id, ItemSummary.FromString(summary)) for item_id, summary in connection.execute(chosen)]
+
     def _items(self) -> list[bytes]:
         recent = [row[0] for row in self._seen()][-14:]
         return self.chance.sample(recent, min(len(recent), self.chance.choice((1, 1, 1, 2, 5))))
 
     def _item(self) -> tuple[bytes, int, bytes]:
-        return self.chance.choice(self._seen()[-14:])
+        return self._one_of(self._seen()[-14:])
 
     def _folder(self) -> bytes:
         with self.device.replica.database.reading() as connection:
             found = [row[0] for row in connection.execute("SELECT id FROM shown_folder ORDER BY id")]
-        chosen: bytes = self.chance.choice([*found[:3], *found[-4:]])
+        chosen: bytes = self._one_of([*found[:3], *found[-4:]])
         return chosen
 
     def _create(self) -> None:
@@ -131,6 +145,45 @@ class Person:
         if self.chance.random() < 0.7:
             item.folder_id = self._folder()
         self._record(create_item={"item": item})
+
+    def _write(self) -> None:
+        summary = summary_of(item_pb2.ITEM_KIND_MESSAGE, self.chance, self.words.new("subject"))
+        summary.message.draft = True
+        item = Item(summary=summary)
+        item.content.body.text = self.words.new("body")
+        for address in self.chance.sample(ADDRESSES, self.chance.choice((1, 1, 2, 4))):
+            item.content.recipients.add().person.address = address
+        self._record(create_item={"item": item})
+
+    def _one_of(self, found: Sequence[T]) -> T:
+        """IndexError where there is none, whichever the dice: Hypothesis' own say ValueError."""
+        if not found:
+            raise IndexError("there is nothing to choose from")
+        return self.chance.choice(found)
+
+    def _send(self) -> None:
+        drafts = [item_id for item_id, summary in self._summaries() if summary.message.draft]
+        operation = SyncOperation(submit=SubmitRequest(item_id=self._one_of(drafts[-6:])))
+        if self.chance.random() < 0.3:
+            operation.submit.undo_seconds = self.chance.choice((5, 600))
+        if self.chance.random() < 0.2:
+            operation.submit.send_at.FromMicroseconds(
+                self.device.clock.micros() + self.chance.choice((-60, 60, 86_400)) * 1_000_000
+            )
+        if self.chance.random() < 0.2:
+            operation.conflict_policy = CONFLICT_POLICY_FAIL
+        recorded = self.device.record(operation, {})
+        if recorded is not None:
+            self.truth.recorded(self.device, recorded)
+
+    def _call_back(self) -> None:
+        listed, _ = Submissions(self.device.replica, self.device.clock).page(unfinished=True)
+        submission_id = self._one_of([each.id for each in listed])
+        operation_id = self.truth.submitted.get(self.device.name, {}).get(submission_id, b"")
+        known = self.device.knows(operation_id)
+        self.device.call_back(SyncOperation(cancel_submission=CancelSubmissionRequest(submission_id=submission_id)))
+        if known and not self.device.knows(operation_id):
+            self.truth.taken_back.add(submission_id)
 
     def _edit(self) -> None:
         item_id, kind, _ = self._item()

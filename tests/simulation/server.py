@@ -7,6 +7,7 @@ import contextlib
 import shutil
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from rookery.v1.sync_pb2 import PUSH_OUTCOME_REJECTED, PushResult
 from rookery_core.errors import RookeryError, Unavailable
 from rookery_server.services.announcements import Announcements
 from rookery_server.services.content.blob_sweep import BlobSweep
@@ -27,8 +28,9 @@ from rookery_server.store.sqlite import driver_connection, open_engine
 from tests.simulation.clocks import LoopClock
 from tests.simulation.crashes import Died, Fate
 from tests.simulation.database import MortalDatabase
+from tests.simulation.mail import Elsewhere
 from tests.support.fakes import SequentialIds
-from tests.support.world import Person, World
+from tests.support.mail import MailWorld
 
 if TYPE_CHECKING:
     import pathlib
@@ -37,10 +39,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from tests.support.world import Person
+
 T = TypeVar("T")
 
 RECOVERABLE_SECONDS = 14 * 86_400
 _ITEMS = "SELECT id, folder_id, kind, fill_key, span_start, span_end, revision FROM item WHERE life = 1"
+_SUBMISSIONS = "SELECT id, revision, submitted FROM submission"
+_LEDGER = "SELECT id, result FROM operation WHERE result IS NOT NULL"
 _FOLDERS = (
     "SELECT id, CASE WHEN revision > contents_revision THEN revision ELSE contents_revision END FROM folder WHERE deleted = 0"
 )
@@ -63,6 +69,8 @@ class Snapshot(NamedTuple):
     items: dict[bytes, Held]
     folders: dict[bytes, int]
     """With the greater of both revisions."""
+    submissions: dict[bytes, tuple[int, int]]
+    """With their revisions, and when they were submitted."""
 
 
 class Backup(NamedTuple):
@@ -79,14 +87,15 @@ class Life:
         announcements, followers = Announcements(), Followers()
         announcements.listen_everywhere(followers.on_commit, followers.after_gap)
         database = MortalDatabase(server.path, announcements, fate, server.chance, server.remember)
-        world = World(database, server.clock, server.ids)
+        world = MailWorld(database, server.clock, server.ids)
         clock, ids, cursors = server.clock, server.ids, Cursors(Seal("sync-cursor", {1: b"k" * 32}, mac_bytes=16))
         retention = Retention(database, clock)
+        self._elsewhere = server.elsewhere
         self.fate = fate
         self.database = database
         self.world = world
         self.pulls = PullService(database, cursors, followers, limits=server.limits, heartbeat_seconds=600.0)
-        self.pushes = PushService(database, world.long_operations, clock, ids)
+        self.pushes = PushService(database, world.long_operations, clock, ids, world.drafts, wake=world.wake)
         self.comparisons = ReconcileService(database, cursors, most_items=2000, most_bytes=server.limits.size)
         self.uploads = UploadService(database, clock, ids, max_message_bytes=1 << 20)
         self.downloads = DownloadService(database)
@@ -99,8 +108,14 @@ class Life:
             self.purge.purge,
             BlobSweep(database, clock).sweep,
             self.conflicts.forget_old,
+            world.submissions.forget_old,
+            self.deliver,
         )
         self.ended = asyncio.Event()
+
+    async def deliver(self) -> None:
+        """The queue does what is due."""
+        await self.world.work(self._elsewhere)
 
     async def carry_out(self, work: Awaitable[T]) -> T:
         """What the work gives; Unavailable if the server dies meanwhile. Work whose caller goes away is broken off."""
@@ -139,7 +154,10 @@ class Server:
         self.history: dict[int, Snapshot] = {}
         self.lives = 0
         self.epochs = 1
+        self.carried_out: list[tuple[bytes, range]] = []
+        """What devices had pushed before a restore, heard of or not: operations, with the revisions from theirs to the last."""
         self.backups: list[Backup] = []
+        self.elsewhere = Elsewhere(self)
         shutil.copy(template, self.path)
         self.life = Life(self, Fate())
         self.person: Person
@@ -195,12 +213,22 @@ class Server:
         copied = self.folder / "copied.db"  # the backup itself may be needed again
         shutil.copy(chosen.path, copied)
         beyond = backup.reached(self.path)
+        self._note_carried_out(max(beyond.values()))
         backup.put_in_place(copied, self.path, self.folder / f"before-{self.epochs}.db")
         with open_engine(self.path, "write").connect() as connection, connection.begin():
             backup.begin_epoch(connection, self.ids.new, self.clock.micros(), beyond)
         with open_engine(self.path, "read").connect() as connection:
             self.remember(connection)
         await self.start()
+
+    def _note_carried_out(self, last: int) -> None:
+        with open_engine(self.path, "read").connect() as connection:
+            entries = driver_connection(connection).execute(_LEDGER).fetchall()
+        for operation_id, encoded in entries:
+            if encoded.startswith(PushResult(operation_id=operation_id).SerializeToString()):  # unary calls keep other answers
+                result = PushResult.FromString(encoded)
+                if result.outcome != PUSH_OUTCOME_REJECTED:
+                    self.carried_out.append((operation_id, range(result.revision, last + 1)))
 
     def remember(self, connection: Connection) -> None:
         """Notes what the mailbox is like at its revision."""
@@ -209,4 +237,5 @@ class Server:
         if row[0] is None or row[0] in self.history:
             return
         items = {item_id: Held(*rest) for item_id, *rest in below.execute(_ITEMS)}
-        self.history[row[0]] = Snapshot(items, dict(below.execute(_FOLDERS).fetchall()))
+        sent = {submission_id: (revision, submitted) for submission_id, revision, submitted in below.execute(_SUBMISSIONS)}
+        self.history[row[0]] = Snapshot(items, dict(below.execute(_FOLDERS).fetchall()), sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
 from collections import Counter
@@ -89,6 +90,7 @@ class Simulation:
             (2, self._restart_server),
             (3, self._rescope),
             (2, self._work_periodically),
+            (4, self._deliver),
             (2, self._back_up),
             (1, self._restore),
             (2, self._jump),
@@ -134,6 +136,7 @@ class Simulation:
         await self.network.settle()
         await self.server.work()
         for _ in range(ROUNDS):
+            await self.server.life.deliver()
             for device in self.devices:
                 await device.sync()
             revision = max(self.server.history)
@@ -255,6 +258,12 @@ class Simulation:
             self.told("periodic work")
             await self.server.work()
 
+    async def _deliver(self) -> None:
+        if self.server.alive:
+            self.told("the queue works")
+            with contextlib.suppress(RookeryError):
+                await self.server.life.carry_out(self.server.life.deliver())
+
     async def _back_up(self) -> None:
         self.server.back_up()
         self.told(f"backup at {self.server.backups[-1].revision}")
@@ -278,7 +287,7 @@ class Simulation:
             await device.rest()
         self.told(f"{days} days pass")
         self.server.backups.clear()
-        self.truth.weeks_passed()
+        self.truth.days_passed(days)
         await asyncio.sleep(days * 86_400)
         await self._revive_server()
         await self.server.work()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.simulation.devices import Device
 
 SUBJECT, BODY = "summary.subject", "body"
+_CONFLICT_DAYS = 85
+"""For how long a conflict is kept at least, and nothing of the days between those that are passed over counts."""
 _AHEAD = 1 << 62
 """A base that has seen everything: who edits on the server itself."""
 
@@ -41,8 +43,12 @@ class Edit:
     """Of an edit on the server itself: where it is gone with a restore that came after it."""
     mine: bool = True
     """By a device, which offers it again."""
+    seen_by: list[range] = field(default_factory=list)
+    """Bases of before a restore that had it in view; the answer to it may have been lost, and it was carried out again later."""
     excused: bool = False
-    """The server was restored, and nobody offered it again in time."""
+    """The server was restored, and nobody offered it again in time; or it may have been in a conflict that is forgotten by now."""
+    day: int = 0
+    """When it was made: so many days had been passed over."""
 
 
 @dataclass
@@ -66,10 +72,15 @@ class Truth:
     """Items that somebody deleted at some time."""
     bytes_of: dict[str, bytes] = field(default_factory=dict)
     """Attachments by name."""
+    submitted: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
+    """Mail that was sent, by device: submissions, with the operations that hand them over."""
+    taken_back: set[bytes] = field(default_factory=set)
+    """Submissions that were taken out of an outbox before any server had heard of them."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why operations were refused."""
     restored_from: int = 0
     """The revision of the backup that the server was restored from last."""
+    _days: int = 0
     _new_items: list[bytes] = field(default_factory=list)
     _order: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -90,6 +101,8 @@ class Truth:
                 for item_id in operation.set_item_state.item_ids:
                     for name in operation.set_item_state.add_categories:
                         self._add(device, operation, item_id, "category", name)
+            case "submit":
+                self.submitted.setdefault(device.name, {})[operation.submit.submission_id] = operation.operation_id
             case "delete_items":
                 self.deleted += operation.delete_items.item_ids
 
@@ -99,6 +112,8 @@ class Truth:
             Edit(session_id, request.operation_id, request.item.id, unit, value, _AHEAD, next(self._order), epoch=epoch, mine=False)
             for unit, value in _values(request)
         ]
+        for edit in found:
+            edit.day = self._days
         self.edits += found
         return found
 
@@ -123,18 +138,29 @@ class Truth:
             if not edit.mine and (not edit.acknowledged or edit.acknowledged > revision):
                 edit.acknowledged = 0
 
-    def weeks_passed(self) -> None:
-        """Devices do not offer again after a restore what was answered more than two weeks ago."""
+    def days_passed(self, days: int) -> None:
+        """Devices do not offer again after a restore what was answered over two weeks ago, and conflicts are kept for 90 days."""
+        self._days += days
         for edit in self.edits:
-            edit.excused = edit.excused or self.restored_from > 0
+            edit.excused = edit.excused or self.restored_from > 0 or self._days - edit.day > _CONFLICT_DAYS
 
     def require_nothing_lost(
-        self, mailbox: Mailbox, answers: Mapping[bytes, PushResult], first_revisions: Mapping[bytes, int]
+        self,
+        mailbox: Mailbox,
+        answers: Mapping[bytes, PushResult],
+        first_revisions: Mapping[bytes, int],
+        carried_out: Iterable[tuple[bytes, range]],
     ) -> None:
         """Every edit that was acknowledged is somewhere.
 
         ``answers``: the last answer to each operation of a device. ``first_revisions``: of the first answers, before a restore.
+        ``carried_out``: what the server had carried out before a restore, with the revisions at which that was in view.
         """
+        bases: dict[bytes, list[range]] = {}
+        for operation_id, revisions in carried_out:
+            bases.setdefault(operation_id, []).append(revisions)
+        for edit in self.edits:
+            edit.seen_by = bases.get(edit.operation_id, [])
         versions: dict[bytes, list[Conflict]] = {}
         for conflict in mailbox.conflicts:
             versions.setdefault(conflict.item_id, []).append(conflict)
@@ -148,7 +174,7 @@ class Truth:
                 continue
             if any(_version_has(version, edit) for version in versions.get(edit.item_id, ())):
                 continue
-            if self._is_missing(edit, answers) or (item is not None and self._is_superseded(edit, rejected)):
+            if self._is_missing(edit, answers) or (item is not None and self._is_superseded(edit, item, rejected)):
                 continue
             where = "is not there at all" if item is None else f"has {_read(item, edit.unit)!r}"
             raise AssertionError(f"lost: {edit}; the item {where}")
@@ -166,15 +192,18 @@ class Truth:
                 edit.acknowledged = first_revisions.get(edit.operation_id, 1)
         return rejected
 
-    def _is_superseded(self, edit: Edit, rejected: set[bytes]) -> bool:
-        """Whether somebody wrote over it who knew it, or the device itself did."""
+    def _is_superseded(self, edit: Edit, item: Item, rejected: set[bytes]) -> bool:
+        """Whether somebody wrote over it who knew it, or the device itself did.
+
+        What is there was carried out, though it was refused as too old when it was sent again after its answer had been lost.
+        """
         return any(
             other.item_id == edit.item_id
             and other.unit == edit.unit
-            and other.operation_id not in rejected
+            and (other.operation_id not in rejected or _has(item, other))
             and (
                 (other.device_id == edit.device_id and other.order > edit.order)
-                or (other.base >= edit.acknowledged and other is not edit)
+                or (other is not edit and (other.base >= edit.acknowledged or any(other.base in bases for bases in edit.seen_by)))
             )
             for other in self.edits
         )
@@ -184,9 +213,8 @@ class Truth:
         return edit.operation_id in answers and edit.item_id in answers[edit.operation_id].missing_ids
 
     def _add(self, device: Device, operation: SyncOperation, item_id: bytes, unit: str, value: str) -> Edit:
-        edit = Edit(
-            device.caller.session_id, operation.operation_id, item_id, unit, value, operation.base_revision, next(self._order)
-        )
+        place = (device.caller.session_id, operation.operation_id, item_id, unit, value, operation.base_revision, next(self._order))
+        edit = Edit(*place, day=self._days)
         self.edits.append(edit)
         return edit
 

@@ -6,6 +6,8 @@ import asyncio
 import selectors
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tests.simulation.crashes import Died
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -45,6 +47,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual = _Selector()
         super().__init__(self._virtual)
         self._clock_resolution = _RESOLUTION
+        self.set_exception_handler(_tell)
 
     def time(self) -> float:
         """Seconds since the loop was made."""
@@ -59,6 +62,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         except Exception as error:  # noqa: BLE001 - it is the caller's
             future.set_exception(error)
         return future
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tells of errors that nobody has taken; a task of a server that died is missed by nobody."""
+    if not isinstance(context.get("exception"), Died):
+        loop.default_exception_handler(context)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -99,6 +99,19 @@ async def test_what_one_process_commits_the_other_hears(
     await until(lambda: notifier.relayed == [(OTHER, 1 << 62)])
 
 
+async def test_when_one_process_rings_the_others_hear_it(
+    here: Database, there: Database, notifier: RecordingNotifier, far: RecordingNotifier
+) -> None:
+    here.ring()
+    await until(lambda: far.rings == [set()])
+    await here.write(announcing(MAILBOX, 7))
+    many = {f"{number}.{'x' * 240}.example" for number in range(70)}
+    here.ring(many)
+    await until(lambda: set().union(*far.rings) == many and far.relayed == [(MAILBOX, 7)])
+    there.ring({"[IPv6:2001:db8::1]"})
+    await until(lambda: notifier.rings == [{"[IPv6:2001:db8::1]"}])
+
+
 async def test_a_process_is_told_of_its_own_commits_once(
     here: Database, there: Database, notifier: RecordingNotifier, far: RecordingNotifier
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import insert, make_url, select, text, update
 from rookery.v1 import submission_pb2 as records
 from rookery_server.store import account_removal, backup, blobs, outgoing, postgresql, submissions
 from rookery_server.store.blob_chunks import prepare
+from rookery_server.store.outgoing import Wanted
 from rookery_server.store.submissions import RecipientRow, SubmissionRow
 from rookery_server.store.tables import blob, outgoing_recipient, submission
 from tests.support.fakes import SequentialIds
@@ -18,7 +21,7 @@ from tests.support.rows import add_mailbox
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from rookery_server.store.database import Database
+    from rookery_server.store.database import Database, Transaction
 
 NOW = 1_750_000_000_000_000
 ANNA, BEN = b"a" * 16, b"b" * 16
@@ -75,8 +78,14 @@ def add(connection: Connection, *domains: str, at: int = NOW, **values: Any) -> 
     return row
 
 
-def positions(claimed: outgoing.Claimed | None) -> list[int]:
-    return [] if claimed is None else [row.position for row in claimed.recipients]
+def claim(
+    connection: Connection, domain: str, owner: bytes, now: int = NOW, *, until: int = NOW + 100, most: int = 1, together: int = 9
+) -> list[outgoing.Claimed]:
+    return outgoing.claim(connection, [Wanted(domain, most)], owner, now, until, together).claimed
+
+
+def positions(claimed: list[outgoing.Claimed]) -> list[list[int]]:
+    return [[row.position for row in each.recipients] for each in claimed]
 
 
 async def test_every_domain_is_told_with_its_earliest_time(database: Database) -> None:
@@ -94,11 +103,35 @@ async def test_recipients_of_one_message_at_one_domain_are_taken_on_together_and
     def work(connection: Connection) -> None:
         row = add(connection, "a.example", "b.example", "a.example", "a.example")
         add(connection, "a.example", at=NOW + 1)
-        claimed = outgoing.claim(connection, "a.example", ANNA, NOW, NOW + 100, 2)
-        assert claimed is not None and positions(claimed) == [0, 2] and claimed.submission == row
-        assert positions(outgoing.claim(connection, "a.example", BEN, NOW, NOW + 100, 2)) == [3]
-        assert outgoing.claim(connection, "a.example", BEN, NOW, NOW + 100, 2) is None
-        assert positions(outgoing.claim(connection, "b.example", BEN, NOW, NOW + 100, 2)) == [1]
+        [claimed] = claim(connection, "a.example", ANNA, together=2)
+        assert positions([claimed]) == [[0, 2]] and claimed.submission == row
+        assert {each.lease_owner for each in claimed.recipients} == {ANNA}
+        assert positions(claim(connection, "a.example", BEN, together=2)) == [[3]]
+        assert claim(connection, "a.example", BEN, together=2) == []
+        assert positions(claim(connection, "b.example", BEN)) == [[1]]
+
+    await database.write(lambda transaction: work(transaction.connection))
+
+
+async def test_messages_for_several_domains_are_taken_on_at_once_those_that_wait_longest_first(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        rows = [add(connection, "a.example", "b.example", at=NOW - number) for number in range(5)]
+        wanted = [Wanted("a.example", 2), Wanted("b.example", 9), Wanted("c.example", 9)]
+        claimed, left = outgoing.claim(connection, wanted, ANNA, NOW, NOW + 100, 9)
+        found = [(each.recipients[0].domain, each.submission.id) for each in claimed]
+        assert found[:2] == [("a.example", rows[4].id), ("a.example", rows[3].id)]
+        assert sorted(found[2:]) == sorted(("b.example", row.id) for row in rows)
+        assert left == [("a.example", NOW - 2), ("b.example", NOW + 100)], "of b only what is leased"
+
+    await database.write(lambda transaction: work(transaction.connection))
+
+
+async def test_a_message_to_many_at_a_domain_is_not_torn_by_how_much_is_wanted(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        add(connection, *["a.example"] * 7, at=NOW - 1)
+        add(connection, *["a.example"] * 3)
+        assert positions(claim(connection, "a.example", ANNA, most=2)) == [list(range(7))]
+        assert positions(claim(connection, "a.example", ANNA, most=2)) == [[0, 1, 2]]
 
     await database.write(lambda transaction: work(transaction.connection))
 
@@ -106,11 +139,10 @@ async def test_recipients_of_one_message_at_one_domain_are_taken_on_together_and
 async def test_what_somebody_did_not_come_back_with_is_taken_on_by_the_next(database: Database) -> None:
     def work(connection: Connection) -> None:
         add(connection, "a.example")
-        lost = outgoing.claim(connection, "a.example", ANNA, NOW, NOW + 100, 9)
-        assert lost is not None
+        lost = claim(connection, "a.example", ANNA)
         outgoing.renew(connection, lost, ANNA, NOW + 200)
-        assert outgoing.claim(connection, "a.example", BEN, NOW + 150, NOW + 300, 9) is None
-        assert positions(outgoing.claim(connection, "a.example", BEN, NOW + 200, NOW + 300, 9)) == [0]
+        assert claim(connection, "a.example", BEN, NOW + 150, until=NOW + 300) == []
+        assert positions(claim(connection, "a.example", BEN, NOW + 200, until=NOW + 300)) == [[0]]
         outgoing.renew(connection, lost, ANNA, NOW + 900)
         outgoing.give_back(connection, lost, ANNA, NOW)
         assert outgoing.due(connection) == [("a.example", NOW + 300)], "the lease is another's by now"
@@ -118,10 +150,32 @@ async def test_what_somebody_did_not_come_back_with_is_taken_on_by_the_next(data
     await database.write(lambda transaction: work(transaction.connection))
 
 
+async def test_what_waits_for_a_domain_goes_to_mailboxes_here_once_it_is_this_servers(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        add(connection, "a.example", "b.example")
+        add(connection, "a.example", at=NOW - 1)
+        [leased] = claim(connection, "a.example", ANNA)
+        outgoing.bring_home(connection, "a.example")
+        assert outgoing.due(connection) == [(outgoing.HERE, NOW), ("a.example", NOW + 100), ("b.example", NOW)]
+        assert positions(claim(connection, outgoing.HERE, ANNA)) == [[0]]
+        assert leased.recipients[0].domain == "a.example"
+
+    await database.write(lambda transaction: work(transaction.connection))
+
+
+async def test_each_half_of_the_queue_can_be_read_alone(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        add(connection, "a.example", outgoing.HERE)
+        assert outgoing.due(connection, elsewhere=False) == [(outgoing.HERE, NOW)]
+        assert outgoing.due(connection, here=False) == [("a.example", NOW)]
+
+    await database.write(lambda transaction: work(transaction.connection))
+
+
 async def test_a_server_that_starts_gives_back_what_its_predecessor_had_taken_on(database: Database) -> None:
     def work(connection: Connection) -> None:
         add(connection, "a.example", "b.example")
-        outgoing.claim(connection, "a.example", ANNA, NOW, NOW + 100, 9)
+        claim(connection, "a.example", ANNA)
         assert outgoing.give_all_back(connection, NOW + 1) == 1
         assert outgoing.due(connection) == [("a.example", NOW + 1), ("b.example", NOW)]
 
@@ -137,9 +191,8 @@ async def test_two_processes_take_on_different_recipients_without_waiting(postgr
             add(connection, "a.example", at=NOW + 1)
         with engine.begin() as one, engine.begin() as other:
             other.execute(text("SET lock_timeout = '5s'"))
-            first = outgoing.claim(one, "a.example", ANNA, NOW + 9, NOW + 100, 9)
-            second = outgoing.claim(other, "a.example", BEN, NOW + 9, NOW + 100, 9)
-            assert first is not None and second is not None
+            [first] = claim(one, "a.example", ANNA, NOW + 9)
+            [second] = claim(other, "a.example", BEN, NOW + 9)
             assert first.submission.id != second.submission.id
     finally:
         engine.dispose()
@@ -166,7 +219,7 @@ async def test_what_was_on_its_way_comes_back_held_with_a_restored_backup(databa
         done = submitted(final.mailbox_id, state=records.SUBMISSION_STATE_FINAL)
         arrived = recipient(done, 0, state=records.DELIVERY_STATE_RELAYED, next_attempt=None)
         submissions.add(connection, done, [arrived])
-        outgoing.claim(connection, "a.example", ANNA, NOW, NOW + 100, 9)
+        claim(connection, "a.example", ANNA)
         backup.begin_epoch(connection, IDS.new, NOW, {})
         assert outgoing.due(connection) == []
         rows = {row.id: row for row in map(SubmissionRow._make, connection.execute(select(submission)))}
@@ -213,6 +266,33 @@ async def test_submissions_are_forgotten_once_they_are_old_and_finished(database
     await database.write(lambda transaction: work(transaction.connection))
 
 
+async def test_what_is_being_sent_again_is_not_forgotten(database: Database) -> None:
+    if database.dialect == "sqlite":
+        return  # one after the other there
+    rows: list[SubmissionRow] = []
+    begun, tried = threading.Event(), threading.Event()
+
+    def finished(transaction: Transaction) -> None:
+        rows.append(add(transaction.connection, "a.example", state=records.SUBMISSION_STATE_FINAL))
+        ended = {"position": 0, "state": records.DELIVERY_STATE_FAILED, "next_attempt": None}
+        submissions.change_recipients(transaction.connection, rows[0].mailbox_id, rows[0].id, [ended])
+
+    def send_again(transaction: Transaction) -> None:
+        queued = {"position": 0, "state": records.DELIVERY_STATE_QUEUED, "next_attempt": NOW}
+        submissions.change_recipients(transaction.connection, rows[0].mailbox_id, rows[0].id, [queued])
+        submissions.change(transaction.connection, rows[0].mailbox_id, rows[0].id, {"revision": 3})
+        begun.set()
+        tried.wait(10)
+
+    await database.write(finished)
+    sending = asyncio.create_task(database.write(send_again))
+    await asyncio.to_thread(begun.wait)
+    assert await database.write(lambda transaction: outgoing.forget(transaction.connection, NOW + 1, 10)) == 0
+    tried.set()
+    await sending
+    assert [due.domain for due in await database.read(outgoing.due)] == ["a.example"]
+
+
 async def test_a_queue_of_many_for_one_domain_is_passed_over_in_a_few_steps(database: Database) -> None:
     def work(connection: Connection) -> str:
         row = add(connection, "a.example", "z.example")
@@ -222,7 +302,7 @@ async def test_a_queue_of_many_for_one_domain_is_passed_over_in_a_few_steps(data
         assert outgoing.due(connection) == [("a.example", NOW), ("dead.example", NOW - 7), ("z.example", NOW)]
         if connection.dialect.name != "sqlite":
             return "SEARCH outgoing_recipient USING COVERING INDEX ix_outgoing_recipient_due"
-        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {outgoing._due.compile(connection)}"))
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {outgoing._due_elsewhere.compile(connection)}"))
         return "\n".join(row.detail for row in plan if "outgoing_recipient" in row.detail)
 
     plan = await database.write(lambda transaction: work(transaction.connection))

@@ -17,10 +17,13 @@ from rookery.v1.folder_pb2 import CreateFolderResponse, Folder, FolderRole, List
 from rookery.v1.item_pb2 import Item, ItemKind
 from rookery.v1.mailbox_pb2 import GetMailboxResponse, Mailbox
 from rookery.v1.search_service_pb2 import SearchResponse
+from rookery.v1.submission_service_pb2 import ListSubmissionsResponse
 from tests.support.client_fakes import refresh, refuse, serve, status_of, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rookery.v1.submission_pb2 import Submission
 
 INBOX, CALENDAR, PROJECTS, YEAR = (bytes([0x11 * number]) * 16 for number in (1, 2, 3, 4))
 ONE, TWO = b"\x01" * 16, b"\x02" * 16
@@ -34,6 +37,7 @@ class Box:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.owner_name = ""
         self.ended = False
         self.folders = [
             Folder(
@@ -44,6 +48,7 @@ class Box:
             Folder(id=YEAR, name="2026", parent_id=PROJECTS),
         ]
         self.items: dict[bytes, Item] = {}
+        self.submissions: list[Submission] = []
         self.documents: dict[bytes, bytes] = {}
         self.attachments: dict[tuple[bytes, int], bytes] = {}
 
@@ -74,7 +79,8 @@ class Box:
         return auth.ListSessionsResponse(sessions=[auth.Session(id=b"s" * 16, device_name="laptop", current=True)])
 
     async def mailbox(self, request, context):
-        return GetMailboxResponse(mailbox=Mailbox(id=b"m" * 16, address="anna@example.org", revision=77, item_count=2))
+        address, name = "anna@example.org", self.owner_name
+        return GetMailboxResponse(mailbox=Mailbox(id=b"m" * 16, address=address, display_name=name, revision=77, item_count=2))
 
     async def list_folders(self, request, context):
         return ListFoldersResponse(folders=self.folders)
@@ -124,6 +130,11 @@ class Box:
         self.asked.append(request)
         return service.DeleteItemsResponse(deleted=len(request.item_ids))
 
+    async def list_submissions(self, request, context):
+        self.asked.append(request)
+        found = [each for each in self.submissions if request.item_id in {b"", each.item_id}]
+        return ListSubmissionsResponse(submissions=found)
+
     async def search(self, request, context):
         self.asked.append(request)
         return SearchResponse(items=list(self.items.values()), incomplete=True)
@@ -170,6 +181,7 @@ class Box:
             "ItemService.MoveItems": self.move,
             "ItemService.DeleteItems": self.delete,
             "SearchService.Search": self.search,
+            "SubmissionService.ListSubmissions": self.list_submissions,
             "ContentService.Import": self.import_,
             "ContentService.DownloadDocument": self.document,
             "ContentService.DownloadAttachment": self.attachment,

@@ -19,6 +19,7 @@ from rookery.v1 import (
     item_service_pb2,
     mailbox_pb2,
     search_service_pb2,
+    submission_service_pb2,
     sync_service_pb2,
 )
 from rookery.v1.auth_service_pb2 import LoginResponse, RefreshResponse, Tokens
@@ -38,6 +39,7 @@ _SERVICES = {
         item_service_pb2,
         mailbox_pb2,
         search_service_pb2,
+        submission_service_pb2,
         sync_service_pb2,
     )
     for name in module.DESCRIPTOR.services_by_name

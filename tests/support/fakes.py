@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class FakeClock:
@@ -52,6 +56,7 @@ class RecordingNotifier:
         self.published: list[tuple[bytes, int]] = []
         self.relayed: list[tuple[bytes, int]] = []
         self.gaps = 0
+        self.rings: list[set[str]] = []
 
     def publish(self, mailbox_uid: bytes, revision: int) -> None:
         """Keeps (mailbox uid, revision)."""
@@ -60,6 +65,10 @@ class RecordingNotifier:
     def relay(self, mailbox_uid: bytes, revision: int) -> None:
         """Keeps (mailbox uid, revision) of what another process committed."""
         self.relayed.append((mailbox_uid, revision))
+
+    def relay_ring(self, domains: Collection[str]) -> None:
+        """Keeps the domains."""
+        self.rings.append(set(domains))
 
     def relay_gap(self) -> None:
         """Counts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -15,8 +15,13 @@ from rookery.v1.person_pb2 import Person as Named
 from rookery_server.gateway import retry_schedule
 from rookery_server.gateway.carriers import HereCarrier
 from rookery_server.gateway.destinations import Destinations, Feedback
+from rookery_server.gateway.dkim import DkimSigner
+from rookery_server.gateway.figures import Figures
+from rookery_server.gateway.leaving import LeavingMail
 from rookery_server.gateway.worker import QueueWorker
 from rookery_server.services.page_tokens import PageTokens
+from rookery_server.services.signing.key_ring import KeyRing
+from rookery_server.services.submission.drafts import Drafts
 from rookery_server.services.submission.local_delivery import LocalDelivery
 from rookery_server.services.submission.reports import Reports
 from rookery_server.services.submission.submissions import SubmissionService
@@ -31,10 +36,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from rookery.v1.submission_pb2 import Submission
-    from rookery_server.gateway.worker import Carrier
+    from rookery_server.gateway.attempts import Carrier
     from rookery_server.services.submission.settling import Result
     from rookery_server.store.database import Database
     from rookery_server.store.outgoing import Claimed
+    from tests.support.fakes import FakeClock, SequentialIds
     from tests.support.world import Person
 
 INBOX, DRAFTS, OUTBOX, SENT = (
@@ -82,34 +88,51 @@ class Outside:
 class MailWorld(World):
     """The services that mail is sent with, over one database."""
 
-    def __init__(self, database: Database, *, max_message_bytes: int = 1 << 20) -> None:
-        super().__init__(database)
+    def __init__(
+        self,
+        database: Database,
+        clock: FakeClock | None = None,
+        ids: SequentialIds | None = None,
+        *,
+        max_message_bytes: int = 1 << 20,
+    ) -> None:
+        super().__init__(database, clock, ids)
         self.woken = 0
+        self.drafts = Drafts(database, self.clock, self.ids, max_message_bytes=max_message_bytes)
         self.submissions = SubmissionService(
             database,
             self.operations,
             PageTokens(b"k" * 32),
             self.clock,
-            self.ids,
-            max_message_bytes=max_message_bytes,
-            wake=self._wake,
+            self.drafts,
+            wake=self.wake,
         )
+        self.keys = KeyRing(database, self.clock)
+        self.leaving = LeavingMail(database, DkimSigner(self.keys.active, self.clock))
         self.here: Carrier = HereCarrier(LocalDelivery(database, self.clock))
         self.destinations = Destinations(self.clock)
+        self.figures = Figures()
         lifetime = retry_schedule.LIFETIME
         self.reports = Reports(database, self.clock, self.ids, own_name="mail.rookery.example", lifetime=lifetime)
         self.queue: QueueWorker | None = None
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """There may be something for the queue to do."""
         self.woken += 1
         if self.queue is not None:
             self.queue.wake()
+
+    def retry_now(self, domains: Collection[str]) -> None:
+        """These domains are to be tried at once."""
+        if self.queue is not None:
+            self.queue.retry(domains)
 
     def worker(self, outside: Carrier | None = None, **options: Any) -> QueueWorker:
         """A worker for the queue, not started."""
         options = {"owner": self.ids.new(), "alone": self.database.dialect == "sqlite", **options}
         elsewhere = outside or self.here
-        return QueueWorker(self.database, self.clock, self.destinations, self.here, elsewhere, self.reports, lambda: 0.5, **options)
+        parts = (self.database, self.clock, self.destinations, self.here, elsewhere, self.reports)
+        return QueueWorker(*parts, lambda: 0.5, figures=self.figures, **options)
 
     @contextlib.asynccontextmanager
     async def working(self, outside: Carrier | None = None, *, grace: float = 0, **options: Any) -> AsyncIterator[QueueWorker]:
@@ -134,10 +157,10 @@ class MailWorld(World):
 
     async def idle(self) -> None:
         """Waits until nothing is due and nobody has anything; fails after a minute."""
-        table = outgoing_recipient
+        table, now = outgoing_recipient, self.clock.micros()
 
         def busy(connection: Connection) -> int:
-            waiting = (table.c.next_attempt <= self.clock.now) | table.c.lease_owner.is_not(None)
+            waiting = (table.c.next_attempt <= now) | table.c.lease_owner.is_not(None)
             return int(connection.execute(select(func.count()).where(waiting)).scalar_one())
 
         async def is_idle() -> bool:

@@ -17,6 +17,7 @@ from rookery.v1.item_service_pb2 import (
     SetItemStateRequest,
     UpdateItemRequest,
 )
+from rookery.v1.submission_service_pb2 import CancelSubmissionRequest, ResendSubmissionRequest, SubmitRequest
 from rookery.v1.sync_pb2 import (
     FolderRemoval,
     ItemChange,
@@ -168,3 +169,15 @@ def copy(folder_id: bytes, *item_ids: bytes) -> SyncOperation:
 
 def delete(*item_ids: bytes, mode: Any = DeleteMode.DELETE_MODE_RECOVERABLE) -> SyncOperation:
     return SyncOperation(delete_items=DeleteItemsRequest(item_ids=item_ids, mode=mode))
+
+
+def submit(item_id: bytes, **fields: Any) -> SyncOperation:
+    return SyncOperation(submit=SubmitRequest(item_id=item_id, **fields))
+
+
+def call_back(submission_id: bytes) -> SyncOperation:
+    return SyncOperation(cancel_submission=CancelSubmissionRequest(submission_id=submission_id))
+
+
+def resend(submission_id: bytes) -> SyncOperation:
+    return SyncOperation(resend_submission=ResendSubmissionRequest(submission_id=submission_id))

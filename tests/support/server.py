@@ -29,7 +29,7 @@ from rookery_server.services.accounts.passwords import Passwords
 from tests.support.fakes import FakeClock, SequentialIds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from rookery.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from rookery.v1.auth_service_pb2_grpc import AuthServiceAsyncStub
@@ -153,10 +153,14 @@ async def server(database_url: str, tmp_path: pathlib.Path) -> AsyncIterator[Run
 
 
 class ServerProcess:
-    """A real ``rookeryd serve``. ``start`` and ``stop`` as often as wanted: the data stays."""
+    """A real ``rookeryd serve``. ``start`` and ``stop`` as often as wanted: the data stays.
 
-    def __init__(self, folder: pathlib.Path, *arguments: str, listen: str = "127.0.0.1:0") -> None:
+    ``program``: what takes its place and understands its options.
+    """
+
+    def __init__(self, folder: pathlib.Path, *arguments: str, listen: str = "127.0.0.1:0", program: Sequence[str] = ()) -> None:
         self.folder = folder
+        self._program = program or (str(rookeryd()), "serve")
         self._arguments = [*arguments, "--listen", listen]
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
@@ -177,7 +181,7 @@ class ServerProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(rookeryd()), "serve", "--data", str(self.folder), *self._arguments],
+                [*self._program, "--data", str(self.folder), *self._arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -14,6 +14,7 @@ from google.rpc import code_pb2
 from rookery.internal.v1.packed_pb2 import PackedPullResponse, PackedReconcileResponse
 from rookery.v1.folder_pb2 import Folder, FolderRole
 from rookery.v1.item_pb2 import Item, ItemKind, ItemLife
+from rookery.v1.submission_pb2 import Submission, SubmissionState
 from rookery.v1.sync_pb2 import (
     ContentExtent,
     ItemChange,
@@ -69,13 +70,16 @@ class SmallMailbox:
         self.folders = {INBOX: Folder(id=INBOX, name="Inbox", role=FolderRole.FOLDER_ROLE_INBOX, revision=1, contents_revision=1)}
         self.items: dict[bytes, Held] = {}
         self.gone: dict[bytes, int] = {}
+        self.submissions: dict[bytes, Submission] = {}
+        self.delivered: list[bytes] = []
+        """Submissions that were handed over, each time; other people's mailboxes are not restored with this one."""
         self.ledger: dict[bytes, PushResult] = {}
         self.uploads: dict[bytes, bytes] = {}
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.calls: list[tuple[str, Any]] = []
         self.batches = 0
         self._grown = asyncio.Event()
-        self._backup: tuple[int, dict[bytes, Held], dict[bytes, PushResult]] = (0, {}, {})
+        self._backup: tuple[int, dict[bytes, Held], dict[bytes, PushResult], dict[bytes, Submission]] = (0, {}, {}, {})
 
     # What happens to the mailbox by other hands.
 
@@ -122,15 +126,22 @@ class SmallMailbox:
 
     def back_up(self) -> None:
         """Keeps everything as it is now."""
-        self._backup = copy.deepcopy((self.revision, self.items, self.ledger))
+        self._backup = copy.deepcopy((self.revision, self.items, self.ledger, self.submissions))
 
     def restore_from_backup(self) -> None:
         """A disaster: all that happened after the backup is lost, and a new epoch begins."""
         before = self.revision
-        self.backup_revision, self.items, self.ledger = copy.deepcopy(self._backup)
+        self.backup_revision, self.items, self.ledger, self.submissions = copy.deepcopy(self._backup)
         self.gone.clear()
         self.revision = before + 1_000_000
         self.epoch, self.began = self.ids.new(), self.revision
+
+    def tell(self, submission: Submission) -> None:
+        """A submission has changed."""
+        self.revision += 1
+        submission.revision = self.revision
+        self.submissions[submission.id] = submission
+        self._tell()
 
     def fail(self, call: str, error: RookeryError, *, times: int = 1, after: int = 0, lost: bool = False) -> None:
         """Lets the next calls fail: a stream after so many batches, another before its work or, `lost`, after it."""
@@ -173,11 +184,11 @@ class SmallMailbox:
                 return
 
     async def push(self, operations: Sequence[SyncOperation], *, epoch: bytes = b"") -> Sequence[PushResult]:
-        """Creates, edits, marks and deletes."""
+        """Creates, edits, marks, deletes, sends and calls back."""
         if epoch not in {b"", self.epoch}:
             raise FailedPrecondition("EPOCH_CHANGED", "the mailbox was restored from a backup")
         self.calls.append(("push", [operation.operation_id for operation in operations]))
-        fault = self._fault("push")
+        fault = self._fault("push") if operations else None
         if fault is not None and not fault.lost:
             raise fault.error
         results = [self._carried_out(operation) for operation in operations]
@@ -266,7 +277,8 @@ class SmallMailbox:
         entries += [(revision, item_id) for item_id, revision in self.gone.items()]
         later = sorted(entry for entry in entries if entry[0] > base)
         now, caught_up = later[: self.page], len(later) <= self.page
-        batch = self._batch(self.revision if caught_up else now[-1][0], None, caught_up=caught_up)
+        sent = [each for each in self.submissions.values() if each.revision > base]
+        batch = self._batch(self.revision if caught_up else now[-1][0], None, caught_up=caught_up, submissions=sent)
         for revision, item_id in now:
             held = self.items.get(item_id)
             if held is None:
@@ -289,6 +301,8 @@ class SmallMailbox:
             "update_item": self._update,
             "set_item_state": self._set_state,
             "delete_items": self._delete,
+            "submit": self._submit,
+            "cancel_submission": self._cancel,
         }
         action = operation.WhichOneof("action")
         result = actions[action](getattr(operation, str(action)))
@@ -302,6 +316,7 @@ class SmallMailbox:
             error = status_of(code_pb2.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED", "that is too much")
             return PushResult(outcome=PushOutcome.PUSH_OUTCOME_REJECTED, error=error)
         self.add(request.item.summary.subject, item_id=request.item.id)
+        self.items[request.item.id].item.summary.message.draft = request.item.summary.message.draft
         return PushResult(outcome=PushOutcome.PUSH_OUTCOME_APPLIED)
 
     def _update(self, request: Any) -> PushResult:
@@ -317,8 +332,35 @@ class SmallMailbox:
         self.delete(*(item_id for item_id in request.item_ids if item_id in self.items))
         return PushResult(outcome=PushOutcome.PUSH_OUTCOME_APPLIED)
 
+    def _submit(self, request: Any) -> PushResult:
+        held = self.items.get(request.item_id)
+        if held is None or not held.item.summary.message.draft or request.submission_id in self.submissions:
+            return _refused("NOT_A_DRAFT")
+        held.item.summary.message.draft = False
+        self.edit(request.item_id, held.item.summary.subject)
+        state = SubmissionState.SUBMISSION_STATE_HELD
+        self.tell(Submission(id=request.submission_id, item_id=request.item_id, state=state))
+        self.delivered.append(request.submission_id)
+        return PushResult(outcome=PushOutcome.PUSH_OUTCOME_APPLIED, submission=self.submissions[request.submission_id])
+
+    def _cancel(self, request: Any) -> PushResult:
+        submission = self.submissions.get(request.submission_id)
+        if submission is None:
+            return _refused("SUBMISSION_NOT_FOUND")
+        held = self.items[submission.item_id]
+        held.item.summary.message.draft = True
+        self.edit(submission.item_id, held.item.summary.subject)
+        submission.state = SubmissionState.SUBMISSION_STATE_CANCELLED
+        self.tell(submission)
+        return PushResult(outcome=PushOutcome.PUSH_OUTCOME_APPLIED, submission=submission)
+
     def _between(self, after: bytes, through: bytes) -> list[Held]:
         return [self.items[item_id] for item_id in sorted(self.items) if item_id > after and (not through or item_id <= through)]
+
+
+def _refused(reason: str) -> PushResult:
+    error = status_of(code_pb2.FAILED_PRECONDITION, reason, "that can not be")
+    return PushResult(outcome=PushOutcome.PUSH_OUTCOME_REJECTED, error=error)
 
 
 def _whole(held: Held) -> SyncItem:

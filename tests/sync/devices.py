@@ -14,6 +14,7 @@ from rookery.v1.item_service_pb2 import ListEdits, UpdateItemRequest
 from rookery.v1.sync_pb2 import CONFLICT_POLICY_FAIL, PushResult, SyncOperation
 from rookery_core.rules import units
 from rookery_server.services.content.uploads import UploadService
+from rookery_server.services.submission.drafts import Drafts
 from rookery_server.services.sync.conflicts import ConflictService
 from rookery_server.services.sync.push import PushService
 from rookery_server.store import mailboxes
@@ -33,8 +34,13 @@ class Fleet:
     def __init__(self, world: World, person: Person) -> None:
         self.world = world
         self.person = person
-        self.push = PushService(world.database, world.long_operations, world.clock, world.ids)
+        drafts = Drafts(world.database, world.clock, world.ids, max_message_bytes=1 << 20)
+        self.push = PushService(world.database, world.long_operations, world.clock, world.ids, drafts, wake=self._wake)
+        self.woken = 0
         self.conflict_service = ConflictService(world.database, world.operations, world.clock, world.ids)
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     def device(self, session_id: bytes = b"") -> Device:
         """One more device, which has seen nothing yet."""

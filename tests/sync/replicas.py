@@ -15,6 +15,7 @@ from rookery_core.rules.sync_windows import Window
 from rookery_server.store.tables import FOREVER
 
 if TYPE_CHECKING:
+    from rookery.v1.submission_pb2 import Submission
     from rookery_server.services.sync.pull import PullService
     from tests.support.world import Person, World
 
@@ -61,6 +62,7 @@ class Replica:
         self.scope = scope or sync_pb2.SyncScope()
         self.items: dict[bytes, Held] = {}
         self.folders: dict[bytes, folder_pb2.Folder] = {}
+        self.submissions: dict[bytes, Submission] = {}
         self.cursor = ""
         self.revision = 0
         self.caught_up = False
@@ -102,6 +104,9 @@ class Replica:
             held = self.items.get(removal.item_id)
             if held is not None and held.item.revision <= removal.revision:
                 del self.items[removal.item_id]
+        for submission in batch.submissions:
+            if submission.id not in self.submissions or self.submissions[submission.id].revision < submission.revision:
+                self.submissions[submission.id] = submission
         self.cursor, self.revision, self.caught_up = batch.cursor, batch.revision, batch.caught_up
 
     def _change(self, change: sync_pb2.ItemChange) -> None:
@@ -125,6 +130,7 @@ class Replica:
         """What is on the device's disk now."""
         other = Replica(self.service, self.person, copy.deepcopy(self.scope))
         other.items, other.folders, other.cursor = copy.deepcopy(self.items), copy.deepcopy(self.folders), self.cursor
+        other.submissions = copy.deepcopy(self.submissions)
         return other
 
     async def require_equal(self, world: World) -> None:

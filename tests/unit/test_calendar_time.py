@@ -167,3 +167,23 @@ def test_no_zone_name_leads_out_of_the_database(name: str) -> None:
     known = zones.canonical(name)
     assert (zones.zone(name) is None) == (known is None)
     assert zones.zone(f"../{name}") is None
+
+
+def test_the_span_of_a_series_reaches_as_far_as_its_exceptions_do() -> None:
+    start, end = time("2024-07-01T10:00:00", "UTC"), time("2024-07-01T11:00:00", "UTC")
+    until = Recurrence(rules=["FREQ=DAILY;UNTIL=20240705T100000Z"])
+    outside = OccurrenceException(original_start=time("2024-09-01T10:00:00", "UTC"), subject="extra")
+    assert calendar_time.span(appointment(start, end, recurrence=until, exceptions=[outside])) == (
+        utc(2024, 7, 1, 10),
+        utc(2024, 9, 1, 11),
+    )
+    original = time("2024-07-03T10:00:00", "UTC")
+    lasting = OccurrenceException(original_start=original, start=time("2024-07-08T10:00:00", "UTC"), this_and_future=True)
+    span = calendar_time.span(appointment(start, end, recurrence=until, exceptions=[lasting]))
+    assert span is not None and span[1] is not None and span[1] >= utc(2024, 7, 10, 11)
+
+
+def test_a_further_date_among_times_of_day_means_their_hour() -> None:
+    start, end = time("2024-07-01T22:00:00", "America/New_York"), time("2024-07-01T23:00:00", "America/New_York")
+    span = calendar_time.span(appointment(start, end, recurrence=Recurrence(dates=[time("2024-09-01")])))
+    assert span is not None and span[1] is not None and span[1] >= utc(2024, 9, 2, 3)

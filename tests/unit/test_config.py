@@ -117,3 +117,31 @@ def test_a_switch_may_be_turned_off_again(tmp_path: pathlib.Path) -> None:
 def test_every_setting_has_its_place_and_its_help() -> None:
     assert {setting.name for setting in config.SETTINGS} == set(config.Settings.__dataclass_fields__)
     assert all(setting.help.endswith(".") or "…" in setting.help for setting in config.SETTINGS)
+
+
+def test_no_listener_for_mail_is_there_unless_it_is_asked_for(tmp_path: pathlib.Path) -> None:
+    settings = config.load({"data": str(tmp_path)}, {})
+    assert settings.lmtp == settings.smtp == settings.submission == settings.submissions == ""
+    assert settings.trusted_relays == () and settings.trusted_authserv == ()
+
+
+def test_listeners_for_mail_are_addresses_and_lmtp_may_be_a_socket(tmp_path: pathlib.Path) -> None:
+    flags = {"lmtp": str(tmp_path / "lmtp.sock"), "smtp": "0.0.0.0:25", "submission": "[::1]:587", "submissions": "127.0.0.1:465"}
+    settings = config.load({"data": str(tmp_path), **flags}, {})
+    assert {name: getattr(settings, name) for name in flags} == flags
+    assert config.load({"data": str(tmp_path), "lmtp": "127.0.0.1:24"}, {}).lmtp == "127.0.0.1:24"
+    for name in flags:
+        with pytest.raises(InvalidArgument, match="HOST:PORT"):
+            config.load({"data": str(tmp_path), name: "localhost"}, {})
+    with pytest.raises(InvalidArgument, match="HOST:PORT"):
+        config.load({"data": str(tmp_path), "smtp": str(tmp_path / "smtp.sock")}, {})
+
+
+def test_the_hosts_in_front_are_named_by_address_and_by_name(tmp_path: pathlib.Path) -> None:
+    flags = {"trusted_relays": "192.0.2.7, 2001:db8::/64 10.0.0.0/8", "trusted_authserv": "mx.example.org,mx2.example.org"}
+    settings = config.load({"data": str(tmp_path), **flags}, {})
+    assert [str(network) for network in settings.trusted_relays] == ["192.0.2.7/32", "2001:db8::/64", "10.0.0.0/8"]
+    assert settings.trusted_authserv == ("mx.example.org", "mx2.example.org")
+    for wrong in ("mx.example.org", "192.0.2.7/24", "192.0.2"):
+        with pytest.raises(InvalidArgument, match="addresses and networks"):
+            config.load({"data": str(tmp_path), "trusted_relays": wrong}, {})

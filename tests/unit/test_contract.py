@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pb2
 from google.rpc import code_pb2
 
 from rookery.internal.v1 import packed_pb2
-from rookery.v1 import item_pb2, item_service_pb2, search_service_pb2, sync_pb2, sync_service_pb2
+from rookery.v1 import item_pb2, item_service_pb2, search_service_pb2, sync_pb2, sync_service_pb2, task_service_pb2
 from rookery_core import errors
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ WITHOUT_REVISION = {
     "DeleteDomainResponse": "domains belong to the server",
     "GetStatisticsResponse": "figures of the whole server",
     "ListQueueResponse": "the queue is of all mailboxes",
+    "ListDestinationsResponse": "figures of the whole server",
     "CreateDkimKeyResponse": "keys belong to the server",
     "ListDkimKeysResponse": "keys belong to the server",
     "SetDkimKeyActiveResponse": "keys belong to the server",
@@ -75,9 +76,9 @@ TWINS: dict[str, list[type[Message]]] = {
     "PackedItemResponse": [
         item_service_pb2.GetItemResponse,
         item_service_pb2.CreateItemResponse,
-        item_service_pb2.UpdateItemResponse,
     ],
-    "PackedListItemsResponse": [item_service_pb2.ListItemsResponse],
+    "PackedUpdateItemResponse": [item_service_pb2.UpdateItemResponse],
+    "PackedListItemsResponse": [item_service_pb2.ListItemsResponse, task_service_pb2.ListTasksResponse],
     "PackedBatchGetItemsResponse": [item_service_pb2.BatchGetItemsResponse],
     "PackedSearchResponse": [search_service_pb2.SearchResponse],
     "PackedSyncItem": [sync_pb2.SyncItem],

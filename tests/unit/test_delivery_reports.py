@@ -305,3 +305,21 @@ def test_status_codes_are_found_in_replies_and_said_in_words() -> None:
     assert mail_status.explanation("5.2.99") == mail_status.explanation("5.2.0")
     assert mail_status.explanation("5.99.1") == "The message could not be delivered."
     assert mail_status.explanation("2.0.0") == "Delivered."
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "rest"),
+    [
+        ("5.1.1 no such user", "5.1.1", "no such user"),
+        ("5.7.26: not proved", "5.7.26", "not proved"),
+        ("2.0.0", "2.0.0", ""),
+        ("4.07.1 later", "4.7.1", "later"),
+        ("3.1.1 what", "", "3.1.1 what"),
+        ("5.1.1.1 what", "", "5.1.1.1 what"),
+        ("5.1.1234 what", "", "5.1.1234 what"),
+        ("no 5.1.1", "", "no 5.1.1"),
+        ("", "", ""),
+    ],
+)
+def test_an_enhanced_code_is_taken_off_a_line(line: str, status: str, rest: str) -> None:
+    assert mail_status.split(line) == (status, rest)

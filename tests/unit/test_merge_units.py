@@ -60,6 +60,8 @@ def test_all_paths_of_units_are_writable_and_short_enough_for_their_column() -> 
 def test_entries_are_named_by_their_keys() -> None:
     assert units.recipient_unit(to("Anna@Example.org")) == "recipient:to:anna@example.org"
     assert units.recipient_unit(Recipient(person=Person(name="Anna"))) == "recipient:to:anna"
+    lists = {units.recipient_unit(Recipient(person=Person(name="Team"), list_item_id=bytes([n]) * 16)) for n in (1, 2)}
+    assert len(lists) == 2, "two lists may have one name"
     assert units.attachment_unit(3) == "attachment:3"
     assert units.property_unit(PropertyKey(tag=0x3001)) == "property:0x3001"
     named = PropertyKey(named=PropertyKey.Name(property_set=b"\1" * 16, lid=7))

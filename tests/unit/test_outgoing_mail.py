@@ -7,6 +7,7 @@ import email.message
 import email.policy
 import re
 import warnings
+from typing import TYPE_CHECKING
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -32,6 +33,9 @@ from rookery.v1.item_pb2 import (
 from rookery.v1.person_pb2 import Person
 from rookery_core.formats import mime
 from rookery_core.rules import records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 INJECTED = st.sampled_from(
@@ -72,6 +76,14 @@ def parts_of(raw: bytes) -> list[email.message.EmailMessage]:
         parts = list(read.walk())
         assert [part.defects for part in parts] == [[] for _ in parts]
     return parts
+
+
+def own_parts(message: email.message.Message) -> Iterator[email.message.Message]:
+    """A message and its parts, but not those of messages attached to it: what stands in them is theirs."""
+    yield message
+    if message.get_content_maintype() == "multipart":
+        for part in message.get_payload():
+            yield from own_parts(part)
 
 
 ATTACHMENTS = st.lists(
@@ -117,7 +129,7 @@ def test_nothing_that_an_item_says_adds_a_field_a_part_or_a_recipient(
     )
     summary.message.sender.CopyFrom(sender)
     raw = leaving(summary, content, *attachments)
-    head, *parts = email.message_from_bytes(raw).walk()
+    head, *parts = own_parts(email.message_from_bytes(raw))
     assert set(head.keys()) <= FIELDS and len(head.keys()) == len(set(head.keys()))
     assert all(set(part.keys()) <= PART_FIELDS for part in parts)
     again = mime.parse(raw)
@@ -209,6 +221,18 @@ def test_bcc_stays_with_the_sender() -> None:
     assert b"Bcc: Secret <secret@b.test>" in mime.compose(summary, content, [], boundary_seed=b"")
     content.recipients.add(type=RECIPIENT_TYPE_CC, person=Person(address="c@b.test"))
     assert email.message_from_bytes(leaving(summary, content))["to"] is None
+
+
+@pytest.mark.parametrize("media_type", ["message/rfc822", "message/global", "Message/RFC822"])
+def test_bcc_of_an_attached_message_stays_with_the_sender_too(media_type: str) -> None:
+    attached = b"From: a@b.test\r\nBCC: secret@b.test,\r\n other-secret@b.test\r\nTo: b@b.test\r\n\r\nBcc: not a field\r\n"
+    record = Attachment(name="sent.eml", media_type=media_type)
+    summary, content = item("x", Person(address="a@b.test"), ItemContent())
+    raw = leaving(summary, content, (record, attached))
+    part = mime.parse(raw).parts[0]
+    read = mime.decode_part(raw[part.offset : part.offset + part.length], part.encoding)
+    assert read == b"From: a@b.test\r\nTo: b@b.test\r\n\r\nBcc: not a field\r\n"
+    assert b"secret" in mime.compose(summary, content, [(record, attached)], boundary_seed=b"") or media_type == "message/global"
 
 
 def test_an_international_domain_needs_no_smtputf8_but_an_international_name_does() -> None:

@@ -17,7 +17,7 @@ def headers(**fields: str) -> list[Header]:
 def test_hops_and_the_return_path_are_read_from_the_header() -> None:
     raw = b"Return-Path: <ann@b.test>\nReceived: a\nRECEIVED: b\nSubject: x\n\n"
     header = read_block(raw, 0, len(raw))
-    assert (trace.hops(header), trace.return_path(header)) == (2, "ann@b.test")
+    assert (trace.hops(mime.parse(raw).content.message.headers), trace.return_path(header)) == (2, "ann@b.test")
     for value, expected in (
         (b"Return-Path: <>\n\n", ""),
         (b"Subject: x\n\n", None),
@@ -37,7 +37,17 @@ def test_a_received_field_holds_nothing_that_could_end_it() -> None:
         b"Received: from mail.a.test ([192.0.2.1])\r\n\tby mx.b.test with ESMTPS id 42\r\n\tfor <ann@b.test>;\r\n"
         b"\tTue, 14 Nov 2023 22:13:20 +0000\r\n"
     )
-    assert mime.parse(usual + b"\r\n").received.seconds == 1_700_000_000
+    received = mime.parse(usual + b"\r\n").received
+    assert received is not None and received.seconds == 1_700_000_000
+
+
+def test_a_received_field_tells_of_the_peer_what_is_to_be_told() -> None:
+    def written(name: str, address: str) -> bytes:
+        return trace.received_lines(trace.Hop(name, address, "mx.b.test", "LMTP", "42", 1_700_000_000)).partition(b";")[0]
+
+    assert written("front.b.test", "") == b"Received: from front.b.test\r\n\tby mx.b.test with LMTP id 42"
+    assert written("", "2001:db8::1") == b"Received: from unknown ([IPv6:2001:db8::1])\r\n\tby mx.b.test with LMTP id 42"
+    assert written("", "") == b"Received: by mx.b.test with LMTP id 42"
 
 
 RESULTS = (
@@ -65,17 +75,15 @@ def test_no_authentication_results_are_too_broken(value: str) -> None:
     assert len(trace.parse_authentication_results(value).results) == (1 if value.startswith('"x"') else 0)
 
 
-def test_only_the_configured_host_is_believed() -> None:
+def test_only_the_configured_hosts_are_believed() -> None:
     raw = (
         b"Authentication-Results: mx.b.test; spf=pass\r\n smtp.mailfrom=a.test\r\nSubject: a\r\n"
-        b"authentication-results : evil.test;\r\n\tdkim=pass\r\nX-Keep: Authentication-Results: mx\r\n\r\n"
+        b"authentication-results : evil.test;\r\n\tdkim=pass\r\nAUTHENTICATION-RESULTS: (x) MX2.B.test 1; none\r\n\r\n"
     )
-    kept = trace.without_foreign_results(raw, "MX.B.test")
-    assert kept == raw.replace(b"authentication-results : evil.test;\r\n\tdkim=pass\r\n", b"")
-    assert trace.without_foreign_results(raw, "") == b"Subject: a\r\nX-Keep: Authentication-Results: mx\r\n\r\n"
-    assert trace.without_foreign_results(b"Subject: a\r\n\r\n", "mx.b.test") == b"Subject: a\r\n\r\n"
-    found = trace.trusted_results(mime.parse(raw).content.message.headers, "mx.b.test")
-    assert [each.results[0].method for each in found] == ["spf"]
+    fields = mime.parse(raw).content.message.headers
+    found = trace.trusted_results(fields, {"mx.b.test", "mx2.b.test"})
+    assert found == ["mx.b.test; spf=pass smtp.mailfrom=a.test", "(x) MX2.B.test 1; none"]
+    assert trace.trusted_results(fields, set()) == []
 
 
 def test_fields_can_be_taken_out_without_touching_the_rest() -> None:
@@ -145,7 +153,6 @@ def test_all_real_messages_have_traces_and_lists_that_can_be_read() -> None:
             answered += automatic.may_be_answered("ann@b.test", fields)
             header = read_block(each.raw, 0, len(each.raw))
             assert trace.return_path(header) is not None or not header.first("return-path")
-            hops = max(hops, trace.hops(header))
-            end = header.body
-            assert trace.without_foreign_results(each.raw[:end], "x") == each.raw[:end]
+            hops = max(hops, trace.hops(fields))
+            assert trace.without_fields(each.raw[: header.body], {"x-none"}) == each.raw[: header.body]
     assert listed > 800 and 100 < answered < 800 and 5 < hops < trace.HOPS_LIMIT

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rookery.v1.calendar_pb2 import Attendee, CalendarTime, OccurrenceException, Recurrence
 from rookery.v1.contact_pb2 import DistributionListMember
-from rookery.v1.item_pb2 import ItemContent, ItemKind, ItemState, ItemSummary
+from rookery.v1.item_pb2 import ItemContent, ItemKind, ItemState, ItemSummary, Recipient
 from rookery.v1.property_pb2 import Property, PropertyKey, PropertyValue
 from rookery_core.errors import InvalidArgument
 from rookery_core.formats import icalendar
@@ -166,6 +166,13 @@ def test_an_attendee_answered_at_a_time_that_there_is() -> None:
     content.appointment.attendees.append(Attendee())
     content.appointment.attendees.append(Attendee(responded=Timestamp(seconds=1 << 60)))
     assert refused(appointment(), content).field == "item.content.appointment.attendees[1].responded"
+
+
+def test_a_recipient_that_is_a_list_is_named_by_an_id() -> None:
+    summary = ItemSummary(kind=ItemKind.ITEM_KIND_MESSAGE)
+    validate_item(summary, ItemContent(recipients=[Recipient(), Recipient(list_item_id=b"l" * 16)]))
+    error = refused(summary, ItemContent(recipients=[Recipient(), Recipient(list_item_id=b"short")]))
+    assert (error.reason, error.field) == ("FIELD_INVALID", "item.content.recipients[1].list_item_id")
 
 
 def test_a_member_that_is_an_item_is_named_by_an_id() -> None:

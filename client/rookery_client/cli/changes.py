@@ -25,6 +25,11 @@ _ON_ITEMS = {
     "delete_items": "delete",
     "restore_items": "restore",
 }
+_ON_MAIL = {
+    "submit": "send a message",
+    "cancel_submission": "call a message back",
+    "resend_submission": "send a message again",
+}
 
 
 def described(operation: SyncOperation) -> str:
@@ -39,13 +44,15 @@ def described(operation: SyncOperation) -> str:
             return f"{'bring back' if item.revision else 'create'} “{item.summary.subject}”"
         case "update_item":
             return f"edit {_edited(operation)}"
+        case "complete_task":
+            return "complete a task"
         case "create_folder":
             return f"make folder “{operation.create_folder.folder.name}”"
         case "update_folder":
             name = operation.update_folder.folder.name
             return f"move or rename folder “{name}”" if name else "move folder"
         case _:
-            return action.replace("_", " ")
+            return _ON_MAIL.get(action) or action.replace("_", " ")
 
 
 def change_view(operation: SyncOperation, result: PushResult | None) -> dict[str, Any]:

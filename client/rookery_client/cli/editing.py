@@ -10,10 +10,12 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from rookery.v1.item_pb2 import Item
 from rookery_client.cli.folder_names import FOLDER, find
+from rookery_client.cli.item_table import wall_time
 from rookery_client.cli.json_input import load
 from rookery_client.cli.json_input import parse as parse_record
-from rookery_client.cli.json_view import emit, item_view
+from rookery_client.cli.json_view import emit, item_view, view
 from rookery_client.cli.session import Session, pass_session
+from rookery_client.cli.terminal import clean
 from rookery_core.errors import InvalidArgument
 from rookery_core.rules.ids import parse, text_of
 
@@ -74,11 +76,14 @@ def edit(
         raise click.UsageError("Say what to change: --subject, --set or --clear.")
     item = parse_record(document, Item())
     item.id = wanted
-    changed = session.run(lambda client: client.items.update(item, paths, etag=etag))
+    answer = session.run(lambda client: client.items.change(item, paths, etag=etag))
     if as_json:
-        emit({"item": item_view(changed)})
-    else:
-        click.echo("Changed.", err=True)
+        emit({"item": item_view(answer.item), "dropped_exceptions": [view(each) for each in answer.dropped_exceptions]})
+        return
+    click.echo("Changed.", err=True)
+    for exception in answer.dropped_exceptions:
+        day = wall_time(exception.original_start)
+        click.echo(f"What was special about {clean(day)} is gone: the series has no such occurrence any more.", err=True)
 
 
 def _assignments(subject: str | None, changes: tuple[str, ...]) -> list[tuple[str, Any]]:

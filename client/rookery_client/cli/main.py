@@ -11,6 +11,7 @@ import click
 
 from rookery_client.cli import (
     auth,
+    calendar,
     changes,
     completion,
     conflicts,
@@ -20,10 +21,13 @@ from rookery_client.cli import (
     importing,
     items,
     listing,
+    outbox,
     searching,
+    sending,
     showing,
     status,
     syncing,
+    tasks,
 )
 from rookery_client.cli.profiles import Profiles
 from rookery_client.cli.session import Session, config_folder
@@ -66,6 +70,10 @@ _NOUNS = (
     importing,
     exporting,
     searching,
+    sending,
+    outbox,
+    calendar,
+    tasks,
     status,
     syncing,
     changes,

@@ -15,7 +15,9 @@ from rookery_client.cli.item_table import marks, named, wall_time
 from rookery_client.cli.json_view import emit, item_view, view
 from rookery_client.cli.progress import bar
 from rookery_client.cli.replicas import keep, kept_bytes
+from rookery_client.cli.report_view import authentication, show_report
 from rookery_client.cli.session import Session, pass_session
+from rookery_client.cli.submission_view import show_recipients, submission_view
 from rookery_client.cli.terminal import clean, clean_block, moment, size
 from rookery_core.errors import NotFound
 from rookery_core.rules.body_text import text_of_html
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from rookery.v1.submission_pb2 import Submission
     from rookery_client import Client
 
 _RECIPIENTS = {
@@ -45,12 +48,26 @@ _HIDDEN = {"data", "exceptions", "recurrence", "source"}
 def show(session: Session, item_id: str, as_json: bool) -> None:
     """Show an item: its fields, its text, its attachments by number."""
     wanted = parse(item_id)
-    item = session.run(lambda client: client.items.get(wanted))
+
+    async def work(client: Client) -> tuple[Item, list[Submission]]:
+        found = await client.items.get(wanted)
+        return found, [each async for each in client.submissions.list(item_id=wanted)] if _may_have_left(found) else []
+
+    item, submissions = session.run(work)
     keep(session, lambda contents: contents.put(item.id, item.content_revision, item.content.SerializeToString()))
     if as_json:
-        emit({"item": item_view(item)})
-    else:
-        print_item(item)
+        emit({"item": item_view(item), "submissions": [submission_view(each) for each in submissions]})
+        return
+    print_item(item)
+    if submissions:
+        click.echo()
+        show_recipients(submissions[0])
+
+
+def _may_have_left(item: Item) -> bool:
+    """Whether it is a message that was written here and is no draft any more: what came from elsewhere has its original."""
+    message = item.summary.WhichOneof("detail") == "message"
+    return message and not item.summary.message.draft and not item.content.message.has_original
 
 
 def print_item(item: Item) -> None:
@@ -59,6 +76,9 @@ def print_item(item: Item) -> None:
     for name, value in _fields(item):
         if value:
             console.print(Text(f"{name}: ", style="bold").append(Text(clean(value), style="not bold")))
+    if item.content.message.HasField("report"):
+        console.print()
+        show_report(item.content.message.report)
     body = item.content.body
     text = body.text or text_of_html(body.html)
     if text:
@@ -164,6 +184,7 @@ def _message_fields(item: Item) -> Iterator[tuple[str, str]]:
     for title, types in _RECIPIENTS.items():
         yield title, ", ".join(named(each.person) for each in item.content.recipients if each.type in types)
     yield "Date", moment(item.summary.sent) or moment(item.summary.received)
+    yield "Checked", authentication(item.content.message.authentication_results)
 
 
 def _detail_fields(part: Message) -> Iterator[tuple[str, str]]:

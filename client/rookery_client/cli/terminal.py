@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import sys
 from datetime import UTC
@@ -106,6 +107,29 @@ def moment(time: Timestamp) -> str:
         return time.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
     except (OverflowError, ValueError):
         return time_text(time)
+
+
+class _Local(datetime.tzinfo):
+    def fromutc(self, when: datetime.datetime) -> datetime.datetime:
+        return when.replace(tzinfo=UTC).astimezone().replace(tzinfo=self)
+
+    def utcoffset(self, when: datetime.datetime | None) -> datetime.timedelta | None:
+        return _at(when).utcoffset()
+
+    def dst(self, when: datetime.datetime | None) -> datetime.timedelta | None:
+        return _at(when).dst()
+
+    def tzname(self, when: datetime.datetime | None) -> str | None:
+        return _at(when).tzname()
+
+
+def _at(when: datetime.datetime | None) -> datetime.datetime:
+    """The time on the machine's clock; of no time, its offset and name are None."""
+    return datetime.datetime.min if when is None else when.replace(tzinfo=None).astimezone()  # noqa: DTZ901
+
+
+LOCAL = _Local()
+"""The machine's own time zone, by its rules for each date."""
 
 
 def time_text(time: Timestamp) -> str:

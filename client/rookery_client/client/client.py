@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Self
 
 from rookery_client.client.admin import Admin
 from rookery_client.client.auth import Auth
+from rookery_client.client.calendar import Calendar
 from rookery_client.client.content import Content
 from rookery_client.client.folders import Folders
 from rookery_client.client.items import Items
 from rookery_client.client.mailboxes import Mailboxes
 from rookery_client.client.searching import Searching
+from rookery_client.client.submissions import Submissions
 from rookery_client.client.syncing import Syncing
+from rookery_client.client.tasks import Tasks
 from rookery_client.connection import Connection, RetryPolicy, open_channel
 from rookery_client.connection.credentials import no_lock
 from rookery_core.rules.clock import SystemClock
@@ -33,9 +36,10 @@ if TYPE_CHECKING:
 class Client:
     """Calls a Rookery server; every call may be made from any task of the event loop that opened the client.
 
-    The calls stand in groups: ``auth``, ``mailboxes``, ``folders``, ``items``, ``content``, ``sync``, ``admin``; ``search`` is
-    one by itself. ``mailbox_id`` is the caller's own mailbox wherever it is left out. Ids are 16 bytes. A call that changes
-    something mints its operation id itself and keeps it while it tries again, so nothing happens twice.
+    The calls stand in groups: ``auth``, ``mailboxes``, ``folders``, ``items``, ``content``, ``calendar``, ``submissions``,
+    ``tasks``, ``sync``, ``admin``; ``search`` is one by itself. ``mailbox_id`` is the caller's own mailbox wherever it is left out.
+    Ids are 16 bytes. A call that changes something mints its operation id itself and keeps it while it tries again, so nothing
+    happens twice.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -45,6 +49,9 @@ class Client:
         self.folders = Folders(connection)
         self.items = Items(connection)
         self.content = Content(connection)
+        self.calendar = Calendar(connection)
+        self.submissions = Submissions(connection)
+        self.tasks = Tasks(connection)
         self.sync = Syncing(connection)
         self.admin = Admin(connection)
         self._searching = Searching(connection)

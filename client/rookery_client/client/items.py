@@ -115,6 +115,10 @@ class Items(ItemBatches):
         `etag`: the content_revision that the change is based on; Stale ``STALE_ETAG`` if the content changed since. 0 changes
         whatever is there.
         """
+        return (await self.change(item, paths, etag=etag, mailbox_id=mailbox_id)).item
+
+    async def change(self, item: Item, paths: Sequence[str], *, etag: int = 0, mailbox_id: bytes = b"") -> pb.UpdateItemResponse:
+        """The same; the answer names the exceptions of a series that its new rule or start left without an occurrence, too."""
         request = pb.UpdateItemRequest(
             mailbox_id=mailbox_id,
             operation_id=self._connection.ids.new(),
@@ -122,4 +126,4 @@ class Items(ItemBatches):
             update_mask=FieldMask(paths=paths),
             etag=etag,
         )
-        return (await self._connection.unary(self._stub.UpdateItem, request)).item
+        return await self._connection.unary(self._stub.UpdateItem, request)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from rookery_client.replica.incoming import applying, comparing, lost_items, refilling, repairing, scoping
 from rookery_client.replica.incoming.applying import Applied
 from rookery_client.replica.incoming.repairing import Repaired
-from rookery_client.replica.outbox import dismissing, outbox, recording
+from rookery_client.replica.outbox import calling_back, dismissing, outbox, recording, sent_once
 from rookery_client.replica.status import ReplicaStatus
-from rookery_client.replica.storage import files
+from rookery_client.replica.storage import files, submissions
 from rookery_client.replica.storage.database import Database
 from rookery_client.replica.storage.identity import Identity
 
@@ -113,6 +113,16 @@ class Replica:
         with self.database.writing() as connection:
             return recording.record(connection, operation, uploads, ids=self._ids, now=now)
 
+    def call_back(self, operation: SyncOperation) -> SyncOperation | None:
+        """Calls a submission back (``cancel_submission``): what the server can not have got is just taken out of the outbox.
+
+        For any other the operation is recorded, and given as it will be pushed. NotFound ``SUBMISSION_NOT_FOUND``,
+        FailedPrecondition ``SUBMISSION_FINAL``.
+        """
+        now = self._clock.micros()
+        with self.database.writing() as connection:
+            return calling_back.call_back(connection, operation, ids=self._ids, now=now)
+
     def outbox_standing(self) -> tuple[int, int]:
         """Something else whenever an operation was recorded since, taken back or answered, in whichever process."""
         with self.database.reading() as connection:
@@ -129,8 +139,11 @@ class Replica:
             return outbox.all_waiting(connection)
 
     def sending(self, operations: Sequence[SyncOperation]) -> list[SyncOperation]:
-        """Notes that operations are on their way to the server; gives those that still wait. It outlives this process."""
-        with self.database.writing(durable=False) as connection:
+        """Notes that operations are on their way to the server; gives those that still wait. It outlives this process.
+
+        Where mail is among them, a power cut too: nobody takes back, as if it had not left, what the server may have got.
+        """
+        with self.database.writing(durable=sent_once.any_sends(operations)) as connection:
             return outbox.sending(connection, operations)
 
     def pending_uploads(self, operations: Sequence[SyncOperation]) -> list[tuple[bytes, int]]:
@@ -169,7 +182,11 @@ class Replica:
             return outbox.retry(connection, operation_id, ids=self._ids, now=now)
 
     def reoffer(self, backup_revision: int) -> int:
-        """Lets operations that were answered after a backup, and within 14 days, wait again with their ids; gives how many."""
+        """Lets operations that were answered after a backup, and within 14 days, wait again with their ids; gives how many.
+
+        Not those that send mail; and where the server may have got one and did not answer, it counts as refused
+        (``OUTCOME_UNKNOWN``).
+        """
         now = self._clock.micros()
         with self.database.writing() as connection:
             return outbox.reoffer(connection, backup_revision, now)
@@ -219,6 +236,15 @@ class Replica:
         """Ends a comparison: the replica equals the mailbox but for what the cursor brings."""
         with self.database.writing() as connection:
             repairing.finish(connection, cursor, epoch, revision)
+
+    def forget_submissions(self) -> int:
+        """Forgets submissions that are finished and older than 30 days; gives how many."""
+        now = self._clock.micros()
+        with self.database.reading() as connection:
+            if not submissions.has_old(connection, now):
+                return 0
+        with self.database.writing() as connection:
+            return submissions.forget_old(connection, now)
 
     def lost(self) -> list[Item]:
         """Items that were lost when the server was restored, and could not be made again: with what there is of their contents."""

@@ -12,7 +12,7 @@ from rookery_core.formats import calendar_units as units
 from rookery_core.formats import calendar_values as values
 from rookery_core.formats.contentlines import Component, Line, escaped, split, unescaped
 from rookery_core.formats.item_record import ItemRecord, Unit, edit, named
-from rookery_core.rules import calendar_time
+from rookery_core.rules import calendar_time, task_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,8 @@ def read_task(component: Component, zones: Zones) -> ItemRecord:
     units.read_recurrence(component, recurrence, zones)
     if recurrence != Recurrence():
         task.recurrence.CopyFrom(recurrence)
+    regenerating = units.word(component.first("X-ROOKERY-REGENERATING")) == "TRUE"
+    task.regenerating = regenerating and task_series.is_regenerable(recurrence)
     task.task_id = values.text(component.first("UID")).strip()
     task.sequence = values.integer(component.first("SEQUENCE"))
     task.location = units.location(component)
@@ -126,6 +128,7 @@ def task_units(zones: Zones) -> list[Unit]:
         units.word_unit("PERCENT-COMPLETE", lambda record: str(record.summary.task.percent_complete or "")),
         units.stamp_unit("COMPLETED", lambda record: record.summary.task, "completed"),
         *units.recurrence_units(lambda record: record.summary.task.recurrence, zones),
+        units.word_unit("X-ROOKERY-REGENERATING", lambda record: "TRUE" if record.summary.task.regenerating else ""),
         units.word_unit("SEQUENCE", lambda record: str(record.summary.task.sequence or "")),
         units.text_unit("LOCATION", lambda record: record.summary.task.location),
         units.person_unit("ORGANIZER", lambda record: record.content.task, "assigner"),

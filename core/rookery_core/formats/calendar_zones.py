@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import TYPE_CHECKING
 
 from icalendar import Timezone
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
+from rookery_core.formats import calendar_zone_matching
 from rookery_core.formats.contentlines import Component, Line, read
 from rookery_core.rules import limits, zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MOST_UNKNOWN = 20
+"""Zones of a document that are looked for by what their clocks show."""
 _WINDOWS = {name.casefold(): iana for name, iana in WINDOWS_TO_OLSON.items()}
 
 
 def iana_name(tzid: str) -> str | None:
-    """The IANA name that a TZID stands for: itself, a Windows name, or a vendor's path that ends in one; None if it is none."""
-    tzid = tzid.strip().strip('"')
+    """The IANA name that a TZID stands for: itself, a Windows name, or a path that ends in one; None if it is none."""
+    tzid = tzid.strip().strip('"').removeprefix("posix/")
     known = zones.canonical(tzid) or _WINDOWS.get(tzid.casefold())
     if known:
         return known
     segments = [segment for segment in tzid.split("/") if segment]
     for count in (3, 2):
-        if tzid.startswith("/") and len(segments) > count:
+        if tzid.startswith("/") and len(segments) >= count:
             known = zones.canonical("/".join(segments[-count:]))
             if known:
                 return known
@@ -38,13 +42,26 @@ class Zones:
     def __init__(self, calendar: Component | None = None) -> None:
         self._names: dict[str, str] = {}
         self._tzids: dict[str, str] = {}
-        for component in calendar.components("VTIMEZONE") if calendar else ():
+        if calendar is None:
+            return
+        unknown: dict[str, Component] = {}
+        for component in calendar.components("VTIMEZONE"):
             tzid = tzid_of(component)
             location = component.first("X-LIC-LOCATION")
             name = iana_name(tzid) or (iana_name(location.value) if location else None)
             if name:
-                self._names.setdefault(tzid, name)
-                self._tzids.setdefault(name, tzid)
+                self._learn(tzid, name)
+            else:
+                unknown.setdefault(tzid, component)
+        if unknown:
+            years = calendar_zone_matching.years_of(calendar)
+            for tzid, component in itertools.islice(unknown.items(), _MOST_UNKNOWN):
+                self._learn(tzid, calendar_zone_matching.match(component, years))
+
+    def _learn(self, tzid: str, name: str | None) -> None:
+        if name:
+            self._names.setdefault(tzid, name)
+            self._tzids.setdefault(name, tzid)
 
     def name(self, tzid: str) -> str:
         """The name for ``CalendarTime.time_zone``."""

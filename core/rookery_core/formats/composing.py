@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rookery.v1 import item_pb2
 from rookery.v1.item_pb2 import Attachment, Body, ItemContent, ItemSummary, MessageContent, MessageSummary, Recipient
 from rookery_core.formats import rendering
-from rookery_core.formats.composing_text import Words, attribution, attribution_html, forwarded, forwarded_html
+from rookery_core.formats.composing_text import Words, attribution, attribution_html, forwarded, forwarded_html, html_of_text
 from rookery_core.formats.mime_addresses import parse_addresses
 from rookery_core.formats.quoting import quoted_html, quoted_text
 from rookery_core.rules import limits, mail_addresses, records
@@ -68,13 +68,13 @@ def reply(item: Item, writer: Writer, words: Words | None = None, *, to_all: boo
 
     Answers go to Reply-To where there is one. Answering all honours Mail-Followup-To, by which authors, mostly on lists, say
     where further answers belong. An answer to a message of one's own goes to those that it went to. The text is quoted, as HTML
-    too if the message has HTML; images that the HTML shows are kept.
+    too if the message or the words have HTML; images that the HTML shows are kept.
     """
     words = words or Words()
     content = ItemContent(recipients=_answered(item, writer, to_all=to_all))
     _thread(content.message, item)
     content.message.in_reply_to = item.summary.message.message_id
-    text, source = _texts(item)
+    text, source = _texts(item, words)
     date = item.summary.sent if item.summary.HasField("sent") else None
     author = records.author(item.summary.message)
     content.body.text = _limited(words.text_before(f"{attribution(author, date, writer.zone)}\n{quoted_text(text)}\n"))
@@ -93,7 +93,7 @@ def forward(item: Item, writer: Writer, words: Words | None = None, *, to: Itera
     words = words or Words()
     content = ItemContent(recipients=[Recipient(type=_TO, person=person) for person in to])
     _thread(content.message, item)
-    text, source = _texts(item)
+    text, source = _texts(item, words)
     content.body.text = _limited(words.text_before(f"{forwarded(item, writer.zone)}\n{text}"))
     if source:
         _add_html(content.body, words.html_before(forwarded_html(item, writer.zone) + f"<div>{quoted_html(source)}</div>"))
@@ -198,10 +198,11 @@ def _of_types(content: ItemContent, types: Collection[int]) -> list[Person]:
     return [recipient.person for recipient in content.recipients if recipient.type in types and recipient.person.address]
 
 
-def _texts(item: Item) -> tuple[str, str]:
-    """What a message says as text and as HTML; text is made of HTML where it has no other."""
+def _texts(item: Item, words: Words) -> tuple[str, str]:
+    """What a message says as text and as HTML; text is made of HTML where it has no other, HTML of text if it goes below HTML."""
     body = item.content.body
-    return (body.text or text_of_html(body.html)), body.html
+    source = body.html or (html_of_text(body.text.rstrip("\n")) if words.html else "")
+    return (body.text or text_of_html(body.html)), source
 
 
 def _is_shown(attachment: Attachment, source: str) -> bool:

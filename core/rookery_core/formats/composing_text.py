@@ -40,8 +40,13 @@ class Words:
 
     def html_before(self, quotation: str) -> str:
         """The words as HTML, and the quotation."""
-        source = self.html or "".join(f"<div>{html.escape(line) or '<br>'}</div>" for line in self.text.rstrip().split("\n"))
+        source = self.html or html_of_text(self.text.rstrip())
         return f"{source}<br>{quotation}" if quotation else source
+
+
+def html_of_text(text: str) -> str:
+    """The text as HTML, each line on its own."""
+    return "".join(f"<div>{html.escape(line) or '<br>'}</div>" for line in text.split("\n"))
 
 
 def attribution(author: Person, date: Timestamp | None, zone: dt.tzinfo) -> str:

@@ -11,7 +11,7 @@ from rookery_core.formats.mime_fields import date_text
 from rookery_core.formats.mime_headers import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Iterable
 
     from rookery.v1.item_pb2 import Header
     from rookery_core.formats.mime_headers import HeaderBlock
@@ -30,9 +30,9 @@ _HOST_WORD = re.compile(r"[^A-Za-z0-9.:_\[\]-]+")
 _CLAUSE = re.compile(r"[^!-~]+")
 
 
-def hops(header: HeaderBlock) -> int:
+def hops(headers: Iterable[Header]) -> int:
     """How many hosts took the message before: its Received fields."""
-    return len(header.all("received"))
+    return sum(header.name.lower() == "received" for header in headers)
 
 
 def return_path(header: HeaderBlock) -> str | None:
@@ -49,9 +49,9 @@ class Hop:
     """What a host knows of the way that a message came to it."""
 
     peer_name: str
-    """What the other side called itself."""
+    """What the other side called itself; "" with an address of "" too keeps both to ourselves."""
     peer_address: str
-    """Its IP address."""
+    """Its IP address; "" where it has none, or nobody is to know it."""
     host: str
     """This host."""
     protocol: str
@@ -66,15 +66,16 @@ class Hop:
 
 def received_lines(hop: Hop) -> bytes:
     """The Received field that a host writes on top of what it takes (RFC 5321 section 4.4), with line ends CRLF."""
-    peer = _HOST_WORD.sub("", hop.peer_name) or "unknown"
-    lines = [
-        f"Received: from {peer[:255]} ([{_HOST_WORD.sub('', hop.peer_address)}])",
-        f"\tby {_HOST_WORD.sub('', hop.host)} with {_CLAUSE.sub('', hop.protocol)} id {_CLAUSE.sub('', hop.transaction)}",
-    ]
+    lines = [f"by {_HOST_WORD.sub('', hop.host)} with {_CLAUSE.sub('', hop.protocol)} id {_CLAUSE.sub('', hop.transaction)}"]
+    if hop.peer_name or hop.peer_address:
+        address = _HOST_WORD.sub("", hop.peer_address)
+        literal = f"IPv6:{address}" if ":" in address else address  # RFC 5321 section 4.1.3
+        peer = _HOST_WORD.sub("", hop.peer_name)[:255] or "unknown"
+        lines.insert(0, f"from {peer} ([{literal}])" if address else f"from {peer}")
     if hop.recipient and hop.recipient.isascii() and not _CLAUSE.search(hop.recipient):
-        lines.append(f"\tfor <{hop.recipient}>")
+        lines.append(f"for <{hop.recipient}>")
     lines[-1] += ";"
-    return ("\r\n".join([*lines, f"\t{date_text(hop.now)}"]) + "\r\n").encode()
+    return ("Received: " + "\r\n\t".join([*lines, date_text(hop.now)]) + "\r\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,37 +132,21 @@ def _unquoted(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def trusted_results(headers: Sequence[Header], authserv_id: str) -> list[AuthenticationResults]:
-    """What the host ``authserv_id`` said of a message, the latest first.
+def trusted_results(headers: Iterable[Header], authserv_ids: Collection[str]) -> list[str]:
+    """What the hosts of these names, in lower case, said of a message: the values of their fields, the latest first.
 
-    Believe it of messages only that came through ``without_foreign_results``, since anybody can write such a field.
+    Believe it only where such a host has just handed the message over, since anybody can write such a field; what others wrote in
+    its name it has removed (RFC 8601 section 5).
     """
-    found = [parse_authentication_results(header.value) for header in headers if header.name.lower() == _NAME]
-    return [each for each in found if each.authserv_id == authserv_id.lower()]
-
-
-def without_foreign_results(header: bytes, authserv_id: str) -> bytes:
-    """A header without the Authentication-Results fields that the host ``authserv_id`` did not write (RFC 8601 section 5).
-
-    With "" none is left. That host itself removes fields which others wrote in its name. ``header`` is all up to the body; the
-    bytes of everything else stay as they are.
-    """
-
-    def is_foreign(name: str, value: str) -> bool:
-        return name == _NAME and (not authserv_id or parse_authentication_results(value).authserv_id != authserv_id.lower())
-
-    return _without(header, is_foreign)
+    values = [header.value for header in headers if header.name.lower() == _NAME]
+    return [value for value in values if parse_authentication_results(value).authserv_id in authserv_ids]
 
 
 def without_fields(header: bytes, names: Collection[str]) -> bytes:
     """A header without the fields of these names, in lower case, such as Bcc in what leaves; all other bytes stay as they are."""
-    return _without(header, lambda name, _: name in names)
-
-
-def _without(header: bytes, goes: Callable[[str, str], bool]) -> bytes:
     kept = []
     for match in _FIELD_LINE.finditer(header):
-        name, colon, value = match[0].decode("latin-1").partition(":")
-        if not (colon and goes(name.strip().lower(), value)):
+        name, colon, _ = match[0].partition(b":")
+        if not (colon and name.strip().lower().decode("latin-1") in names):
             kept.append(match[0])
     return b"".join(kept)

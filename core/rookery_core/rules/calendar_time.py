@@ -149,16 +149,25 @@ def _appointment_span(appointment: AppointmentSummary) -> tuple[int, int | None]
     edges = _edges(appointment.start, end)
     if edges is None:
         return None
-    moved_ones = [each for each in appointment.exceptions if not each.cancelled and each.HasField("start")]
-    exceptions = [_edges(each.start, each.end if each.HasField("end") else each.start) for each in moved_ones]
-    return _series(edges, appointment.recurrence, appointment.start, [edge for edge in exceptions if edge])
+    first, last = edges
+    exceptions, later = [], 0
+    for each in appointment.exceptions:
+        original = instant(each.original_start)
+        start = each.start if each.HasField("start") else each.original_start
+        reach = _edges(start, each.end if each.HasField("end") else moved(appointment.start, end, start))
+        if each.cancelled or reach is None or original is None:
+            continue
+        exceptions.append(reach)
+        if each.this_and_future:  # those that follow are as much later, and last as much longer
+            later = max(later, reach[1] - original - (last - first))
+    return _series(edges, appointment.recurrence, appointment.start, end, exceptions, later)
 
 
 def _task_span(task: TaskSummary) -> tuple[int, int | None] | None:
     start = task.start if task.HasField("start") else task.due
     end = task.due if task.HasField("due") else task.start
     edges = _edges(start, end)
-    return _series(edges, task.recurrence, start, []) if edges else None
+    return _series(edges, task.recurrence, start, end) if edges else None
 
 
 def _edges(start: CalendarTime, end: CalendarTime) -> tuple[int, int] | None:
@@ -174,22 +183,36 @@ def _edges(start: CalendarTime, end: CalendarTime) -> tuple[int, int] | None:
 
 
 def _series(
-    edges: tuple[int, int], recurrence: Recurrence, start: CalendarTime, exceptions: Iterable[tuple[int, int]]
+    edges: tuple[int, int],
+    recurrence: Recurrence,
+    start: CalendarTime,
+    end: CalendarTime,
+    exceptions: Iterable[tuple[int, int]] = (),
+    later: int = 0,
 ) -> tuple[int, int | None]:
+    """``later``: how much later than the rest of the series some of it may end."""
     first, last = edges
-    length = last - first
-    for begin, end in exceptions:
-        first, last = min(first, begin), max(last, end)
+    length = last - first + later
+    for begin, until in exceptions:
+        first, last = min(first, begin), max(last, until)
     for date in recurrence.dates:
-        edge = _edges(date, date)
-        if edge:
-            first, last = min(first, edge[0]), max(last, edge[1] + length)
+        if edge := _further(date, start, end):
+            first, last = min(first, edge[0]), max(last, edge[1] + later)
     for rule in recurrence.rules:
-        until = _until(rule, start)
-        if until is None:
+        bound = _until(rule, start)
+        if bound is None:
             return first, None
-        last = max(last, until + length)
+        last = max(last, bound + length)
     return first, last
+
+
+def _further(date: CalendarTime, start: CalendarTime, end: CalendarTime) -> tuple[int, int] | None:
+    """From when to when an occurrence of RDATE may show. A date among times of day means the series' hour there."""
+    edge = _edges(date, moved(start, end, date))
+    if edge is None or not is_date(date) or is_date(start):
+        return edge
+    lasting = _edges(start, end) or (0, 0)
+    return edge[0] - FLOATING_BEFORE, edge[0] + DAY + FLOATING_AFTER + lasting[1] - lasting[0]
 
 
 def _until(rule: str, start: CalendarTime) -> int | None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def apply(item: Item, edits: ListEdits, *, provisional: bool) -> None:
     """Removes and then adds the entries. What is there already is replaced where it is; what is not there is gone already.
 
-    An added attachment keeps its upload_id, for whoever links the upload and gives the attachment an id. ``provisional`` is for a
-    device's own view of what it has not pushed yet: there the attachment is shown as the device describes it, with id 0.
+    An added attachment keeps its upload_id or copy_of, for whoever links its bytes and gives the attachment an id. ``provisional``
+    is for a device's own view of what it has not pushed yet: there the attachment is shown as the device describes it, with id 0.
     """
     _take_off(item, units.RECIPIENTS, map(units.recipient_unit, edits.remove_recipients))
     _take_off(item, units.ATTACHMENTS, map(units.attachment_unit, edits.remove_attachment_ids))
@@ -57,7 +57,7 @@ def is_empty(edits: ListEdits) -> bool:
 
 
 def require_beside(edits: ListEdits, paths: Iterable[str]) -> None:
-    """InvalidArgument ``FIELD_INVALID`` if the mask names a list that is edited by entry, or an added attachment has no upload."""
+    """InvalidArgument ``FIELD_INVALID`` if the mask names a list that is edited by entry, or an added attachment has no source."""
     edited = {
         units.RECIPIENTS.path: len(edits.add_recipients) + len(edits.remove_recipients),
         units.ATTACHMENTS.path: len(edits.add_attachments) + len(edits.remove_attachment_ids),
@@ -68,8 +68,8 @@ def require_beside(edits: ListEdits, paths: Iterable[str]) -> None:
             message = f"“{path}” is named by the update mask and edited by list_edits: only one of the two can be"
             raise InvalidArgument("FIELD_INVALID", message, field="list_edits")
     for index, added in enumerate(edits.add_attachments):
-        if not added.upload_id:
-            message = "an added attachment needs the upload_id of a finished upload"
+        if bool(added.upload_id) == added.HasField("copy_of"):
+            message = "an added attachment needs the upload_id of a finished upload, or a copy_of, and not both"
             raise InvalidArgument("FIELD_INVALID", message, field=f"list_edits.add_attachments[{index}].upload_id")
 
 
@@ -95,6 +95,7 @@ def _attach(item: Item, added: Attachment, *, provisional: bool) -> None:
     attachment.CopyFrom(added)
     if provisional:
         attachment.ClearField("upload_id")
+        attachment.ClearField("copy_of")
         attachment.ClearField("id")
     else:
         ownership.clear_server_owned(attachment)

@@ -8,11 +8,10 @@ import unicodedata
 from typing import NamedTuple
 
 from rookery_core.errors import InvalidArgument
+from rookery_core.rules import domains
 
 LOCAL_BYTES = 64
 """Bytes of UTF-8 before the “@” (RFC 5321 section 4.5.3.1.1)."""
-DOMAIN_BYTES = 253
-"""Characters of a domain name (RFC 1035 section 2.3.4: 255 bytes on the wire)."""
 _LONGEST = 1000
 """Characters of what is looked at as an address at all."""
 _HEADER_BYTES = 450
@@ -22,12 +21,7 @@ _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-"
 _DOT_STRING = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*")
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*"')
 _PAIR = re.compile(r"\\(.)")
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123 section 2.1
-_DOTS = re.compile(r"[.。．｡]")  # RFC 3490 section 3.1
 _HEADER_DOMAIN = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*|\[[!-Z^-~]+\]")
-_DEVIATIONS = frozenset("ßς")
-"""Letters that IDNA of 2008 keeps and that of 2003 changes into others (RFC 5894 section 7.2)."""
-_JOINERS = frozenset("\u200c\u200d")
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
 
 
@@ -55,10 +49,11 @@ class MailAddress(NamedTuple):
         return not self.local.isascii()
 
 
-def parse(text: str, field: str) -> MailAddress:
+def parse(text: str, field: str, *, underscores: bool = False) -> MailAddress:
     """The address, blanks around it left out; InvalidArgument ``ADDRESS_INVALID`` if it is none.
 
     Dot-strings, quoted strings, letters beyond ASCII (RFC 6531 section 3.3); domain names, IDNs and address literals.
+    ``underscores`` may be in the domain: for addresses that others chose.
     """
     clean = unicodedata.normalize("NFC", text[:_LONGEST].strip(" "))
     local, at, domain = clean.rpartition("@")
@@ -69,7 +64,9 @@ def parse(text: str, field: str) -> MailAddress:
         raise _invalid(f"“{_shown(clean)}” is no address: its name can not stand before an “@”", field)
     if len(local.encode()) > LOCAL_BYTES:
         raise _invalid(f"the name before the “@” has more than {LOCAL_BYTES} bytes", field)
-    return MailAddress(local, literal(domain, field) if domain.startswith("[") else domain_name(domain, field))
+    if domain.startswith("["):
+        return MailAddress(local, literal(domain, field))
+    return MailAddress(local, domain_name(domain, field, underscores=underscores))
 
 
 def _local_part(text: str) -> str:
@@ -92,39 +89,12 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def domain_name(text: str, field: str) -> str:
-    """The domain, lower case, ASCII. InvalidArgument ``ADDRESS_INVALID`` if it is none."""
-    clean = unicodedata.normalize("NFC", text)
-    name = _ascii_domain(clean) if len(clean) <= DOMAIN_BYTES else ""
-    labels = name.split(".")
-    if len(name) > DOMAIN_BYTES or labels[-1].isdigit() or not all(map(_LABEL.fullmatch, labels)):
-        raise _invalid(f"“{_shown(clean)}” is no domain", field)
+def domain_name(text: str, field: str, *, underscores: bool = False) -> str:
+    """The domain in its one form (``domains.to_ascii``). InvalidArgument ``ADDRESS_INVALID`` if it is none."""
+    name = domains.to_ascii(text, underscores=underscores)
+    if not name:
+        raise _invalid(f"“{_shown(text)}” is no domain", field)
     return name
-
-
-def _ascii_domain(domain: str) -> str:
-    """A domain in A-labels, or "" where a label has none.
-
-    Python's codec knows the IDNA of 2003, which agrees with that of 2008 (RFC 5891) on all that a registry gives out, but for the
-    letters that it changes: their labels are encoded as they are.
-    """
-    if domain.isascii():
-        return domain.lower()
-    if _JOINERS.intersection(domain):
-        return ""
-    try:
-        return ".".join(_a_label(label) for label in _DOTS.split(domain))
-    except UnicodeError:
-        return ""
-
-
-def _a_label(label: str) -> str:
-    if not _DEVIATIONS.intersection(label):
-        return label.encode("idna").decode("ascii").lower()
-    small = label.lower()
-    if not all(letter == "-" or unicodedata.category(letter)[0] in "LMN" for letter in small):
-        raise UnicodeError
-    return "xn--" + small.encode("punycode").decode("ascii")
 
 
 def literal(text: str, field: str) -> str:
@@ -149,8 +119,10 @@ def written(address: str) -> str:
     local, at, domain = clean.rpartition("@")
     if not at or not local or len(clean.encode("utf-8", "replace")) > _HEADER_BYTES or any(map(_is_unprintable, clean)):
         return ""
-    if local.isascii():
-        domain = _ascii_domain(domain)
+    if domain.isascii():
+        domain = domain.lower()
+    elif local.isascii():
+        domain = domains.to_ascii(domain, underscores=True)
     if not _HEADER_DOMAIN.fullmatch(domain):
         return ""
     if not _DOT_STRING.fullmatch(local):
@@ -173,3 +145,9 @@ def _shown(text: str) -> str:
 
 def _invalid(message: str, field: str) -> InvalidArgument:
     return InvalidArgument("ADDRESS_INVALID", message, field=field)
+
+
+def without_tag(address: MailAddress) -> str:
+    """The key of ``user@domain`` for ``user+tag@domain`` (RFC 5233), or ""."""
+    user, plus, _ = address.local.partition("+")
+    return address._replace(local=user).key if plus and user and not user.startswith('"') else ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
-_REPLY = re.compile(r"\s*([245])\d\d[ -]?\s*(?:([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d))?")
+_LEADING = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?![\w.]*\d)[\s:]*")
+_REPLY = re.compile(r"\s*([245])\d\d[ -]?")
 _LOOKED_AT = 2000
 
 _MEANING = {
@@ -77,9 +78,14 @@ def status_of_reply(reply: str) -> str:
     found = _REPLY.match(reply[:_LOOKED_AT])
     if not found:
         return ""
-    if found[2] == found[1]:
-        return f"{found[1]}.{int(found[3])}.{int(found[4])}"
-    return f"{found[1]}.0.0"
+    status, _ = split(reply[found.end() : _LOOKED_AT])
+    return status if status[:1] == found[1] else f"{found[1]}.0.0"
+
+
+def split(line: str) -> tuple[str, str]:
+    """The enhanced code at the beginning of a reply's line (RFC 2034 section 4), or "", and the line without it."""
+    found = _LEADING.match(line)
+    return (f"{found[1]}.{int(found[2])}.{int(found[3])}", line[found.end() :]) if found else ("", line)
 
 
 def explanation(status: str) -> str:

@@ -132,6 +132,7 @@ class _Merging:
         self._changed = differing(stored, whole, changes)
         self._new_rule = whole.summary.appointment.recurrence != stored.summary.appointment.recurrence
         self._bar_exceptions()
+        self._bar_past()
         self._whole = whole
 
     def run(self) -> Merged:
@@ -173,6 +174,11 @@ class _Merging:
         if own_rule_lost or foreign_rule:
             mine = units.EXCEPTIONS.by_unit(self._changes.wanted) if units.EXCEPTIONS in self._changes.lists else {}
             self._verdicts.update(dict.fromkeys(mine, Verdict.LOSES))
+
+    def _bar_past(self) -> None:
+        """Time and progress of a series' task that is completed by now lose: they do not hold for the one that came after it."""
+        if self._is_unseen(units.OCCURRENCE):
+            self._verdicts.update({unit: Verdict.LOSES for unit in (units.TIME, units.PROGRESS) if unit in self._verdicts})
 
     def _drop_exceptions(self, result: Merged) -> None:
         """Where the rule of a series has changed, only exceptions that came with the new rule stay."""

@@ -33,6 +33,8 @@ TIME = "time"
 PROGRESS = "progress"
 RULE = "rule"
 """Stamped beside ``time`` where an edit changes by which rule a series recurs: what the exceptions of a series rest on."""
+OCCURRENCE = "occurrence"
+"""Stamped beside ``time`` and ``progress`` where the task of a series is completed: what edits of these rest on."""
 
 _UNITS: dict[str, str] = {
     "content.body": BODY,
@@ -43,6 +45,8 @@ _UNITS: dict[str, str] = {
     "summary.task.start": TIME,
     "summary.task.due": TIME,
     "summary.task.recurrence": TIME,
+    "summary.task.regenerating": TIME,
+    "summary.task.occurrence": OCCURRENCE,
     "summary.task.status": PROGRESS,
     "summary.task.percent_complete": PROGRESS,
     "summary.task.completed": PROGRESS,
@@ -96,8 +100,8 @@ class KeyedList:
 
 
 def recipient_unit(recipient: Recipient) -> str:
-    """Recipients are told apart by type and address, or name where there is no address."""
-    who = names.key(recipient.person.address or recipient.person.name)
+    """Recipients are told apart by type and address, or where there is none by the list that they are, or by name."""
+    who = names.key(recipient.person.address or recipient.list_item_id.hex() or recipient.person.name)
     return _named("recipient", f"{_TYPES.get(recipient.type, recipient.type)}:{who}")
 
 

@@ -12,7 +12,7 @@ from rookery_core.rules.validation_properties import validate_properties
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rookery.v1.item_pb2 import Attachment, FollowUp, ItemContent, ItemState, ItemSummary
+    from rookery.v1.item_pb2 import Attachment, FollowUp, ItemContent, ItemState, ItemSummary, Recipient
 
 
 def validate_item(summary: ItemSummary, content: ItemContent) -> None:
@@ -23,7 +23,7 @@ def validate_item(summary: ItemSummary, content: ItemContent) -> None:
     checks.moments(summary, "item.summary", ("received", "sent", "created"))
     for form, text in (("text", content.body.text), ("html", content.body.html)):
         checks.no_bigger(len(text.encode()), limits.BODY_BYTES, f"item.content.body.{form}")
-    checks.at_most(len(content.recipients), limits.RECIPIENTS, "item.content.recipients")
+    _recipients(content.recipients)
     _attachments(content.attachments)
     validate_properties(content.properties, "item.content.properties")
     checks.no_bigger(len(content.source.data), limits.SOURCE_BYTES, "item.content.source.data")
@@ -47,6 +47,13 @@ def validate_follow_up(flag: FollowUp, field: str) -> None:
         raise checks.invalid("a flag can not be due before it starts", f"{field}.due")
 
 
+def _recipients(recipients: Sequence[Recipient]) -> None:
+    checks.at_most(len(recipients), limits.RECIPIENTS, "item.content.recipients")
+    for index, recipient in enumerate(recipients):
+        if recipient.list_item_id:
+            checks.sixteen(recipient.list_item_id, "an id", f"item.content.recipients[{index}].list_item_id")
+
+
 def _attachments(attachments: Sequence[Attachment]) -> None:
     checks.at_most(len(attachments), limits.ATTACHMENTS, "item.content.attachments")
     for index, attachment in enumerate(attachments):
@@ -54,6 +61,8 @@ def _attachments(attachments: Sequence[Attachment]) -> None:
         checks.no_longer(attachment.name, limits.SHORT_TEXT, f"{field}.name")
         checks.no_longer(attachment.media_type, limits.SHORT_TEXT, f"{field}.media_type")
         checks.no_longer(attachment.content_id, limits.CONTENT_ID, f"{field}.content_id")
+        if attachment.upload_id and attachment.HasField("copy_of"):
+            raise checks.invalid("an attachment is an upload or taken from another item, not both", f"{field}.copy_of")
 
 
 def _contact(summary: ItemSummary, content: ItemContent) -> None:

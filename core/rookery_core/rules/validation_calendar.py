@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rookery_core.rules import calendar_time, checks, limits, recurrence_rules
+from rookery_core.rules import calendar_time, checks, limits, recurrence_rules, task_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,9 @@ def validate_task(summary: ItemSummary, content: ItemContent) -> None:
     checks.moments(task, field, ("completed", "reminder"))
     checks.no_longer(task.location, limits.LOCATION, f"{field}.location")
     _recurrence(task.recurrence, f"{field}.recurrence")
+    if task.regenerating and not task_series.is_regenerable(task.recurrence):
+        message = "a regenerating task has one rule, of FREQ (DAILY to YEARLY), INTERVAL, and COUNT or UNTIL, e.g. FREQ=WEEKLY"
+        raise checks.invalid(message, f"{field}.recurrence")
 
 
 def validate_journal(summary: ItemSummary, content: ItemContent) -> None:

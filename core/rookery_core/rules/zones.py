@@ -17,6 +17,11 @@ def _names() -> dict[str, str]:
     return {name.casefold(): name for name in names if not name.startswith(("right/", "posix/"))}
 
 
+def names() -> list[str]:
+    """All names of the tz database, in no particular order."""
+    return list(_names().values())
+
+
 def canonical(name: str) -> str | None:
     """The IANA name as the tz database writes it, "UTC" for all names of UTC, None for a name that the database does not know."""
     folded = name.strip().casefold()

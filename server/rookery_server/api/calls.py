@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rookery_core.rules.ids import Ids
+    from rookery_server.api.call_counts import CallCounts
     from rookery_server.api.context import Context
 
     Behaviour = Callable[[Any, Context], Awaitable[bytes | None]]
@@ -77,9 +78,10 @@ class Calls:
     the service looks at each message.
     """
 
-    def __init__(self, authenticator: Authenticator, ids: Ids, *, write_seconds: float = WRITE_SECONDS) -> None:
+    def __init__(self, authenticator: Authenticator, ids: Ids, counts: CallCounts, *, write_seconds: float = WRITE_SECONDS) -> None:
         self._authenticator = authenticator
         self._ids = ids
+        self._counts = counts
         self._write_seconds = write_seconds
 
     def unary_unary(self, name: str, method: Any, request_type: type[Message], *, public: bool) -> Behaviour:
@@ -160,7 +162,9 @@ class Calls:
             _log.exception("call failed", method=name, request_id=request_id)
             await errors.fail(context, request_id)
         finally:
-            _write_line(name, record, peer, request_id, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._counts.add(name, record.status, seconds)
+            _write_line(name, record, peer, request_id, seconds)
         return None
 
     async def _identify(self, token: str | None, peer: str) -> Caller:

@@ -14,7 +14,9 @@ from rookery_server.cli.aliases import alias
 from rookery_server.cli.completion import completion
 from rookery_server.cli.databases import database
 from rookery_server.cli.demo import demo
+from rookery_server.cli.dkim import dkim
 from rookery_server.cli.domains import domain
+from rookery_server.cli.gateway import gateway
 from rookery_server.cli.queue import queue
 from rookery_server.cli.serve import serve
 from rookery_server.cli.stats import stats
@@ -29,7 +31,7 @@ def rookeryd() -> None:
     """Rookery's server: serves mailboxes over gRPC and administers them."""
 
 
-for command in (serve, demo, account, alias, domain, queue, database, stats, completion):
+for command in (serve, demo, account, alias, domain, dkim, queue, gateway, database, stats, completion):
     rookeryd.add_command(command)
 
 

@@ -25,7 +25,7 @@ def with_settings(*names: str) -> Callable[[Command], Command]:
 
     def add(command: Command) -> Command:
         for setting in reversed([setting for setting in SETTINGS if not names or setting.name in names]):
-            shown = setting.default if setting.default not in {"", False} else None
+            shown = setting.default if setting.default not in {"", False, True} else None
             text = f"{setting.help} [{setting.variable}]" + (f" Default: {shown}." if shown is not None else "")
             kind: dict[str, Any] = {"is_flag": True, "default": None} if setting.is_switch else {"metavar": setting.metavar}
             command = click.option(setting.flag, setting.name, help=text, **kind)(command)

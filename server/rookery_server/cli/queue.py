@@ -15,6 +15,7 @@ from rookery_server.cli.output import bytes_of, json_option, print_fields, print
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Awaitable, Callable
 
 domain_option = click.option("--domain", default="", help="Only recipients at this domain.", metavar="DOMAIN")
 
@@ -40,11 +41,15 @@ def list_(domain: str, as_json: bool, config_file: pathlib.Path | None, **flags:
 
 @queue.command()
 @click.argument("message")
+@json_option
 @with_settings(*WHERE)
-def show(message: str, config_file: pathlib.Path | None, **flags: object) -> None:
+def show(message: str, as_json: bool, config_file: pathlib.Path | None, **flags: object) -> None:
     """Show what became of MESSAGE so far, for each recipient that it has not reached."""
     wanted = parse(message)
     found = administer(flags, config_file, lambda server: _required(server, wanted))
+    if as_json:
+        print_json([_document(one) for one in found])
+        return
     for one in found:
         print_fields(
             {
@@ -68,20 +73,66 @@ def show(message: str, config_file: pathlib.Path | None, **flags: object) -> Non
 @domain_option
 @with_settings(*WHERE)
 def retry(message: str, domain: str, config_file: pathlib.Path | None, **flags: object) -> None:
-    """Try MESSAGE now, or all mail; and release what a restored backup holds."""
-    wanted = parse(message) if message else b""
+    """Try MESSAGE now, or all mail, even if the hosts do not answer; and release what is held."""
 
-    async def work(server: Administration) -> int:
-        found = await _required(server, wanted) if wanted else await _waiting(server, domain=domain)
-        count = 0
-        for mailbox_id, submission_id in dict.fromkeys((one.mailbox_id, one.submission_id) for one in found):
-            request = messages.RetryQueuedRequest(
-                operation_id=server.operation_id(), mailbox_id=mailbox_id, submission_id=submission_id
-            )
-            count += (await server.queue.RetryQueued(request)).recipient_count
-        return count
+    async def step(server: Administration, mailbox_id: bytes, submission_id: bytes) -> int:
+        request = messages.RetryQueuedRequest(
+            operation_id=server.operation_id(), mailbox_id=mailbox_id, submission_id=submission_id
+        )
+        return (await server.queue.RetryQueued(request)).recipient_count
 
-    click.echo(f"{administer(flags, config_file, work):,} recipients are tried now.")
+    count = administer(flags, config_file, lambda server: _with_each(server, message, domain, step))
+    click.echo(_said(count, "tried now", "what is being tried already, and what its sender holds back, stays as it is"))
+
+
+@queue.command()
+@click.argument("message", default="")
+@domain_option
+@with_settings(*WHERE)
+def hold(message: str, domain: str, config_file: pathlib.Path | None, **flags: object) -> None:
+    """Hold MESSAGE, or all mail, until it is released. What is being tried at this moment is not held."""
+
+    async def step(server: Administration, mailbox_id: bytes, submission_id: bytes) -> int:
+        request = messages.HoldQueuedRequest(operation_id=server.operation_id(), mailbox_id=mailbox_id, submission_id=submission_id)
+        return (await server.queue.HoldQueued(request)).recipient_count
+
+    count = administer(flags, config_file, lambda server: _with_each(server, message, domain, step))
+    click.echo(_said(count, "held now", "what is held already, and what is being tried, stays as it is"))
+
+
+@queue.command()
+@click.argument("message", default="")
+@domain_option
+@with_settings(*WHERE)
+def release(message: str, domain: str, config_file: pathlib.Path | None, **flags: object) -> None:
+    """Release MESSAGE, or all mail, that you or a restored backup holds. What its sender holds back stays so."""
+
+    async def step(server: Administration, mailbox_id: bytes, submission_id: bytes) -> int:
+        request = messages.ReleaseQueuedRequest(
+            operation_id=server.operation_id(), mailbox_id=mailbox_id, submission_id=submission_id
+        )
+        return (await server.queue.ReleaseQueued(request)).recipient_count
+
+    count = administer(flags, config_file, lambda server: _with_each(server, message, domain, step))
+    click.echo(_said(count, "released", "nothing is held but by its sender"))
+
+
+@queue.command()
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000), help="So many at most.", metavar="N")
+@json_option
+@with_settings(*WHERE)
+def destinations(limit: int, as_json: bool, config_file: pathlib.Path | None, **flags: object) -> None:
+    """List where mail goes: what waits and is not held, and how it went since the server was started."""
+
+    async def work(server: Administration) -> list[messages.Destination]:
+        return list((await server.queue.ListDestinations(messages.ListDestinationsRequest(limit=limit))).destinations)
+
+    found = administer(flags, config_file, work)
+    if as_json:
+        print_json([_destination(one) for one in found])
+        return
+    columns = ("Destination", "Waiting", "Since", "Delivered", "Deferred", "Failed", "Running", "Seconds", "Paused until")
+    print_table(columns, [_destination_row(one) for one in found])
 
 
 @queue.command()
@@ -99,7 +150,16 @@ def delete(message: str, config_file: pathlib.Path | None, **flags: object) -> N
             count += (await server.queue.DeleteQueued(request)).recipient_count
         return count
 
-    click.echo(f"{administer(flags, config_file, work):,} recipients were given up.")
+    click.echo(_said(administer(flags, config_file, work), "given up", "they are being tried at this moment"))
+
+
+async def _with_each(
+    server: Administration, message: str, domain: str, step: Callable[[Administration, bytes, bytes], Awaitable[int]]
+) -> int:
+    """Does something with a message, or with all that go to a domain or anywhere; gives how many recipients that were."""
+    found = await _required(server, parse(message), domain) if message else await _waiting(server, domain=domain)
+    chosen = dict.fromkeys((one.mailbox_id, one.submission_id) for one in found)
+    return sum([await step(server, mailbox_id, submission_id) for mailbox_id, submission_id in chosen])
 
 
 async def _waiting(server: Administration, *, domain: str = "", submission_id: bytes = b"") -> list[messages.QueuedRecipient]:
@@ -113,11 +173,18 @@ async def _waiting(server: Administration, *, domain: str = "", submission_id: b
             return found
 
 
-async def _required(server: Administration, submission_id: bytes) -> list[messages.QueuedRecipient]:
-    found = await _waiting(server, submission_id=submission_id)
+async def _required(server: Administration, submission_id: bytes, domain: str = "") -> list[messages.QueuedRecipient]:
+    found = await _waiting(server, domain=domain, submission_id=submission_id)
     if not found:
         raise Refused(f"no message {text_of(submission_id)} is on its way")
     return found
+
+
+def _said(count: int, what: str, why_not: str) -> str:
+    """How many recipients something was done for; if for none, why."""
+    if not count:
+        return f"No recipient is {what}: {why_not}."
+    return f"1 recipient is {what}." if count == 1 else f"{count:,} recipients are {what}."
 
 
 def _state(one: messages.QueuedRecipient) -> str:
@@ -152,4 +219,36 @@ def _document(one: messages.QueuedRecipient) -> dict[str, object]:
         "host": one.recipient.remote_host,
         "reply": one.recipient.reply,
         "status_code": one.recipient.status_code,
+    }
+
+
+def _destination_row(one: messages.Destination) -> tuple[str, ...]:
+    return (
+        one.name,
+        f"{one.waiting:,}",
+        time_of(one.oldest) if one.HasField("oldest") else "",
+        f"{one.delivered:,}",
+        f"{one.deferred:,}",
+        f"{one.failed:,}",
+        f"{one.running} of {one.most_running}" if one.most_running else "",
+        f"{one.median_seconds:.2f}, {one.slowest_seconds:.2f}" if one.slowest_seconds else "",
+        time_of(one.paused_until) if one.HasField("paused_until") else "",
+    )
+
+
+def _destination(one: messages.Destination) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "waiting": one.waiting,
+        "oldest": time_of(one.oldest) if one.HasField("oldest") else None,
+        "delivered": one.delivered,
+        "deferred": one.deferred,
+        "failed": one.failed,
+        "ambiguous": one.ambiguous,
+        "bytes": one.bytes,
+        "running": one.running,
+        "most_running": one.most_running,
+        "paused_until": time_of(one.paused_until) if one.HasField("paused_until") else None,
+        "median_seconds": one.median_seconds,
+        "slowest_seconds": one.slowest_seconds,
     }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -13,14 +11,14 @@ import click
 from rookery_server.bootstrap import CAPTURED, Server
 from rookery_server.cli import logs
 from rookery_server.cli.options import settings_of, with_settings
+from rookery_server.cli.stopping import GRACE_SECONDS, signals
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
+    from rookery_server.bootstrap import Edges
     from rookery_server.config import Settings
-
-GRACE_SECONDS = 10.0
 
 
 @click.command()
@@ -32,23 +30,33 @@ def serve(config_file: pathlib.Path | None, **flags: object) -> None:
     asyncio.run(run(settings))
 
 
-async def run(settings: Settings, started: Callable[[Server], Awaitable[None]] | None = None) -> None:
+async def run(
+    settings: Settings, started: Callable[[Server], Awaitable[None]] | None = None, *, edges: Edges | None = None
+) -> None:
     """Serves until a signal comes. ``started`` is awaited once the server listens."""
-    server = Server(settings)
+    server = Server(settings, edges)
     asked = asyncio.Event()
-    with _signals(asked):
+    with signals(asked):
         await server.start()
         try:
             if started is not None:
                 await started(server)
             _spare_the_collector()
             click.echo(f"rookeryd: serving on {server.address}")
-            if settings.mail_delivery == "capture":
-                folder = settings.data / CAPTURED
-                click.echo(f"rookeryd: mail for other servers is kept in {folder}; mail_delivery and smarthost send it")
+            for listener, address in server.mail_addresses.items():
+                click.echo(f"rookeryd: mail comes in on {address} ({listener})")
+            if settings.gateway:
+                say_what_is_captured(settings)
             await asked.wait()
         finally:
             await server.stop(GRACE_SECONDS)
+
+
+def say_what_is_captured(settings: Settings) -> None:
+    """Tells people that mail does not leave the machine, where it does not."""
+    if settings.mail_delivery == "capture":
+        folder = settings.data / CAPTURED
+        click.echo(f"rookeryd: mail for other servers is kept in {folder}; mail_delivery and smarthost send it")
 
 
 def _spare_the_collector() -> None:
@@ -59,23 +67,3 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-@contextlib.contextmanager
-def _signals(asked: asyncio.Event) -> Iterator[None]:
-    """The first signal asks to stop, the second one does what it always did."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        asked.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from rookery.v1.submission_pb2 import DELIVERY_STATE_RELAYED
 from rookery_core.rules.ids import text_of
 from rookery_server.gateway.destinations import Feedback
-from rookery_server.services.content import blob_reading
 from rookery_server.services.submission.settling import Result
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Sequence
 
+    from rookery_server.gateway.leaving import LeavingMail
     from rookery_server.services.submission.local_delivery import LocalDelivery
-    from rookery_server.store.database import Database
     from rookery_server.store.outgoing import Claimed
 
 _CAPTURED = "kept in this server's folder for captured mail: it sends nothing to other servers"
@@ -34,7 +34,7 @@ class HereCarrier:
         return domain
 
     async def carry(self, claimed: Claimed) -> tuple[Sequence[Result], Feedback]:
-        """See ``worker.Carrier``."""
+        """See ``attempts.Carrier``."""
         return await self._delivery.carry(claimed), Feedback.ALIVE
 
     async def close(self) -> None:
@@ -48,8 +48,8 @@ class CaptureCarrier:
     disk before it has its name; a message that is carried twice is one file.
     """
 
-    def __init__(self, database: Database, folder: pathlib.Path) -> None:
-        self._database = database
+    def __init__(self, mail: LeavingMail, folder: pathlib.Path) -> None:
+        self._mail = mail
         self._folder = folder
 
     def destination(self, domain: str) -> str:
@@ -58,23 +58,23 @@ class CaptureCarrier:
         return "captured"
 
     async def carry(self, claimed: Claimed) -> tuple[Sequence[Result], Feedback]:
-        """See ``worker.Carrier``."""
+        """See ``attempts.Carrier``."""
         submission = claimed.submission
-        if submission.blob_id is None:
-            raise ValueError("a submission with recipients to be reached keeps its message")
-        data = await blob_reading.whole(self._database, submission.blob_id, 0, submission.size_bytes)
         name = f"{text_of(submission.id)}.{claimed.recipients[0].position}.eml"
-        await asyncio.to_thread(self._write, name, _envelope(claimed) + data)
+        message = await self._mail.open(submission)
+        async with contextlib.aclosing(message.open()) as chunks:
+            data = [_envelope(claimed), *[chunk async for chunk in chunks]]
+        await asyncio.to_thread(self._write, name, data)
         return [Result(DELIVERY_STATE_RELAYED, "2.0.0", _CAPTURED)] * len(claimed.recipients), Feedback.ALIVE
 
     async def close(self) -> None:
         """Nothing is kept open."""
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, data: list[bytes]) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = self._folder / f"{name}.unfinished"
         with unfinished.open("wb") as file:
-            file.write(data)
+            file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(self._folder / name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rookery_server.gateway.connections import Purpose
 from rookery_server.gateway.destinations import Feedback
 from rookery_server.gateway.outcomes import DeliveryStopped, Outcome, Verdict
-from rookery_server.gateway.smtp_session import Endpoint, SmtpSession
+from rookery_server.gateway.smtp_session import Endpoint, Own, SmtpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -65,7 +65,8 @@ class Deliverer:
             try:
                 security = await self._policies.of_host(route, host, policy)
                 credentials = route.smarthost.credentials if route.smarthost else None
-                found = await self._attempt(Purpose(endpoint, security, credentials), part, open_message)
+                purpose = Purpose(endpoint, security, credentials)
+                found = await self._attempt(purpose, part, open_message, by_smarthost=route.smarthost is not None)
             except DeliveryStopped as stopped:
                 found = tuple(stopped.outcome for _ in places)
             for place, outcome in zip(places, found, strict=True):
@@ -74,7 +75,9 @@ class Deliverer:
                 break
         return tuple(outcome for outcome in outcomes if outcome is not None)
 
-    async def _attempt(self, purpose: Purpose, envelope: Envelope, open_message: OpenMessage) -> tuple[Outcome, ...]:
+    async def _attempt(
+        self, purpose: Purpose, envelope: Envelope, open_message: OpenMessage, *, by_smarthost: bool
+    ) -> tuple[Outcome, ...]:
         """One endpoint. A session that has waited may have ended unseen, so after a fault on one a fresh one is tried."""
         waiting = self._pool.take(purpose)
         if waiting is not None:
@@ -85,7 +88,7 @@ class Deliverer:
         try:
             session = await SmtpSession.open(
                 endpoint,
-                own_name=self._own_name,
+                own=Own(self._own_name, may_answer=by_smarthost),
                 security=purpose.security,
                 timeouts=self._timeouts,
                 credentials=purpose.credentials,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import dns.asyncresolver
@@ -15,6 +16,7 @@ from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.TLSA import TLSA
 from dns.rdtypes.ANY.TXT import TXT
 
+from rookery_core.errors import InvalidArgument
 from rookery_server.gateway.resolver import Answer, LookupFailed, MailHost, TlsaRecord
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class DnsResolver:
     """Asks the given name servers, or those of the system. Remembers answers for as long as their TTL allows.
 
     ``trusted`` says that the name servers check signatures (DNSSEC) and that nobody between them and us can forge what they say,
-    which is to say that they run on this machine: only then is an answer ``authentic``, and is DANE possible.
+    which is to say that they run on this machine: only then is an answer ``authentic``, and is DANE possible. InvalidArgument
+    ``FIELD_INVALID`` if they run elsewhere.
     """
 
     def __init__(
@@ -43,6 +46,10 @@ class DnsResolver:
         if servers:
             resolver.nameservers = list(servers)
             resolver.port = port
+        away = [str(server) for server in resolver.nameservers if not ip_address(str(server)).is_loopback]
+        if trusted and away:
+            message = f"the name server {away[0]} is not on this machine: who is in between could forge what it says of DNSSEC"
+            raise InvalidArgument("FIELD_INVALID", message, field="mail_dnssec")
         resolver.timeout = try_seconds
         resolver.lifetime = seconds
         resolver.use_edns(0, dns.flags.DO if trusted else 0, _PAYLOAD)

@@ -27,6 +27,7 @@ _SECOND = 1_000_000
 _LONGEST_AGE = 31_557_600
 _MOST_DOMAINS = 10_000
 _RETRY_AFTER = 300 * _SECOND
+_REFRESH_AFTER = 86_400 * _SECOND
 _RECORD_ID = re.compile(r"v=STSv1\s*;(?:[^;]*;)*?\s*id\s*=\s*([A-Za-z0-9]{1,32})\s*(?:;|$)")
 
 
@@ -73,6 +74,9 @@ class _Known:
     expires: int
     retry: int
     """Not fetched again before that."""
+    stale: int = 0
+    """Fetched again from then on though the record is the same, long before it expires (section 10.2): who suppresses the web site
+    on the last day would otherwise switch the protection off."""
 
 
 class MtaSts:
@@ -92,7 +96,7 @@ class MtaSts:
         if record_id is None:
             return kept
         now = self._clock.micros()
-        if known is not None and (now < known.retry or (kept is not None and known.record_id == record_id)):
+        if known is not None and (now < known.retry or (known.record_id == record_id and now < known.stale)):
             return kept
         try:
             policy = parse_policy(await self._fetcher.fetch(domain))
@@ -101,7 +105,8 @@ class MtaSts:
             waiting = known or _Known("", None, now + _RETRY_AFTER, 0)
             self._remember(domain, replace(waiting, retry=now + _RETRY_AFTER))
             return kept
-        self._remember(domain, _Known(record_id, policy, now + policy.max_age * _SECOND, 0))
+        lifetime = policy.max_age * _SECOND
+        self._remember(domain, _Known(record_id, policy, now + lifetime, 0, stale=now + min(_REFRESH_AFTER, lifetime // 2)))
         return policy
 
     async def _record_id(self, domain: str) -> str | None:

@@ -66,6 +66,6 @@ def deferred(enhanced: str, text: str, *, elsewhere: bool = False) -> DeliverySt
     return DeliveryStopped(Outcome(Verdict.DEFERRED, enhanced, text, elsewhere=elsewhere))
 
 
-def failed(enhanced: str, text: str, *, code: int = 0) -> DeliveryStopped:
+def failed(enhanced: str, text: str, *, code: int = 0, elsewhere: bool = False) -> DeliveryStopped:
     """Says that it can not be done at all."""
-    return DeliveryStopped(Outcome(Verdict.FAILED, enhanced, text, code))
+    return DeliveryStopped(Outcome(Verdict.FAILED, enhanced, text, code, elsewhere=elsewhere))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from rookery_server.gateway.addresses import domain_to_ascii, literal_address
+from rookery_core.errors import InvalidArgument
+from rookery_core.rules import domains, mail_addresses
 from rookery_server.gateway.outcomes import DeliveryStopped, deferred, failed
 from rookery_server.gateway.resolver import Answer, LookupFailed, MailHost
 
@@ -24,6 +25,11 @@ _MOST_HOSTS = 10
 
 _MOST_ADDRESSES = 4
 """Addresses of one host that are tried."""
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+"""Addresses that every machine has for itself: strangers' domains that name them must not reach what listens here."""
+
+_LOOPBACK_NAME = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,18 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class OwnHost:
-    """What this server is called and where it is reached, by port 25: mail that goes there would come back to us."""
+    """What this server is called and where it is reached, by port 25: mail that goes there would come back to us.
+
+    What is not told here is found out once a host answers by one of the names (``SmtpSession.open``).
+    """
 
     names: frozenset[str]
-    addresses: frozenset[str]
+    networks: tuple[IPv4Network | IPv6Network, ...] = LOOPBACK
+
+    def has(self, address: str) -> bool:
+        """The IP address is one of its own."""
+        parsed = ip_address(address)
+        return any(parsed in network for network in self.networks)
 
 
 class Router:
@@ -94,16 +108,15 @@ class Router:
 
     async def route(self, domain: str) -> Route:
         """The way for mail to a domain or an address literal. DeliveryStopped if there is none, or it can not be found out now."""
-        literal = literal_address(domain)
-        ascii_domain = domain if literal is not None else domain_to_ascii(domain)
-        if ascii_domain is None:
+        name = _one_form(domain)
+        if not name:
             raise failed("5.1.2", f"“{domain[:100]}” is no domain")
-        smarthost = self._smarthosts.get(ascii_domain, self._smarthosts.get(""))
+        smarthost = self._smarthosts.get(name, self._smarthosts.get(""))
         if smarthost is not None:
-            return await self._by_smarthost(ascii_domain, smarthost)
-        if literal is not None:
-            return Route(ascii_domain, (self._literal_host(literal),), self._port)
-        return await self._by_mail_hosts(ascii_domain)
+            return await self._by_smarthost(name, smarthost)
+        if name.startswith("["):
+            return Route(name, (self._literal_host(name),), self._port)
+        return await self._by_mail_hosts(name)
 
     async def _by_smarthost(self, domain: str, smarthost: Smarthost) -> Route:
         host = await self._find(smarthost.host)
@@ -114,9 +127,12 @@ class Router:
         return Route(domain, (host,), smarthost.port, smarthost=smarthost)
 
     def _literal_host(self, literal: str) -> Host:
-        if literal in self._own.addresses or not _reachable(literal):
+        address = literal.strip("[]").removeprefix("IPv6:")
+        if not _reachable(address):
+            raise failed("5.4.4", f"no host can have the address {address}")
+        if self._own.has(address):
             raise failed("5.4.6", "the address is this server's own: the mail would come back")
-        return Host(f"[{literal}]", (literal,))
+        return Host(f"[{address}]", (address,))
 
     async def _by_mail_hosts(self, domain: str) -> Route:
         try:
@@ -154,7 +170,7 @@ class Router:
     def _is_own(self, name: str, host: Host | LookupFailed | None) -> bool:
         if name in self._own.names:
             return True
-        return isinstance(host, Host) and not self._own.addresses.isdisjoint(host.addresses)
+        return isinstance(host, Host) and any(map(self._own.has, host.addresses))
 
     async def _find(self, name: str) -> Host | LookupFailed | None:
         """A host with its addresses; None if it has none."""
@@ -162,6 +178,8 @@ class Router:
             return Host(name, (str(ip_address(name)),))
         except ValueError:
             pass
+        if name == _LOOPBACK_NAME or name.endswith("." + _LOOPBACK_NAME):  # nothing to ask the DNS for (RFC 6761 section 6.3)
+            return Host(name, ("127.0.0.1", "::1"))
         try:
             answer = await self._resolver.addresses(name)
         except LookupFailed as failure:
@@ -179,9 +197,21 @@ class Router:
 
 
 def _reachable(address: str) -> bool:
-    """A host can have it: it is not "any address", and not a group's."""
+    """A host somewhere can have it: not "any address", a group's, one of this cable alone, or an IPv4 address in disguise."""
     parsed = ip_address(address)
-    return not (parsed.is_unspecified or parsed.is_multicast)
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        return False
+    return not (parsed.is_unspecified or parsed.is_multicast or parsed.is_link_local)
+
+
+def _one_form(domain: str) -> str:
+    """The domain or the address literal as everybody writes it; "" for what is neither."""
+    if not domain.startswith("["):
+        return domains.to_ascii(domain.removesuffix("."), underscores=True)
+    try:
+        return mail_addresses.literal(domain, "")
+    except InvalidArgument:
+        return ""
 
 
 def _no_host(domain: str, answer: Answer[MailHost], found: Sequence[Host | LookupFailed | None], *, loop: bool) -> DeliveryStopped:

@@ -6,6 +6,7 @@ message, and is heard at once rather than after it was sent the rest.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 from rookery_server.gateway.smtp_connection import ConnectionBroken
@@ -132,12 +133,14 @@ class ChunkedBody:
             return
         if reply.code < 400:
             raise _out_of_step(reply)
+        following = self._under_way + (self._answers if self._end_written else 0)
+        self._end_written = False
         if self._connection.flushed:
-            for _ in range(self._under_way + (self._answers if self._end_written else 0)):
-                await self._connection.reply(self._timeouts.final)
+            with contextlib.suppress(ConnectionBroken):  # which changes nothing for this message
+                for _ in range(following):
+                    await self._connection.reply(self._timeouts.final)
         else:
             self._connection.abort()
-        self._end_written = False
         raise BodyRefused(reply)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,16 +11,15 @@ from rookery_core.formats.seven_bit import seven_bit
 from rookery_server.gateway.delivery import feedback_of
 from rookery_server.gateway.outcomes import CONVERSION_NEEDED, Outcome, Verdict
 from rookery_server.gateway.smtp_extensions import Envelope
-from rookery_server.services.content import blob_reading
 from rookery_server.services.submission.settling import Result
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
 
     from rookery_server.gateway.connections import ConnectionPool
     from rookery_server.gateway.delivery import Deliverer
     from rookery_server.gateway.destinations import Feedback
-    from rookery_server.store.database import Database
+    from rookery_server.gateway.leaving import LeavingMail
     from rookery_server.store.outgoing import Claimed
 
 _STATES = {
@@ -35,8 +33,8 @@ _STATES = {
 class SmtpCarrier:
     """By SMTP: to the hosts of each domain, or all to one ``smarthost``, named where there is one."""
 
-    def __init__(self, database: Database, deliverer: Deliverer, pool: ConnectionPool, smarthost: str = "") -> None:
-        self._database = database
+    def __init__(self, mail: LeavingMail, deliverer: Deliverer, pool: ConnectionPool, smarthost: str = "") -> None:
+        self._mail = mail
         self._deliverer = deliverer
         self._pool = pool
         self._smarthost = smarthost
@@ -46,22 +44,19 @@ class SmtpCarrier:
         return self._smarthost or domain
 
     async def carry(self, claimed: Claimed) -> tuple[Sequence[Result], Feedback]:
-        """See ``worker.Carrier``."""
+        """See ``attempts.Carrier``."""
         submission, domain = claimed.submission, claimed.recipients[0].domain
-        if submission.blob_id is None:
-            raise ValueError("a submission with recipients to be reached keeps its message")
-        blob_id, size = submission.blob_id, submission.size_bytes
+        message = await self._mail.open(submission)
         envelope = Envelope(
             submission.sender,
             tuple(row.address for row in claimed.recipients),
-            size,
+            message.size,
             eight_bit=submission.eight_bit,
             unicode_headers=submission.unicode_header,
         )
-        outcomes = await self._deliverer.deliver(domain, envelope, lambda: _stored(self._database, blob_id, size))
+        outcomes = await self._deliverer.deliver(domain, envelope, message.open)
         if any(outcome.enhanced == CONVERSION_NEEDED for outcome in outcomes):
-            data = await blob_reading.whole(self._database, blob_id, 0, size)
-            outcomes = await self._converted(domain, envelope, outcomes, data)
+            outcomes = await self._converted(domain, envelope, outcomes, await self._mail.whole(submission))
         return [_result(outcome) for outcome in outcomes], feedback_of(outcomes)
 
     async def close(self) -> None:
@@ -75,22 +70,12 @@ class SmtpCarrier:
             return outcomes
         again = [place for place, outcome in enumerate(outcomes) if outcome.enhanced == CONVERSION_NEEDED]
         recipients = tuple(envelope.recipients[place] for place in again)
-        envelope = replace(envelope, recipients=recipients, size=len(smaller), eight_bit=False)
+        message = await self._mail.made(smaller)
+        envelope = replace(envelope, recipients=recipients, size=message.size, eight_bit=False)
         found = list(outcomes)
-        for place, outcome in zip(again, await self._deliverer.deliver(domain, envelope, lambda: _made(smaller)), strict=True):
+        for place, outcome in zip(again, await self._deliverer.deliver(domain, envelope, message.open), strict=True):
             found[place] = outcome
         return tuple(found)
-
-
-async def _stored(database: Database, blob_id: bytes, size: int) -> AsyncGenerator[bytes, None]:
-    async with contextlib.aclosing(blob_reading.pages(database, blob_id, 0, size)) as pages:
-        async for page in pages:
-            for chunk in page:
-                yield blob_reading.cut(chunk, 0, size)
-
-
-async def _made(data: bytes) -> AsyncGenerator[bytes, None]:
-    yield data
 
 
 def _result(outcome: Outcome) -> Result:

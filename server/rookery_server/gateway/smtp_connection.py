@@ -12,8 +12,8 @@ from rookery_server.gateway.smtp_replies import GarbageReply, ReplyParser
 if TYPE_CHECKING:
     from rookery_server.gateway.smtp_replies import Reply
 
-_MOST_UNASKED = 4096
-"""Replies that may wait to be read: as many as commands may be on their way at once, and then some."""
+_MOST_UNREAD = 1 << 20
+"""Bytes of replies that may wait to be read: more than all commands that can be on their way at once are answered with."""
 
 
 class ConnectionBroken(Exception):
@@ -32,6 +32,7 @@ class SmtpConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = ReplyParser()
         self._replies: deque[Reply] = deque()
+        self._unread = 0  # bytes that came since there was nothing to read
         self._broken: ConnectionBroken | None = None
         self._awaited: asyncio.Future[None] | None = None  # wakes whoever waits for a reply, for room, or for the end
         self._full = False
@@ -91,7 +92,10 @@ class SmtpConnection(asyncio.Protocol):
         if not self._replies and self._broken is None:
             await self._wait(seconds, until_reply=True)
         if self._replies:
-            return self._replies.popleft()
+            found = self._replies.popleft()
+            if not self._replies:
+                self._unread = 0
+            return found
         raise self._broken or ConnectionBroken("4.4.2", "the connection is closed")
 
     def has_reply(self) -> bool:
@@ -163,7 +167,9 @@ class SmtpConnection(asyncio.Protocol):
             self._replies.extend(self._parser.feed(data))
         except GarbageReply as error:
             self._give_up(str(error))
-        if len(self._replies) > _MOST_UNASKED:
+        self._unread += len(data)
+        if self._unread > _MOST_UNREAD:
+            self._replies.clear()
             self._give_up("the host sends replies without end")
         if self._replies:
             self._wake()
@@ -183,7 +189,8 @@ class SmtpConnection(asyncio.Protocol):
             self._wake()
 
     def _attach(self, transport: asyncio.Transport) -> None:
-        transport.set_write_buffer_limits(high=0)  # so that pause_writing tells whether all is out
+        # So that pause_writing tells whether all is out. Under TLS asyncio counts from this number on, otherwise from one above.
+        transport.set_write_buffer_limits(high=1 if transport.get_extra_info("ssl_object") else 0)
         self._transport = transport
 
     def _give_up(self, text: str) -> None:

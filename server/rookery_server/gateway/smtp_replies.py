@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rookery_core.rules import mail_status
+
 LONGEST_LINE = 2048
 """Bytes. The standard has 512; some servers write longer ones."""
 
@@ -12,7 +14,6 @@ MOST_LINES = 128
 """Lines of one reply."""
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
-_ENHANCED = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?:\s+|$)")
 # Not printable are also the characters that turn the direction of writing or have no width.
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa1-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\ud7ff\ue000-\uffef\U00010000-\U0003ffff]+")
 _LONGEST_TEXT = 1000
@@ -38,10 +39,8 @@ class Reply:
     @property
     def enhanced(self) -> str:
         """The enhanced status code (RFC 2034) of the last line; ``4.0.0`` and the like where there is none that fits the code."""
-        for line in (self.lines[-1], self.lines[0]):
-            if (match := _ENHANCED.match(line)) and int(match[1]) == self.code // 100:
-                return f"{match[1]}.{match[2]}.{match[3]}"
-        return f"{self.code // 100}.0.0"
+        codes = (mail_status.split(line)[0] for line in (self.lines[-1], self.lines[0]))
+        return next((code for code in codes if code[:1] == str(self.code // 100)), f"{self.code // 100}.0.0")
 
     @property
     def has_enhanced(self) -> bool:
@@ -51,7 +50,7 @@ class Reply:
     @property
     def text(self) -> str:
         """All lines in one, without their enhanced codes."""
-        return " ".join(filter(None, (_ENHANCED.sub("", line, count=1) for line in self.lines)))[:_LONGEST_TEXT]
+        return " ".join(filter(None, (mail_status.split(line)[1] for line in self.lines)))[:_LONGEST_TEXT]
 
 
 class ReplyParser:

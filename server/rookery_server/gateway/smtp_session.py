@@ -11,7 +11,7 @@ import ipaddress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from rookery_server.gateway.outcomes import DeliveryStopped, Outcome, Verdict, deferred
+from rookery_server.gateway.outcomes import DeliveryStopped, Outcome, Verdict, deferred, failed
 from rookery_server.gateway.security import PLAIN, CertificateRefused
 from rookery_server.gateway.smtp_connection import ConnectionBroken, SmtpConnection
 from rookery_server.gateway.smtp_extensions import Extensions, read_extensions
@@ -50,6 +50,16 @@ class Credentials:
     password: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Who opens a session."""
+
+    name: str
+    """What this server calls itself to others, a name in the DNS; ASCII."""
+    may_answer: bool = False
+    """A host of this name may be at the other side: one that an administrator chose, such as another server on this machine."""
+
+
 class _TlsFailed(Exception):
     """The host offers TLS and can not do it."""
 
@@ -71,22 +81,22 @@ class SmtpSession:
 
     @classmethod
     async def open(
-        cls, endpoint: Endpoint, *, own_name: str, security: Security, timeouts: Timeouts, credentials: Credentials | None = None
+        cls, endpoint: Endpoint, *, own: Own, security: Security, timeouts: Timeouts, credentials: Credentials | None = None
     ) -> SmtpSession:
         """A session ready for messages. Raises DeliveryStopped.
 
         Where encryption is not demanded, a host that offers it and fails at it is tried again in plain text.
         """
         try:
-            return await cls._open(endpoint, own_name, security, timeouts, credentials)
+            return await cls._open(endpoint, own, security, timeouts, credentials)
         except _TlsFailed as failure:
             if not security.required:
-                return await cls.open(endpoint, own_name=own_name, security=PLAIN, timeouts=timeouts, credentials=credentials)
+                return await cls.open(endpoint, own=own, security=PLAIN, timeouts=timeouts, credentials=credentials)
             raise DeliveryStopped(_fault("4.7.5", str(failure)).at(str(endpoint))) from None
 
     @classmethod
     async def _open(
-        cls, endpoint: Endpoint, own_name: str, security: Security, timeouts: Timeouts, credentials: Credentials | None
+        cls, endpoint: Endpoint, own: Own, security: Security, timeouts: Timeouts, credentials: Credentials | None
     ) -> SmtpSession:
         connection: SmtpConnection | None = None
         try:
@@ -99,7 +109,7 @@ class SmtpSession:
                 tls_seconds=timeouts.tls,
             )
             session = cls(connection, endpoint, timeouts)
-            await session._begin(own_name, security, credentials)
+            await session._begin(own, security, credentials)
         except ConnectionBroken as broken:
             raise DeliveryStopped(_fault(broken.enhanced, broken.text).at(str(endpoint))) from None
         except DeliveryStopped as stopped:
@@ -146,23 +156,24 @@ class SmtpSession:
         """Closes the connection at once."""
         self._connection.abort()
 
-    async def _begin(self, own_name: str, security: Security, credentials: Credentials | None) -> None:
+    async def _begin(self, own: Own, security: Security, credentials: Credentials | None) -> None:
         if security.immediate:
             self._require_certificate(security)
         greeting = await self._connection.reply(self._timeouts.greeting)
         if not greeting.positive:
             raise _host_refuses(greeting)
-        await self._hello(own_name)
+        await self._hello(own)
         if security.context is not None and not security.immediate:
-            await self._encrypt(own_name, security, security.context)
+            await self._encrypt(own, security, security.context)
         if credentials is not None:
             await self._sign_in(credentials)
 
-    async def _hello(self, own_name: str) -> None:
+    async def _hello(self, own: Own) -> None:
         """EHLO, or HELO for hosts that do not know it; LHLO in LMTP."""
-        name = own_name.encode("ascii")
+        name = own.name.encode("ascii")
         reply = await self._command((b"LHLO " if self._endpoint.lmtp else b"EHLO ") + name, self._timeouts.hello)
         if reply.positive:
+            _require_stranger(reply, own)
             self.extensions = read_extensions(reply)
             return
         if reply.code < 500 or self._endpoint.lmtp:
@@ -172,7 +183,7 @@ class SmtpSession:
             raise _host_refuses(reply)
         self.extensions = Extensions()
 
-    async def _encrypt(self, own_name: str, security: Security, context: ssl.SSLContext) -> None:
+    async def _encrypt(self, own: Own, security: Security, context: ssl.SSLContext) -> None:
         if not self.extensions.start_tls:
             if security.required:
                 raise deferred("4.7.4", f"the host offers no encryption, which “{security.level.value}” demands", elsewhere=True)
@@ -187,7 +198,7 @@ class SmtpSession:
         except ConnectionBroken as broken:
             raise _TlsFailed(broken.text) from None
         self._require_certificate(security)
-        await self._hello(own_name)  # what was said in plain text counts no more (RFC 3207 section 4.2)
+        await self._hello(own)  # what was said in plain text counts no more (RFC 3207 section 4.2)
 
     def _require_certificate(self, security: Security) -> None:
         peer = self._connection.tls
@@ -227,6 +238,16 @@ class SmtpSession:
 
 def _fault(enhanced: str, text: str) -> Outcome:
     return Outcome(Verdict.DEFERRED, enhanced, text, elsewhere=True)
+
+
+def _require_stranger(reply: Reply, own: Own) -> None:
+    """DeliveryStopped if the host calls itself as we do: by whatever way, what is sent to it comes to this server.
+
+    A name of one word, such as "localhost", says nothing: many machines have it.
+    """
+    words = reply.lines[0].split()
+    if not own.may_answer and "." in own.name and words and words[0].lower() == own.name.lower():
+        raise failed("5.4.6", "the mail would come back: the host is this server itself", elsewhere=True)
 
 
 def _host_refuses(reply: Reply) -> DeliveryStopped:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rookery_core.errors import InvalidArgument
+from rookery_core.rules import domains
 from rookery_server.gateway.mta_sts import Mode
 from rookery_server.gateway.outcomes import deferred
 from rookery_server.gateway.security import PLAIN, Level, Security
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from rookery_server.gateway.dane import Dane
     from rookery_server.gateway.mta_sts import MtaSts, StsPolicy
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
 CONFIGURABLE = (Level.NONE, Level.MAY, Level.ENCRYPT, Level.VERIFY)
 """The levels that an administrator may set. ``VERIFY`` holds a host to the name by which it was found, so it keeps strangers from
 posing as the host, but not from naming another host in a DNS without signatures: MTA-STS and DANE do that."""
+
+
+def parse_levels(words: Iterable[str]) -> dict[str, Level]:
+    """The levels that ``LEVEL`` and ``DOMAIN=LEVEL`` say, by domain, with "" for all others. InvalidArgument ``FIELD_INVALID``."""
+    names = {level.value: level for level in CONFIGURABLE}
+    levels: dict[str, Level] = {}
+    for word in words:
+        domain, equals, name = word.rpartition("=")
+        known = domains.to_ascii(domain, underscores=True)
+        if name not in names or (equals and not known) or known in levels:
+            message = f"“{word[:100]}” is wrong: {', '.join(names)} are, each once alone or for a domain, like example.org=verify"
+            raise InvalidArgument("FIELD_INVALID", message, field="mail_tls")
+        levels[known] = names[name]
+    return levels
 
 
 class TlsPolicies:
@@ -56,7 +72,7 @@ class TlsPolicies:
         if route.domain in self._levels:
             return self._at(self._levels[route.domain], host)
         signed = await self._dane.demand(route, host)
-        if signed is not None:
+        if signed is not None and signed.level is Level.DANE:
             return signed
         if policy is not None:
             if not policy.allows(host.name):
@@ -64,7 +80,8 @@ class TlsPolicies:
                     "4.7.5", f"{host.name} is no mail host of {route.domain} by the domain's policy (MTA-STS)", elsewhere=True
                 )
             return Security(Level.MTA_STS, self._verified, host.name)
-        return self._at(self._levels[""], host)
+        # Signed records that name no certificate demand encryption and no more: that must not weaken what else there is.
+        return self._at(self._levels[""], host) if signed is None or self._levels[""] is Level.VERIFY else signed
 
     def _at(self, level: Level, host: Host, *, immediate: bool = False) -> Security:
         if level is Level.NONE:

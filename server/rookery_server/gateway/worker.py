@@ -9,70 +9,50 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
+from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
-from rookery.v1.submission_pb2 import DELIVERY_STATE_DEFERRED, DELIVERY_STATE_EXPIRED
-from rookery_core.errors import ResourceExhausted, RookeryError, Unavailable
-from rookery_server.gateway import retry_schedule
-from rookery_server.gateway.destinations import Feedback
-from rookery_server.services.submission import settling
-from rookery_server.services.submission.settling import Result
+from rookery_core.errors import RookeryError
+from rookery_server.gateway.agenda import Agenda
+from rookery_server.gateway.attempts import Attempts
+from rookery_server.gateway.destinations import BUSY, Feedback
+from rookery_server.gateway.leases import Leases
+from rookery_server.gateway.settlements import Settlements
 from rookery_server.store import outgoing
-from rookery_server.store.outgoing import Owed
+from rookery_server.store.outgoing import Claims, Due, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from rookery_core.rules.clock import Clock
+    from rookery_server.gateway.attempts import Carrier
     from rookery_server.gateway.destinations import Destinations
+    from rookery_server.gateway.figures import Figures
     from rookery_server.services.submission.reports import Reports
     from rookery_server.store.database import Database
     from rookery_server.store.outgoing import Claimed
-    from rookery_server.store.submissions import RecipientRow
-    from rookery_server.store.units import Transaction
 
 _log = structlog.get_logger("rookery.gateway")
 
 _SECOND = 1_000_000
-_LEASE = 120 * _SECOND
-_RENEW_SECONDS = 40.0
+_LEASE_SECONDS = 120.0
 _LOOK_SECONDS = 30.0
 """How long it sleeps at most: other processes may have left something."""
+_LOOK_SHARE = 4
+"""A look is followed by that many times as long without: with many domains, looking costs a fifth of the time at most."""
 _BREATH_SECONDS = 1.0
-"""How long it waits after it found nothing where something was, or failed."""
-_FAILED_PAUSE = 60 * _SECOND
-"""When a recipient comes up again whose attempt the database had no room or no time for."""
-
-_BROKEN = Result(DELIVERY_STATE_DEFERRED, "4.3.0", "this server failed to hand the message over")
-
-
-class Carrier(Protocol):
-    """Brings a message to recipients at one domain, or to mailboxes here."""
-
-    def destination(self, domain: str) -> str:
-        """What deliveries to a domain have in common with others: they are counted together."""
-        ...
-
-    async def carry(self, claimed: Claimed) -> tuple[Sequence[Result], Feedback]:
-        """A result for each recipient, in their order, and what was learned of the destination.
-
-        Deferred ones are without ``next_attempt``: when to try again is the worker's to say.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Lets go of what it keeps between messages."""
-        ...
+"""How long it waits after the database failed, or gave nothing where there is something."""
 
 
 class QueueWorker:
     """Works from ``start`` to ``stop``, on the running event loop. ``owner`` names it among others; ``chance`` gives [0, 1).
 
-    ``alone``: no other process works on the database, so that what was taken on before the start was left by a dead one.
+    ``here`` or ``elsewhere`` is None where other processes see to that part of the queue. ``alone``: there is no other process at
+    the database, so that what was taken on before the start was left by a dead one. So many messages are carried ``at_once``, and
+    so many recipients of one go ``together``.
     """
 
     def __init__(
@@ -80,59 +60,82 @@ class QueueWorker:
         database: Database,
         clock: Clock,
         destinations: Destinations,
-        here: Carrier,
-        elsewhere: Carrier,
+        here: Carrier | None,
+        elsewhere: Carrier | None,
         reports: Reports,
         chance: Callable[[], float],
         *,
         owner: bytes,
         alone: bool,
-        at_once: int = 50,
+        figures: Figures,
+        at_once: int = 500,
         together: int = 50,
+        lease_seconds: float = _LEASE_SECONDS,
     ) -> None:
         self._database = database
         self._clock = clock
         self._destinations = destinations
         self._here = here
         self._elsewhere = elsewhere
-        self._reports = reports
-        self._chance = chance
         self._owner = owner
         self._alone = alone
         self._at_once = at_once
         self._together = together
+        self._agenda = Agenda()
+        self._leases = Leases(database, clock, owner, lease_seconds)
+        self._settlements = Settlements(database, clock, owner)
+        self._attempts = Attempts(database, clock, self._settlements, reports, figures, chance, owner=owner)
         self._woken = asyncio.Event()
-        self._loop: asyncio.Task[None] | None = None
+        self._is_stale = True
+        self._look_at = 0.0
+        self._looks_again_at = 0.0
+        self._loops: list[asyncio.Task[None]] = []
         self._running: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """There may be something new to do."""
+        self._is_stale = True
         self._woken.set()
+
+    def retry(self, domains: Collection[str]) -> None:
+        """There is something to do for these domains that is not to wait until their hosts answer again."""
+        for domain in domains:
+            carrier = self._here if domain == outgoing.HERE else self._elsewhere
+            if carrier is not None:
+                self._destinations.revive(carrier.destination(domain))
+        self.wake()
 
     def start(self) -> None:
         """Begins."""
-        self._loop = asyncio.create_task(self._run(), name="mail queue")
+        self._loops = [
+            asyncio.create_task(self._run(), name="mail queue"),
+            asyncio.create_task(self._leases.keep(), name="mail leases"),
+        ]
 
     async def stop(self, grace: float = 5.0) -> None:
         """Takes nothing more on; gives what runs so many seconds, and breaks off the rest, which comes up again."""
-        if self._loop is None:
+        if not self._loops:
             return
-        self._loop.cancel()
-        await asyncio.gather(self._loop, return_exceptions=True)
-        self._loop = None
+        run, keep = self._loops
+        self._loops = []
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        for task in self._running:
+        for task in (keep, *self._running):
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-        await self._elsewhere.close()
+        await asyncio.gather(keep, *self._running, return_exceptions=True)
+        await self._settlements.close()
+        for carrier in (self._here, self._elsewhere):
+            if carrier is not None:
+                await carrier.close()
 
     async def _run(self) -> None:
         if self._alone:
             await self._patiently(self._give_back_what_was_left)
         while True:
             self._woken.clear()
-            pause = await self._patiently(self._look)
+            pause = await self._patiently(self._turn)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._woken.wait()
@@ -150,88 +153,112 @@ class QueueWorker:
         await self._database.write(lambda transaction: outgoing.give_all_back(transaction.connection, now))
         return 0.0
 
-    async def _look(self) -> float:
-        """Starts what can be started; gives how many seconds from now there is something to be done."""
-        waiting = await self._database.read(outgoing.due)
-        now = self._clock.micros()
-        soonest = now + round(_LOOK_SECONDS * _SECOND)
-        for domain, at in waiting:
-            destination = self._carrier(domain).destination(domain)
-            start = max(at, self._destinations.ready_at(destination))
-            if start > now:
-                soonest = min(soonest, start)
-            elif len(self._running) < self._at_once:
-                self._destinations.begin(destination)
-                task = asyncio.create_task(self._work(domain, destination), name=f"mail to {domain}")
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
-        return (soonest - now) / _SECOND
-
-    async def _work(self, domain: str, destination: str) -> None:
-        """One attempt, which has begun already for the destination."""
-        feedback = Feedback.UNKNOWN
-        found = False
+    async def _turn(self) -> float:
+        """Looks if it is time for that, and starts what can be started; gives in how many seconds there is something to be done."""
+        pause = await self._look()
+        wanted, soonest = self._choose()
+        if not wanted:
+            return pause if soonest is None else min(pause, max(0, soonest - self._clock.micros()) / _SECOND)
+        claims = Claims([], [Due(domain, 0) for domain, _ in wanted])
         try:
-            claimed = await self._claim(domain)
-            if claimed is not None:
-                found = True
-                self.wake()  # the next one for the same destination may begin
-                feedback = await self._attempt(claimed)
-        except Exception:  # noqa: BLE001 - one message's trouble must not end the others' way; it is logged, and comes up again
-            _log.exception("mail not handed over", domain=domain)
-            found = False
+            claims = await self._claim(wanted)
         finally:
-            self._destinations.end(destination, feedback)
-            asyncio.get_running_loop().call_later(0 if found else _BREATH_SECONDS, self.wake)
+            self._note_left(claims)
+            self._give_up_places(wanted, claims.claimed)
+        for claimed in claims.claimed:
+            self._begin(claimed)
+        return 0.0
 
-    def _carrier(self, domain: str) -> Carrier:
-        return self._here if domain == outgoing.HERE else self._elsewhere
+    async def _look(self) -> float:
+        """Reads what waits, if there may be something new, and not all the time; gives when to come again, in seconds."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        at = self._look_at if self._is_stale else self._looks_again_at
+        if now < at:
+            return at - now
+        self._is_stale = False
+        try:
+            due = partial(outgoing.due, here=self._here is not None, elsewhere=self._elsewhere is not None)
+            self._agenda.note(await self._database.read(due))
+        except BaseException:
+            self._is_stale = True
+            raise
+        took = loop.time() - now
+        self._look_at, self._looks_again_at = now + took * (1 + _LOOK_SHARE), now + took + _LOOK_SECONDS
+        return _LOOK_SECONDS
 
-    async def _claim(self, domain: str) -> Claimed | None:
+    def _choose(self) -> tuple[list[Wanted], int | None]:
+        """How much is to be taken on for which domains, the longest due first, with the places for it; and when there is more."""
         now = self._clock.micros()
-        claim = partial(outgoing.claim, domain=domain, owner=self._owner, now=now, until=now + _LEASE, most=self._together)
+        wanted: list[Wanted] = []
+        places = self._at_once - len(self._running)
+        while places > 0 and (domain := self._agenda.take(now)) is not None:
+            destination = self._carrier(domain).destination(domain)
+            most = min(places, self._destinations.room(destination))
+            ready = self._destinations.ready_at(destination)
+            if most:
+                for _ in range(most):
+                    self._destinations.begin(destination)
+                wanted.append(Wanted(domain, most))
+                places -= most
+            elif ready == BUSY:
+                self._agenda.hold(domain, destination)
+            else:
+                self._agenda.note([Due(domain, max(ready, now + 1))])
+        return wanted, self._agenda.soonest() if places > 0 else None
+
+    def _note_left(self, claims: Claims) -> None:
+        """What is due and could not be had, since another process is taking it on just now, is asked for again a little later."""
+        later = self._clock.micros() + round(_BREATH_SECONDS * _SECOND)
+        had = {each.recipients[0].domain for each in claims.claimed}
+        self._agenda.note(Due(domain, at if domain in had else max(at, later)) for domain, at in claims.left)
+
+    def _give_up_places(self, wanted: Sequence[Wanted], claimed: Sequence[Claimed]) -> None:
+        """Those that nothing was found for."""
+        found = Counter(each.recipients[0].domain for each in claimed)
+        for domain, most in wanted:
+            for _ in range(most - found[domain]):
+                self._give_up_place(domain, Feedback.UNKNOWN)
+
+    async def _claim(self, wanted: Sequence[Wanted]) -> Claims:
+        now = self._clock.micros()
+        until = self._leases.end(now)
+        claim = partial(outgoing.claim, wanted=wanted, owner=self._owner, now=now, until=until, together=self._together)
         return await self._database.write(lambda transaction: claim(transaction.connection))
 
-    async def _attempt(self, claimed: Claimed) -> Feedback:
+    def _begin(self, claimed: Claimed) -> None:
+        self._leases.hold(claimed)
+        task = asyncio.create_task(self._work(claimed), name=f"mail to {claimed.recipients[0].domain}")
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._woken.set()
+
+    async def _work(self, claimed: Claimed) -> None:
+        """One attempt, which has a place at its destination already."""
         carrier = self._carrier(claimed.recipients[0].domain)
+        feedback = Feedback.UNKNOWN
         try:
-            results, feedback = await self._while_leased(claimed, carrier)
-        except (Unavailable, ResourceExhausted) as error:
-            _log.warning("mail given back", reason=error.reason, message=error.message)
-            at = self._clock.micros() + _FAILED_PAUSE
-            await self._database.write(lambda transaction: outgoing.give_back(transaction.connection, claimed, self._owner, at))
-            return Feedback.UNKNOWN
-        except Exception:  # noqa: BLE001 - it is tried again for as long as anything is, and then its sender is told
-            _log.exception("mail not carried", submission=claimed.submission.id.hex())
-            results, feedback = [_BROKEN] * len(claimed.recipients), Feedback.UNKNOWN
-        now = self._clock.micros()
-        planned = [self._planned(row, result, now) for row, result in zip(claimed.recipients, results, strict=True)]
-        await self._database.write(partial(settling.settle, claimed=claimed, owner=self._owner, results=planned, now=now))
-        if any(result.is_late or result.state in settling.LOST for result in planned):
-            await self._reports.tell(Owed(claimed.submission.mailbox_id, claimed.mailbox_uid, claimed.submission.id))
-        return feedback
-
-    async def _while_leased(self, claimed: Claimed, carrier: Carrier) -> tuple[Sequence[Result], Feedback]:
-        """Has it carried, and keeps the lease for as long as that takes."""
-        carrying = asyncio.create_task(carrier.carry(claimed))
-        try:
-            while not (await asyncio.wait({carrying}, timeout=_RENEW_SECONDS))[0]:
-                until = self._clock.micros() + _LEASE
-                await self._database.write(partial(_renew, claimed=claimed, owner=self._owner, until=until))
-            return carrying.result()
+            try:
+                results, feedback = await self._attempts.carry(claimed, carrier)
+            finally:
+                self._give_up_place(claimed.recipients[0].domain, feedback)
+                self._woken.set()
+            self._agenda.note(await self._attempts.finish(claimed, results))
+        except Exception:  # noqa: BLE001 - one message's trouble must not end the others' way; it is logged, and comes up again
+            _log.exception("mail results not written", submission=claimed.submission.id.hex())
         finally:
-            carrying.cancel()
-            await asyncio.wait({carrying})
+            self._leases.let_go(claimed)
 
-    def _planned(self, row: RecipientRow, result: Result, now: int) -> Result:
-        """A deferred recipient with its next attempt, or given up."""
-        if result.state != DELIVERY_STATE_DEFERRED:
-            return result
-        at = retry_schedule.next_attempt(row.attempts + 1, row.queued, now, self._chance)
-        if at is None:
-            return replace(result, state=DELIVERY_STATE_EXPIRED)
-        return replace(result, next_attempt=at, is_late=retry_schedule.notice_due(row.queued, now))
+    def _give_up_place(self, domain: str, feedback: Feedback) -> None:
+        destination = self._carrier(domain).destination(domain)
+        self._destinations.end(destination, feedback)
+        self._agenda.release(destination)
 
-
-def _renew(transaction: Transaction, *, claimed: Claimed, owner: bytes, until: int) -> None:
-    outgoing.renew(transaction.connection, claimed, owner, until)
+    def _carrier(self, domain: str) -> Carrier:
+        carrier = self._here if domain == outgoing.HERE else self._elsewhere
+        if carrier is None:
+            raise LookupError("only that part of the queue is read that there is a carrier for")
+        return carrier

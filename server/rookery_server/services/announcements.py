@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     Listener = Callable[[bytes, int], None]
 
@@ -19,6 +19,7 @@ class Announcements:
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
         self._far: tuple[tuple[Listener, Callable[[], None]], ...] = ()
+        self._rung: tuple[Callable[[Collection[str]], object], ...] = ()
 
     def listen(self, listener: Listener) -> None:
         """From now on ``listener(mailbox_uid, revision)`` is called after each commit of this process."""
@@ -31,6 +32,13 @@ class Announcements:
         """
         self.listen(listener)
         self._far = (*self._far, (listener, after_gap))
+
+    def listen_for_rings(self, listener: Callable[[Collection[str]], object]) -> None:
+        """From now on ``listener(domains)`` is called when others may have put something into the queue of outgoing mail.
+
+        The domains are to be tried at once, even if their hosts do not answer. In a thread of the store.
+        """
+        self._rung = (*self._rung, listener)
 
     def publish(self, mailbox_uid: bytes, revision: int) -> None:
         """See ``store.database.Notifier``."""
@@ -46,3 +54,9 @@ class Announcements:
         """See ``store.database.Notifier``."""
         for _, after_gap in self._far:
             after_gap()
+        self.relay_ring(())
+
+    def relay_ring(self, domains: Collection[str]) -> None:
+        """See ``store.database.Notifier``."""
+        for listener in self._rung:
+            listener(domains)

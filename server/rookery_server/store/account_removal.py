@@ -24,6 +24,7 @@ _BESIDE_ITEMS = (
     tables.upload,
     tables.outgoing_recipient,
     tables.submission,
+    tables.incoming_delivery,
     tables.change,
 )
 

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from rookery_core.errors import AlreadyExists
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import account, address, mailbox
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ _accounts = (
     .join(address, (address.c.account_id == account.c.id) & address.c.is_primary)
     .join(mailbox, mailbox.c.account_id == account.c.id)
 )
-_account = _accounts.where(account.c.id == bindparam("id"))
+_account = Direct(_accounts.where(account.c.id == bindparam("id")))
 _credential = (
     select(account.c.id, account.c.password_hash, account.c.disabled)
     .join_from(address, account, account.c.id == address.c.account_id)
@@ -82,12 +83,12 @@ _credential_locked = (
     select(account.c.id, account.c.password_hash, account.c.disabled).where(account.c.id == bindparam("id")).with_for_update()
 )
 _addresses = select(*(address.c[name] for name in AddressRow._fields))
-_owner = _addresses.where(address.c.key == bindparam("key"))
+_owner = Direct(_addresses.where(address.c.key == bindparam("key")))
 
 
 def find(connection: Connection, account_id: bytes) -> AccountRow | None:
     """The account with this id."""
-    row = connection.execute(_account, {"id": account_id}).first()
+    row = _account.first(connection, {"id": account_id})
     return AccountRow._make(row) if row else None
 
 
@@ -126,7 +127,7 @@ def set_quota(connection: Connection, account_id: bytes, quota_bytes: int) -> No
 
 def address_of(connection: Connection, key: str) -> AddressRow | None:
     """The address with this key."""
-    row = connection.execute(_owner, {"key": key}).first()
+    row = _owner.first(connection, {"key": key})
     return AddressRow(*row) if row else None
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from rookery_server.store.blob_chunks import Chunk, PreparedBlob
 from rookery_server.store.bulk import insert_rows
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import blob, blob_chunk, item_blob, submission, upload
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _by_hashes = (
     .order_by(blob.c.sha256)
     .with_for_update()
 )
+_by_hash = Direct(select(blob.c.id).where(blob.c.sha256 == bindparam("sha256")))
 _by_ids = (
     select(blob.c.id).where(blob.c.id.in_(bindparam("ids", expanding=True))).order_by(blob.c.sha256, blob.c.id).with_for_update()
 )
@@ -52,13 +54,21 @@ def put(connection: Connection, prepared: Iterable[PreparedBlob], now: int) -> d
     wanted = {blob_.sha256: blob_ for blob_ in prepared}
     if not wanted:
         return {}
-    found: dict[bytes, bytes] = {row.sha256: row.id for row in connection.execute(_by_hashes, {"hashes": list(wanted)})}
+    found = _find(connection, list(wanted))
     if found:
         connection.execute(_touch, {"ids": list(found.values()), "now": now})
     missing = [wanted[sha256] for sha256 in sorted(wanted.keys() - found.keys())]
     if missing:
         found |= _insert(connection, missing, now)
     return found
+
+
+def _find(connection: Connection, hashes: list[bytes]) -> dict[bytes, bytes]:
+    """Ids of those that are there, by hash; locked."""
+    if connection.dialect.name == "postgresql":
+        return {row.sha256: row.id for row in connection.execute(_by_hashes, {"hashes": hashes})}
+    rows = ((sha256, _by_hash.first(connection, {"sha256": sha256})) for sha256 in hashes)
+    return {sha256: row[0] for sha256, row in rows if row is not None}
 
 
 def _insert(connection: Connection, missing: list[PreparedBlob], now: int) -> dict[bytes, bytes]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, insert
 
+from rookery_server.store.direct import insert_many
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,7 +27,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[dict[str, A
     if order is None:
         connection.exec_driver_sql(statement, list(rows))
     else:
-        connection.exec_driver_sql(statement, [tuple(row[name] for name in order) for row in rows])
+        insert_many(connection, statement, [[row[name] for name in order] for row in rows])
 
 
 @cache

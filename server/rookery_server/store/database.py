@@ -15,7 +15,7 @@ from rookery_server.store.sqlite_readers import Gate, SqliteReaders
 from rookery_server.store.units import Database, Notifier, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from sqlalchemy import Connection
 
@@ -52,6 +52,9 @@ class SqliteDatabase:
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """See ``Database.write``."""
         return await self._writer.write(work)
+
+    def ring(self, domains: Collection[str] = ()) -> None:
+        """See ``Database.ring``: there is nobody to hear it."""
 
     async def close(self) -> None:
         """See ``Database.close``."""

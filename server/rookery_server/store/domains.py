@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from rookery_core.errors import AlreadyExists
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import address, domain
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class DomainRow(NamedTuple):
     name: str
     created: int
     address_count: int
+
+
+_known = Direct(select(domain.c.name).where(domain.c.name == bindparam("name")))
+_known_of = select(domain.c.name).where(domain.c.name.in_(bindparam("names", expanding=True)))
 
 
 def add(connection: Connection, name: str, now: int) -> None:
@@ -53,7 +58,9 @@ def is_used(connection: Connection, name: str) -> bool:
 
 def known(connection: Connection, names: Collection[str]) -> frozenset[str]:
     """Those of the names, at most 1,000, that are domains of this server."""
-    return frozenset(connection.execute(select(domain.c.name).where(domain.c.name.in_(names))).scalars())
+    if len(names) == 1:
+        return frozenset(row[0] for row in _known.all(connection, {"name": next(iter(names))}))
+    return frozenset(connection.execute(_known_of, {"names": list(names)}).scalars())
 
 
 def list_all(connection: Connection) -> list[DomainRow]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, literal, literal_column, select, update
 
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import folder
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ class Counts:
 _live = (folder.c.mailbox_id == bindparam("mailbox")) & (folder.c.deleted == literal_column("0"))
 _columns = select(*(folder.c[name] for name in FolderRow._fields)).where(_live)
 _by_id = _columns.where(folder.c.id == bindparam("folder"))
-_by_role = _columns.where(folder.c.role == bindparam("role"))
+_by_role = Direct(_columns.where(folder.c.role == bindparam("role")))
 _by_name = _columns.where(folder.c.parent_id == bindparam("parent"), folder.c.name_key == bindparam("name_key"))
 _this = (folder.c.mailbox_id == bindparam("mailbox")) & (folder.c.id == bindparam("folder"))
-_add_counts = (
+_add_counts = Direct(
     update(folder)
     .where(_this)
     .values(
@@ -63,7 +64,9 @@ _add_counts = (
         contents_revision=bindparam("to"),
     )
 )
-_take_uids = update(folder).where(_this).values(next_uid=folder.c.next_uid + bindparam("wanted")).returning(folder.c.next_uid)
+_take_uids = Direct(
+    update(folder).where(_this).values(next_uid=folder.c.next_uid + bindparam("wanted")).returning(folder.c.next_uid)
+)
 _exists = select(folder.c.deleted).where(_this)
 _bury = update(folder).where(_this).values(deleted=1, revision=bindparam("to"))
 _top = select(folder.c.id, literal(1).label("depth")).where(_live, folder.c.id == bindparam("folder")).cte("below", recursive=True)
@@ -88,7 +91,7 @@ def find(connection: Connection, mailbox_id: int, folder_id: bytes) -> FolderRow
 
 def find_role(connection: Connection, mailbox_id: int, role: int) -> FolderRow | None:
     """The folder with this role; every mailbox has one for each."""
-    row = connection.execute(_by_role, {"mailbox": mailbox_id, "role": role}).first()
+    row = _by_role.first(connection, {"mailbox": mailbox_id, "role": role})
     return FolderRow(*row) if row else None
 
 
@@ -140,8 +143,8 @@ def bury(connection: Connection, mailbox_id: int, folder_ids: list[bytes], revis
 
 def add_counts(connection: Connection, mailbox_id: int, folder_id: bytes, counts: Counts) -> None:
     """Adds differences to a folder's counters and notes the revision at which its contents changed."""
-    connection.execute(
-        _add_counts,
+    _add_counts.run(
+        connection,
         {
             "mailbox": mailbox_id,
             "folder": folder_id,
@@ -155,5 +158,7 @@ def add_counts(connection: Connection, mailbox_id: int, folder_id: bytes, counts
 
 def take_uids(connection: Connection, mailbox_id: int, folder_id: bytes, wanted: int) -> int:
     """Reserves so many uids of a folder; gives the first. Uids only grow (RFC 3501 section 2.3.1.1)."""
-    following = connection.execute(_take_uids, {"mailbox": mailbox_id, "folder": folder_id, "wanted": wanted}).scalar_one()
-    return int(following) - wanted
+    row = _take_uids.first(connection, {"mailbox": mailbox_id, "folder": folder_id, "wanted": wanted})
+    if row is None:
+        raise LookupError("uids of a folder that is not there")
+    return int(row[0]) - wanted

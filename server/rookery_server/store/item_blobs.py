@@ -8,6 +8,7 @@ from sqlalchemy import and_, bindparam, delete, exists, insert, select
 
 from rookery_server.store import items
 from rookery_server.store.bulk import insert_rows
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import blob, conflict, item, item_blob
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _of_content = and_(
     item_blob.c.content_revision == bindparam("revision"),
 )
 _part = _part_columns.where(_of_content, item_blob.c.part == bindparam("part"))
-_parts = _part_columns.where(_of_content).order_by(item_blob.c.part)
+_parts = Direct(_part_columns.where(_of_content).order_by(item_blob.c.part))
 _originals = (
     select(blob.c.sha256, item.c.id)
     .join(item_blob, item_blob.c.blob_id == blob.c.id)
@@ -93,7 +94,7 @@ _kept = exists().where(
     conflict.c.item_id == item_blob.c.item_id,
     conflict.c.content_revision == item_blob.c.content_revision,
 )
-_forget = delete(item_blob).where(_of_content, ~_kept)
+_forget = Direct(delete(item_blob).where(_of_content, ~_kept))
 _same = [column for column in item_blob.c if column.name not in {"item_id", "content_revision"}]
 _copy = insert(item_blob).from_select(
     [*(column.name for column in _same), "item_id", "content_revision"],
@@ -125,7 +126,7 @@ def part(connection: Connection, mailbox_id: int, item_id: bytes, content_revisi
 
 def parts(connection: Connection, mailbox_id: int, item_id: bytes, content_revision: int) -> list[PartRow]:
     """All parts of a version of an item's content, in order."""
-    rows = connection.execute(_parts, {"mailbox": mailbox_id, "item": item_id, "revision": content_revision})
+    rows = _parts.all(connection, {"mailbox": mailbox_id, "item": item_id, "revision": content_revision})
     return [PartRow._make(row) for row in rows]
 
 
@@ -154,4 +155,4 @@ def row(mailbox_id: int, item_id: bytes, content_revision: int, held: PartRow) -
 
 def forget_version(connection: Connection, mailbox_id: int, item_id: bytes, content_revision: int) -> None:
     """Lets go of what one version of an item's content holds, unless a conflict names that version."""
-    connection.execute(_forget, {"mailbox": mailbox_id, "item": item_id, "revision": content_revision})
+    _forget.run(connection, {"mailbox": mailbox_id, "item": item_id, "revision": content_revision})

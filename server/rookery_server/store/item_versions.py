@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, exists, insert
+from sqlalchemy import and_, delete, exists
 
+from rookery_server.store.bulk import insert_rows
 from rookery_server.store.tables import conflict, item, item_blob, item_content
 
 if TYPE_CHECKING:
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
 
 def add(connection: Connection, mailbox_id: int, item_id: bytes, revision: int, codec: int, content: bytes) -> None:
     """Inserts a version of an item's content."""
-    connection.execute(
-        insert(item_content),
-        {"mailbox_id": mailbox_id, "item_id": item_id, "revision": revision, "codec": codec, "content": content},
-    )
+    row = {"mailbox_id": mailbox_id, "item_id": item_id, "revision": revision, "codec": codec, "content": content}
+    insert_rows(connection, item_content, [row])
 
 
 def sweep(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> None:

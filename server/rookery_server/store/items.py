@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, inser
 
 from rookery_server.store import item_versions
 from rookery_server.store.bulk import insert_rows
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import (
     conflict,
     departure,
@@ -23,7 +24,7 @@ from rookery_server.store.tables import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Select, Update
+    from sqlalchemy import Connection, Select
 
 LIVE = 1
 RECOVERABLE = 2
@@ -81,22 +82,36 @@ _is_recoverable = item.c.life == literal_column(str(RECOVERABLE))
 PACKED_COLUMNS = tuple(item.c[name] for name in PackedRow._fields)
 _place_columns = tuple(item.c[name] for name in PlaceRow._fields)
 
-_packed_by_id = select(*PACKED_COLUMNS).where(item.c.mailbox_id == bindparam("mailbox"), item.c.id == bindparam("item"))
+_packed_by_id = Direct(select(*PACKED_COLUMNS).where(item.c.mailbox_id == bindparam("mailbox"), item.c.id == bindparam("item")))
 _packed_by_ids = select(*PACKED_COLUMNS).where(
     item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
 )
-_places_by_ids = select(*_place_columns).where(
-    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
-)
+_places_by_ids = ByKeys(select(*_place_columns).where(item.c.mailbox_id == bindparam("mailbox")), item.c.id)
 _marks_by_ids = select(*(item.c[name] for name in MarkRow._fields)).where(
     item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
 )
-_content = select(item_content.c.codec, item_content.c.content).where(
-    item_content.c.mailbox_id == bindparam("mailbox"),
-    item_content.c.item_id == bindparam("item"),
-    item_content.c.revision == bindparam("revision"),
+_content = Direct(
+    select(item_content.c.codec, item_content.c.content).where(
+        item_content.c.mailbox_id == bindparam("mailbox"),
+        item_content.c.item_id == bindparam("item"),
+        item_content.c.revision == bindparam("revision"),
+    )
 )
-_whole = (
+_drop_contents = Direct(
+    delete(item_content).where(
+        item_content.c.mailbox_id == bindparam("mailbox"),
+        item_content.c.item_id == bindparam("item"),
+        item_content.c.revision.not_in(
+            select(conflict.c.content_revision).where(
+                conflict.c.mailbox_id == bindparam("mailbox"), conflict.c.item_id == bindparam("item")
+            )
+        ),
+    )
+)
+_drop_departure = Direct(
+    delete(departure).where(*(departure.c[name] == bindparam(name) for name in ("mailbox_id", "item_id", "folder_id")))
+)
+_whole = Direct(
     select(
         *PACKED_COLUMNS,
         item_content.c.codec,
@@ -116,7 +131,7 @@ _whole = (
 
 def packed(connection: Connection, mailbox_id: int, item_id: bytes) -> PackedRow | None:
     """One item, live or recoverable."""
-    row = connection.execute(_packed_by_id, {"mailbox": mailbox_id, "item": item_id}).first()
+    row = _packed_by_id.first(connection, {"mailbox": mailbox_id, "item": item_id})
     return PackedRow(*row) if row else None
 
 
@@ -127,7 +142,7 @@ def whole(
 
     None in place of a content that is stored in more than ``most`` bytes: it is not even read from the disk.
     """
-    row = connection.execute(_whole, {"mailbox": mailbox_id, "item": item_id, "most": most}).first()
+    row = _whole.first(connection, {"mailbox": mailbox_id, "item": item_id, "most": most})
     if row is None:
         return None
     *columns, codec, encoded = row
@@ -142,8 +157,8 @@ def packed_many(connection: Connection, mailbox_id: int, item_ids: Sequence[byte
 
 def places(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, PlaceRow]:
     """Where those of the items are that exist, live or recoverable; at most 500 ids."""
-    rows = connection.execute(_places_by_ids, {"mailbox": mailbox_id, "items": item_ids})
-    return {row.id: PlaceRow(*row) for row in rows}
+    rows = _places_by_ids.all(connection, item_ids, {"mailbox": mailbox_id})
+    return {row[0]: PlaceRow(*row) for row in rows}
 
 
 def marks(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, MarkRow]:
@@ -154,8 +169,8 @@ def marks(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) ->
 
 def content(connection: Connection, mailbox_id: int, item_id: bytes, revision: int) -> tuple[int, bytes] | None:
     """The codec and the bytes of one version of an item's content."""
-    row = connection.execute(_content, {"mailbox": mailbox_id, "item": item_id, "revision": revision}).first()
-    return (row.codec, row.content) if row else None
+    row = _content.first(connection, {"mailbox": mailbox_id, "item": item_id, "revision": revision})
+    return (row[0], row[1]) if row else None
 
 
 def columns(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> list[dict[str, Any]]:
@@ -228,6 +243,12 @@ def find_external(connection: Connection, mailbox_id: int, folder_id: bytes, ext
     return {row.external_id: row.id for row in rows}
 
 
+def by_external(connection: Connection, mailbox_id: int, external_id: str) -> list[bytes]:
+    """Up to 50 items, live or recoverable, with this Message-ID or UID, as the column has it."""
+    statement = select(item.c.id).where(item.c.mailbox_id == mailbox_id, item.c.external_id == external_id).limit(50)
+    return list(connection.execute(statement).scalars())
+
+
 def in_folder(connection: Connection, mailbox_id: int, folder_id: bytes, *, life: int, limit: int) -> list[bytes]:
     """Ids of up to ``limit`` items that a folder holds."""
     statement = (
@@ -253,31 +274,19 @@ def add_contents(connection: Connection, contents: list[dict[str, Any]]) -> None
 def change(connection: Connection, mailbox_id: int, changes: list[dict[str, Any]]) -> None:
     """Sets columns of items: each dict has ``id`` and the same other columns."""
     names = tuple(name for name in changes[0] if name != "id")
-    connection.execute(
-        _change(names),
-        [{"b_mailbox": mailbox_id, "b_id": values["id"], **{f"v_{name}": values[name] for name in names}} for values in changes],
-    )
+    rows = [{"b_mailbox": mailbox_id, "b_id": values["id"], **{f"v_{name}": values[name] for name in names}} for values in changes]
+    _change(names).run_many(connection, rows)
 
 
 @cache
-def _change(names: tuple[str, ...]) -> Update:
-    return (
-        update(item)
-        .where(item.c.mailbox_id == bindparam("b_mailbox"), item.c.id == bindparam("b_id"))
-        .values({name: bindparam(f"v_{name}") for name in names})
-    )
+def _change(names: tuple[str, ...]) -> Direct:
+    this = (item.c.mailbox_id == bindparam("b_mailbox")) & (item.c.id == bindparam("b_id"))
+    return Direct(update(item).where(this).values({name: bindparam(f"v_{name}") for name in names}))
 
 
 def replace_content(connection: Connection, mailbox_id: int, item_id: bytes, revision: int, codec: int, content_: bytes) -> None:
     """Makes this the item's only kept version of the content but for those that a conflict names."""
-    kept = select(conflict.c.content_revision).where(conflict.c.mailbox_id == mailbox_id, conflict.c.item_id == item_id)
-    connection.execute(
-        delete(item_content).where(
-            item_content.c.mailbox_id == mailbox_id,
-            item_content.c.item_id == item_id,
-            item_content.c.revision.not_in(kept),
-        )
-    )
+    _drop_contents.run(connection, {"mailbox": mailbox_id, "item": item_id})
     item_versions.add(connection, mailbox_id, item_id, revision, codec, content_)
 
 
@@ -310,12 +319,8 @@ def note_departures(connection: Connection, mailbox_id: int, revision: int, reas
     ]
     if not rows:
         return
-    this = [departure.c[name] == bindparam(f"b_{name}") for name in ("mailbox_id", "item_id", "folder_id")]
-    connection.execute(
-        delete(departure).where(*this),
-        [{f"b_{name}": row[name] for name in ("mailbox_id", "item_id", "folder_id")} for row in rows],
-    )
-    connection.execute(insert(departure), rows)
+    _drop_departure.run_many(connection, [{name: row[name] for name in ("mailbox_id", "item_id", "folder_id")} for row in rows])
+    insert_rows(connection, departure, rows)
 
 
 def purge(connection: Connection, mailbox_id: int, revision: int, item_ids: list[bytes], *, with_conflicts: bool) -> None:

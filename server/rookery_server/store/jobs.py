@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import job
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class JobRow(NamedTuple):
 
 _columns = select(*(job.c[name] for name in JobRow._fields))
 _this = (job.c.account_id == bindparam("account")) & (job.c.id == bindparam("job"))
-_locked = _columns.where(_this).with_for_update()
+_locked = Direct(_columns.where(_this).with_for_update())
 _advance = update(job).where(_this).values(progress=job.c.progress + bindparam("rows"))
 _finish = delete(job).where(_this)
 _abandon = delete(job).where(job.c.account_id == bindparam("account"), job.c.kind != bindparam("but"))
@@ -34,7 +35,7 @@ _abandon = delete(job).where(job.c.account_id == bindparam("account"), job.c.kin
 
 def find(connection: Connection, account_id: bytes, job_id: bytes) -> JobRow | None:
     """The unfinished job, locked until the transaction ends."""
-    row = connection.execute(_locked, {"account": account_id, "job": job_id}).first()
+    row = _locked.first(connection, {"account": account_id, "job": job_id})
     return JobRow(*row) if row else None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import bindparam, delete, func, select, tuple_
 
 from rookery_server.store.bulk import insert_rows
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import change, operation
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ class Entry(NamedTuple):
     result: bytes | None
 
 
-_find = select(operation.c.request_hash, operation.c.refusal, operation.c.result).where(
-    operation.c.account_id == bindparam("account_id"), operation.c.id == bindparam("id")
+_find = Direct(
+    select(operation.c.request_hash, operation.c.refusal, operation.c.result).where(
+        operation.c.account_id == bindparam("account_id"), operation.c.id == bindparam("id")
+    )
 )
 
 
@@ -38,7 +41,7 @@ def serialize(connection: Connection, account_id: bytes, operation_id: bytes) ->
 
 def find(connection: Connection, account_id: bytes, operation_id: bytes) -> Entry | None:
     """The entry, if the operation was carried out or refused before."""
-    row = connection.execute(_find, {"account_id": account_id, "id": operation_id}).first()
+    row = _find.first(connection, {"account_id": account_id, "id": operation_id})
     return Entry(*row) if row else None
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, insert, select, update
 
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import mailbox
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ class MailboxRow(NamedTuple):
 
 
 _columns = select(*(mailbox.c[name] for name in MailboxRow._fields))
-_by_uid = _columns.where(mailbox.c.uid == bindparam("uid"))
-_by_account = _columns.where(mailbox.c.account_id == bindparam("account_id"))
-_by_uid_locked = _by_uid.with_for_update()
-_by_account_locked = _by_account.with_for_update()
-_advance = (
+_of_uid = _columns.where(mailbox.c.uid == bindparam("uid"))
+_of_account = _columns.where(mailbox.c.account_id == bindparam("account_id"))
+_by_uid, _by_uid_locked = Direct(_of_uid), Direct(_of_uid.with_for_update())
+_by_account, _by_account_locked = Direct(_of_account), Direct(_of_account.with_for_update())
+_advance = Direct(
     update(mailbox)
     .where(mailbox.c.id == bindparam("mailbox"))
     .values(
@@ -48,19 +49,19 @@ _advance = (
 
 def find(connection: Connection, uid: bytes, *, lock: bool = False) -> MailboxRow | None:
     """The mailbox with this uid. ``lock`` keeps other writers out until the transaction ends (on SQLite they are anyway)."""
-    row = connection.execute(_by_uid_locked if lock else _by_uid, {"uid": uid}).first()
+    row = (_by_uid_locked if lock else _by_uid).first(connection, {"uid": uid})
     return MailboxRow(*row) if row else None
 
 
 def find_of_account(connection: Connection, account_id: bytes, *, lock: bool = False) -> MailboxRow | None:
     """The account's own mailbox."""
-    row = connection.execute(_by_account_locked if lock else _by_account, {"account_id": account_id}).first()
+    row = (_by_account_locked if lock else _by_account).first(connection, {"account_id": account_id})
     return MailboxRow(*row) if row else None
 
 
 def advance(connection: Connection, mailbox_id: int, revision: int, *, items: int, size: int, folders: int) -> None:
     """Moves the clock to ``revision`` and the counters by the differences. The caller holds the mailbox's lock."""
-    connection.execute(_advance, {"mailbox": mailbox_id, "to": revision, "bytes": size, "items": items, "folders": folders})
+    _advance.run(connection, {"mailbox": mailbox_id, "to": revision, "bytes": size, "items": items, "folders": folders})
 
 
 def create(connection: Connection, values: dict[str, Any]) -> int:

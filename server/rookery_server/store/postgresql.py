@@ -17,7 +17,7 @@ from rookery_server.store.postgresql_notices import Notices
 from rookery_server.store.units import Transaction, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from rookery_server.store.units import Notifier
 
@@ -119,6 +119,10 @@ class PostgresqlDatabase:
         reading the ledger of operations, where it finds its own result if that COMMIT had landed.
         """
         return await self._writers.call(work)
+
+    def ring(self, domains: Collection[str] = ()) -> None:
+        """See ``Database.ring``."""
+        self._notices.ring(domains)
 
     async def close(self) -> None:
         """See ``Database.close``."""

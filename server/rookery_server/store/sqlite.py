@@ -67,7 +67,7 @@ def open_engine(path: pathlib.Path, use: Use) -> Engine:
     begin = "BEGIN" if use == "read" else "BEGIN IMMEDIATE"
     event.listen(engine, "begin", lambda connection: driver_connection(connection).execute(begin))
     if use != "read":
-        event.listen(engine, "handle_error", _forbid_writes_outside_transaction)
+        event.listen(engine, "handle_error", _on_error)
     return engine
 
 
@@ -88,15 +88,18 @@ def driver_connection(connection: Connection) -> sqlite3.Connection:
     return below
 
 
-def _forbid_writes_outside_transaction(context: ExceptionContext) -> None:
+def _on_error(context: ExceptionContext) -> None:
+    if context.connection is not None and not context.connection.closed:
+        forbid_writes_outside_transaction(driver_connection(context.connection))
+
+
+def forbid_writes_outside_transaction(below: sqlite3.Connection) -> None:
     """After an error that rolled the transaction back, nothing may be written until the writer has begun another.
 
     Work that caught the error and went on would commit each further statement on its own.
     """
-    if context.connection is not None and not context.connection.closed:
-        below = driver_connection(context.connection)
-        if not below.in_transaction:
-            below.execute("PRAGMA query_only = ON")
+    if not below.in_transaction:
+        below.execute("PRAGMA query_only = ON")
 
 
 def translated(error: DBAPIError | sqlite3.Error) -> RookeryError | None:

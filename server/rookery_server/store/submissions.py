@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, insert, or_, select, tuple_, update
+from sqlalchemy import bindparam, exists, or_, select, tuple_, update
 
 from rookery.v1.submission_pb2 import (
     DELIVERY_STATE_DEFERRED,
@@ -14,6 +14,7 @@ from rookery.v1.submission_pb2 import (
     SUBMISSION_STATE_PENDING,
 )
 from rookery_server.store.bulk import insert_rows
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import outgoing_recipient, submission
 
 if TYPE_CHECKING:
@@ -66,10 +67,22 @@ class RecipientRow(NamedTuple):
     changed: int
     delay_told: bool
     report: int
+    report_item_id: bytes | None = None
 
 
 _submissions = select(*(submission.c[name] for name in SubmissionRow._fields))
-_submission = _submissions.where(submission.c.mailbox_id == bindparam("mailbox"), submission.c.id == bindparam("submission"))
+_submission = Direct(
+    _submissions.where(submission.c.mailbox_id == bindparam("mailbox"), submission.c.id == bindparam("submission"))
+)
+_changed = (
+    _submissions.where(
+        submission.c.mailbox_id == bindparam("mailbox"),
+        tuple_(submission.c.revision, submission.c.id)
+        > tuple_(bindparam("revision", type_=submission.c.revision.type), bindparam("id", type_=submission.c.id.type)),
+    )
+    .order_by(submission.c.revision, submission.c.id)
+    .limit(bindparam("most"))
+)
 _recipients = (
     select(*(outgoing_recipient.c[name] for name in RecipientRow._fields))
     .where(
@@ -90,13 +103,13 @@ is_unfinished = (submission.c.state != SUBMISSION_STATE_CANCELLED) & or_(submiss
 
 def add(connection: Connection, row: SubmissionRow, recipients: Sequence[RecipientRow]) -> None:
     """Inserts a submission with its recipients."""
-    connection.execute(insert(submission), row._asdict())
+    insert_rows(connection, submission, [row._asdict()])
     insert_rows(connection, outgoing_recipient, [recipient._asdict() for recipient in recipients])
 
 
 def find(connection: Connection, mailbox_id: int, submission_id: bytes) -> SubmissionRow | None:
     """The submission with this id."""
-    row = connection.execute(_submission, {"mailbox": mailbox_id, "submission": submission_id}).first()
+    row = _submission.first(connection, {"mailbox": mailbox_id, "submission": submission_id})
     return SubmissionRow(*row) if row else None
 
 
@@ -134,6 +147,27 @@ def page(
         statement = statement.where(place < after)
     statement = statement.order_by(submission.c.submitted.desc(), submission.c.id.desc()).limit(limit)
     return [SubmissionRow(*row) for row in connection.execute(statement)]
+
+
+def changed(connection: Connection, mailbox_id: int, after: tuple[int, bytes], most: int) -> list[SubmissionRow]:
+    """Up to ``most`` submissions whose latest change comes behind a (revision, id), in that order."""
+    parameters = {"mailbox": mailbox_id, "revision": after[0], "id": after[1], "most": most}
+    return [SubmissionRow(*row) for row in connection.execute(_changed, parameters)]
+
+
+def newest_of_items(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> bytes:
+    """The id of the latest submission of these items that was not called back; "" if there is none."""
+    statement = (
+        select(submission.c.id)
+        .where(
+            submission.c.mailbox_id == mailbox_id,
+            submission.c.item_id.in_(item_ids),
+            submission.c.state != SUBMISSION_STATE_CANCELLED,
+        )
+        .order_by(submission.c.submitted.desc(), submission.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(statement).scalar() or b""
 
 
 def change(connection: Connection, mailbox_id: int, submission_id: bytes, values: dict[str, Any]) -> None:

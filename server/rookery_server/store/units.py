@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from sqlalchemy import Connection
 
@@ -31,6 +31,10 @@ class Notifier(Protocol):
 
     def relay_gap(self) -> None:
         """Other processes may have committed what nobody heard of here: whoever waits for a mailbox has to look at it again."""
+        ...
+
+    def relay_ring(self, domains: Collection[str]) -> None:
+        """Another process has something for the queue's workers to do (``Database.ring``)."""
         ...
 
 
@@ -96,6 +100,14 @@ class Database(Protocol):
         deadlock, and after a COMMIT whose outcome nobody knows. So it begins with reading the ledger of operations, and ids,
         times and everything else that would differ come from outside. A caller that is cancelled meanwhile does not take the
         work back: it may still commit.
+        """
+        ...
+
+    def ring(self, domains: Collection[str] = ()) -> None:
+        """Has the other processes told, within moments, that there is something new in the queue of outgoing mail.
+
+        ``domains`` are to be tried at once, even if their hosts do not answer. For what is committed. It may get lost: workers look
+        by themselves once in a while. SQLite has no other processes.
         """
         ...
 

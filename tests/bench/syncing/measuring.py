@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-import pytest
-
 from rookery.v1 import sync_pb2
 from tests.bench import figures
+from tests.bench.engines import engines
 from tests.bench.figures import Figure
 from tests.bench.server import serving
 from tests.bench.syncing import catching_up, filling, imap, live, mailbox, reconciling, writing
 from tests.bench.syncing.device import opened
 from tests.bench.syncing.stage import LARGE, SMALL, TIMES, Stage
-from tests.support import postgres
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator
 
 IMAP_MESSAGES = 10_000
 """Messages of the peer's mailbox at most: each is a file, and listing many takes IMAP minutes."""
-_DURABLE = {"fsync": "on", "full_page_writes": "on", "autovacuum": "on", "shared_buffers": "256MB"}
-"""PostgreSQL as it runs for real, where the tests have it cut corners."""
 
 
 def run(folder: pathlib.Path, count: int, seed: int, rounds: int) -> list[Figure]:
     """Measures with a mailbox of so many items and one of four times as many, with files in an empty folder and beside it."""
     found: list[Figure] = []
-    for engine, url in _engines(folder):
+    for engine, url in engines(folder):
         figures.say(f"{engine}: filling the mailboxes")
         place = folder / engine
         place.mkdir()
@@ -39,23 +33,6 @@ def run(folder: pathlib.Path, count: int, seed: int, rounds: int) -> list[Figure
         with url as database_url, serving(place, prepare, database_url=database_url, accounts=(SMALL, LARGE)) as server:
             found += asyncio.run(_measure(Stage(server, place, count, rounds), engine))
     return found + figures.within("Beside IMAP", _peer(folder, count, seed, found))
-
-
-def _engines(folder: pathlib.Path) -> Iterator[tuple[str, contextlib.AbstractContextManager[str]]]:
-    """The engines that this machine has, and how to come by an empty database; "" for a file in the server's own folder."""
-    yield "SQLite", contextlib.nullcontext("")
-    try:
-        postgres.binaries()
-    except pytest.skip.Exception as missing:
-        figures.say(f"PostgreSQL is not measured: {missing}")
-    else:
-        yield "PostgreSQL", _postgresql(folder)
-
-
-@contextlib.contextmanager
-def _postgresql(folder: pathlib.Path) -> Iterator[str]:
-    with postgres.running_cluster({**postgres.SETTINGS, **_DURABLE}, folder.parent) as cluster:
-        yield cluster.create("bench")
 
 
 def _prepare(database_url: str, count: int, seed: int) -> None:

@@ -274,7 +274,7 @@ async def test_a_wrong_operation_is_rejected_and_the_others_go_on(home: Home, de
 async def test_an_action_of_a_later_version_is_rejected(home: Home, device: Device) -> None:
     before = await home.everything()
     operation = device.operation()
-    encoded = operation.SerializeToString() + b"\xaa\x01\x02\x08\x01"  # field 21, kept for handing over for sending
+    encoded = operation.SerializeToString() + b"\x9a\x06\x02\x08\x01"  # field 99, which there may be one day
     result = await device.do(SyncOperation.FromString(encoded))
     assert (result.outcome, explained(result.error)) == (REJECTED, Refusal(INVALID, "FIELD_INVALID", "action"))
     assert await home.everything() == before

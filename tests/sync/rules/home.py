@@ -18,6 +18,7 @@ from rookery.v1.folder_pb2_grpc import FolderServiceStub
 from rookery.v1.item_pb2 import Item
 from rookery.v1.item_service_pb2_grpc import ItemServiceStub
 from rookery.v1.mailbox_pb2_grpc import MailboxServiceStub
+from rookery.v1.submission_service_pb2_grpc import SubmissionServiceStub
 from rookery.v1.sync_pb2 import SyncOperation
 from rookery.v1.sync_service_pb2_grpc import SyncServiceStub
 from tests.support.server import bearer
@@ -25,6 +26,7 @@ from tests.support.server import bearer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
 
+    from rookery.v1.submission_pb2 import Submission
     from tests.support.server import Person, Running
 
 TO_BIN = item_service_pb2.DELETE_MODE_TO_DELETED_ITEMS
@@ -75,6 +77,7 @@ class Home:
         self.items = ItemServiceStub(server.channel)
         self.content = ContentServiceStub(server.channel)
         self.sync = SyncServiceStub(server.channel)
+        self.submissions = SubmissionServiceStub(server.channel)
 
     async def ask(self, method: Any, request: Any) -> Any:
         """Calls; an operation id is minted where the request has room for one and brings none."""
@@ -200,6 +203,7 @@ class News:
     items: list[sync_pb2.SyncItem] = field(default_factory=list)
     changes: list[sync_pb2.ItemChange] = field(default_factory=list)
     removals: list[sync_pb2.ItemRemoval] = field(default_factory=list)
+    submissions: list[Submission] = field(default_factory=list)
 
     def add(self, batch: sync_service_pb2.PullResponse) -> None:
         """Takes over what a batch says."""
@@ -209,6 +213,7 @@ class News:
         self.items += batch.items
         self.changes += batch.changes
         self.removals += batch.removals
+        self.submissions += batch.submissions
 
     @property
     def item_ids(self) -> list[bytes]:
@@ -241,6 +246,7 @@ class Device:
         """The mailbox's revision when the device had caught up."""
         self.items: dict[bytes, Item] = {}
         self.folders: dict[bytes, Folder] = {}
+        self.submissions: dict[bytes, Submission] = {}
 
     def request(self, cursor: str | None = None, **fields: Any) -> sync_service_pb2.PullRequest:
         """What it asks with, behind its own cursor unless it is told another."""
@@ -280,6 +286,8 @@ class Device:
         for removal in batch.removals:
             if removal.item_id in self.items and self._is_news(removal.item_id, removal.revision):
                 del self.items[removal.item_id]
+        known = {submission_id: each.revision for submission_id, each in self.submissions.items()}
+        self.submissions |= {each.id: each for each in batch.submissions if known.get(each.id, 0) < each.revision}
         self.cursor = batch.cursor
         if batch.caught_up:
             self.base = batch.revision

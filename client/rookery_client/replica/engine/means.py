@@ -40,6 +40,8 @@ class Means:
     on_state: Callable[[EngineState], None] = ignore
     on_applied: Callable[[PackedPullResponse, Applied], None] = ignore
     on_answered: Callable[[Sequence[PushResult]], None] = ignore
+    epoch: bytes = field(default=b"", init=False)
+    """The mailbox's, as the present stream has told it; empty before its first batch."""
     state: EngineState | None = field(default=None, init=False)
     _pulling: EngineState | None = field(default=None, init=False)
 

@@ -33,6 +33,7 @@ class Pulling:
         A batch that was received is applied whole or not at all, even if the caller is cancelled meanwhile. Raises what the
         stream raises, and what ``Replica.apply`` does; the cursor stands behind the last batch that was applied.
         """
+        self._means.epoch = b""
         self._means.tell(Connecting())
         stream = self._means.transport.pull(await self._means.do(lambda replica: _request(replica, follow=follow)))
         receiving = asyncio.ensure_future(_received(stream))
@@ -54,6 +55,7 @@ class Pulling:
             means.tell(CatchingUp())
         accept = means.accept_deletions
         applied = await means.do(lambda replica: replica.apply(batch, accept_deletions=accept))
+        means.epoch = batch.epoch
         means.backoff.reset()
         means.on_applied(batch, applied)
         if batch.caught_up:

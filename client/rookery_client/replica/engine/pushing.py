@@ -9,6 +9,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from rookery.v1.sync_pb2 import PushOutcome, PushResult
 from rookery_client.replica.engine.states import Sending
+from rookery_client.replica.outbox import sent_once
 from rookery_core.errors import InvalidArgument, NotFound, RookeryError, Unavailable
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Pushing:
         means.tell(Sending(status.waiting))
         for upload_id, size in await means.do(lambda replica: replica.pending_uploads(operations)):
             await self._upload(upload_id, size)
+        await self._require_epoch(operations, status.epoch)
         operations = await means.do(lambda replica: replica.sending(operations))
         if not operations:
             return 0
@@ -55,6 +57,14 @@ class Pushing:
         means.backoff.reset()
         means.on_answered(results)
         return len(results)
+
+    async def _require_epoch(self, operations: Sequence[SyncOperation], epoch: bytes) -> None:
+        """Makes sure, before mail is on its way, that the mailbox is still the one that this device knows; raises what push raises.
+
+        Mail of which nobody knows whether a server got it that was restored since is not sent again.
+        """
+        if epoch and epoch != self._means.epoch and sent_once.any_sends(operations):
+            await self._means.transport.push([], epoch=epoch)
 
     async def _upload(self, upload_id: bytes, size: int) -> None:
         """Sends bytes that an operation needs. If they are refused for good, it is left to the server to refuse that operation."""

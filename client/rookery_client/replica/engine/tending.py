@@ -1,4 +1,4 @@
-"""What a replica needs when it has caught up: its search index follows, and its cache keeps within its limit."""
+"""What a replica needs when it has caught up: its search index follows, its cache keeps within its limit, and it forgets."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ SLICE = 100
 
 
 class Tending:
-    """Indexes and evicts."""
+    """Indexes, evicts and forgets."""
 
     def __init__(self, means: Means, clock: Clock) -> None:
         self._means = means
         self._clock = clock
 
     async def run(self) -> None:
-        """Indexes what the index lacks, then takes out of the cache what is too much."""
+        """Indexes what the index lacks, then takes out of the cache what is too much, and forgets submissions of old."""
         while await self._means.do(self._index):
             pass
         await self._means.do(self._evict)
+        await self._means.do(lambda replica: replica.forget_submissions())
 
     def _index(self, replica: Replica) -> int:
         return Searcher(replica, self._clock).index_some(SLICE)

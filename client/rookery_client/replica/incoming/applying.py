@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rookery_client.replica.incoming import mass_deletion, refilling, windowing
 from rookery_client.replica.outbox import passing
-from rookery_client.replica.storage import facts, rows
+from rookery_client.replica.storage import facts, rows, submissions
 from rookery_client.replica.view import overlay
 from rookery_core.errors import FailedPrecondition
 
@@ -53,6 +53,8 @@ class Applied:
     """Items whose content, marks or place changed."""
     removed: int = 0
     """Items that were dropped."""
+    submissions: int = 0
+    """Submissions that came, or that have changed."""
     caught_up: bool = False
     """The replica equals the mailbox now."""
     revision: int = 0
@@ -78,6 +80,7 @@ def apply(connection: sqlite3.Connection, batch: PackedPullResponse, *, now: int
         if added < len(batch.items):  # more of what was here already is here now
             connection.executemany(_NOTE_MORE, [(row[0],) for row in contents])
     changed += _change(connection, batch.changes)
+    sent = submissions.put(connection, batch.submissions)
     removed = _remove_items(connection, [(removal.item_id, removal.revision) for removal in batch.removals])
     others: list[bytes] = []
     tree = False
@@ -99,7 +102,7 @@ def apply(connection: sqlite3.Connection, batch: PackedPullResponse, *, now: int
     overlay.refresh(connection, itertools.chain(_mentioned(batch), others), folders=tree)
     _store_position(connection, batch, now)
     mass_deletion.count(connection, dropped, caught_up=batch.caught_up, accepted=accept_deletions, now=now)
-    return Applied(folders, removed_folders, added, changed, removed, batch.caught_up, batch.revision)
+    return Applied(folders, removed_folders, added, changed, removed, sent, batch.caught_up, batch.revision)
 
 
 def _put_folders(connection: sqlite3.Connection, folders: Iterable[Folder]) -> int:
@@ -175,10 +178,11 @@ def _change(connection: sqlite3.Connection, changes: Iterable[PackedItemChange])
 
 
 def _mentioned(batch: PackedPullResponse) -> Iterable[bytes]:
-    """The items that the batch speaks of."""
+    """The items that the batch speaks of. What calls a submission back lies over its item only as long as that can be done."""
     yield from (entry.item.id for entry in batch.items)
     yield from (change.item_id for change in batch.changes)
     yield from (removal.item_id for removal in batch.removals)
+    yield from (submission.item_id for submission in batch.submissions)
 
 
 def _store_position(connection: sqlite3.Connection, batch: PackedPullResponse, now: int) -> None:

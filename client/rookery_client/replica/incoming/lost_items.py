@@ -101,7 +101,7 @@ def _creating(connection: sqlite3.Connection, item_id: bytes) -> Recorded | None
     """The operation that waits and creates the item, if there is one."""
     for seq in operations.live_of_items(connection, [item_id]).get(item_id, []):
         recorded = operations.numbered(connection, seq)
-        if item_id == recorded.operation.create_item.item.id or item_id in recorded.operation.copy_items.new_ids:
+        if item_id == recorded.operation.create_item.item.id or any(item_id == new for _, new in recorded.copies):
             return recorded
     return None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rookery.v1.sync_pb2 import REMOVAL_REASON_LEFT_SCOPE
 from rookery_client.replica.incoming import applying, lost_items, mass_deletion, refilling
-from rookery_client.replica.storage import facts, rows
+from rookery_client.replica.storage import facts, operations, rows, submissions
 from rookery_client.replica.view import overlay
 
 if TYPE_CHECKING:
@@ -69,7 +69,13 @@ def repair(
 
 
 def finish(connection: sqlite3.Connection, cursor: str, epoch: bytes, revision: int) -> None:
-    """The replica is equal to the mailbox but for what the cursor brings. A fill over an older one begins anew."""
+    """The replica is equal to the mailbox but for what the cursor brings, all submissions among it.
+
+    A fill over an older one begins anew.
+    """
+    submissions.forget_all(connection)
+    about = [recorded.seq for recorded in operations.about_submissions(connection)]
+    overlay.refresh(connection, operations.items_of(connection, about), folders=False)
     facts.put(
         connection,
         {facts.CURSOR: cursor, facts.EPOCH: epoch, facts.REVISION: revision, facts.DONE: 0, facts.TOTAL: 0},

@@ -8,10 +8,12 @@ from rookery.v1 import folder_pb2
 from rookery.v1 import item_service_pb2 as items_pb
 from rookery.v1.sync_pb2 import CONFLICT_POLICY_FAIL, SyncOperation
 from rookery_client.replica.offline import list_changes
+from rookery_core.rules import units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rookery.v1.calendar_pb2 import OccurrenceException
     from rookery.v1.item_pb2 import Attachment, Item
     from rookery_client.replica.offline.notes import Notes
     from rookery_client.replica.reading.reader import Reader
@@ -43,8 +45,12 @@ class OfflineChanges:
         if list_changes.touches_lists(wanted):
             wanted = list_changes.by_entry(wanted, self._reader.item(wanted.item.id))
         uploads = wanted.list_edits.add_attachments
+        before = self._exceptions_at_risk(wanted)
         self._record("update_item", wanted, uploads=uploads, only_unchanged=bool(wanted.etag))
-        return items_pb.UpdateItemResponse(item=self._reader.item(wanted.item.id, full=False), revision=self._reader.revision())
+        after = self._reader.item(wanted.item.id, full=False)
+        stayed = units.EXCEPTIONS.by_unit(after)
+        dropped = [exception for unit, exception in before.items() if unit not in stayed]
+        return items_pb.UpdateItemResponse(item=after, revision=self._reader.revision(), dropped_exceptions=dropped)
 
     def set_item_state(self, request: items_pb.SetItemStateRequest) -> items_pb.SetItemStateResponse:
         """Marks items."""
@@ -111,6 +117,17 @@ class OfflineChanges:
         before = self._count()
         self._record("empty_folder", _copy(request))
         return folder_pb2.EmptyFolderResponse(deleted_items=before - self._count(), revision=self._reader.revision())
+
+    def _exceptions_at_risk(self, request: items_pb.UpdateItemRequest) -> dict[str, OccurrenceException]:
+        """The exceptions of a series whose times an update changes without saying which exceptions there are."""
+        paths = request.update_mask.paths
+        if not any(unit == units.TIME for path in paths for unit in units.units_of(path).values()):
+            return {}
+        if any(units.EXCEPTIONS in units.lists_of(path) for path in paths):
+            return {}
+        return {
+            unit: each for item in self._reader.items([request.item.id]) for unit, each in units.EXCEPTIONS.by_unit(item).items()
+        }
 
     def _split(self, item_ids: Sequence[bytes]) -> tuple[list[Item], list[bytes]]:
         """Those of the items that are here, and the ids of the others."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rookery.v1 import content_service_pb2, folder_pb2, item_service_pb2, mailbox_pb2, search_service_pb2
+from rookery.v1 import (
+    calendar_service_pb2,
+    content_service_pb2,
+    folder_pb2,
+    item_service_pb2,
+    mailbox_pb2,
+    search_service_pb2,
+    submission_service_pb2,
+    task_service_pb2,
+)
 from rookery_client.client import Client
 from rookery_client.client.content import Content
 from rookery_client.connection.local import LocalConnection
@@ -13,9 +22,12 @@ from rookery_client.replica.offline.changes import OfflineChanges
 from rookery_client.replica.offline.downloads import OfflineBytes
 from rookery_client.replica.offline.notes import Notes
 from rookery_client.replica.offline.reads import OfflineReading
+from rookery_client.replica.offline.sending import OfflineSending
+from rookery_client.replica.offline.tasks import OfflineTasks
 from rookery_client.replica.reading.contents import Contents
 from rookery_client.replica.reading.reader import Reader
 from rookery_client.replica.reading.searching import Searcher
+from rookery_client.replica.reading.submissions import Submissions
 from rookery_core.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -38,9 +50,9 @@ class OfflineClient(Client):
     """A client for one replica, with the calls of ``Client``.
 
     Folders and items are read as the person sees them, changes of their own included; search works; what the replica does not
-    hold is FailedPrecondition ``NOT_IN_REPLICA``. Creating, updating, marking, moving, copying, deleting and restoring are recorded
-    in the outbox: the answer tells what they make of things here, and the next sync sends them. Everything else (signing in,
-    administration, imports) is Unavailable. Nothing ever waits for a network.
+    hold is FailedPrecondition ``NOT_IN_REPLICA``. Creating, updating, marking, completing, moving, copying, deleting, restoring and
+    sending are recorded in the outbox: the answer tells what they make of things here, and the next sync sends them. Everything
+    else (signing in, administration, imports) is Unavailable. Nothing ever waits for a network.
     """
 
     def __init__(self, replica: Replica, *, clock: Clock, ids: Ids) -> None:
@@ -99,7 +111,9 @@ class _Answers:
         reader, contents = Reader(replica), Contents(replica, clock)
         self.changes = OfflineChanges(replica, reader, ids, notes)
         self._replica = replica
-        self._calls = _calls(OfflineReading(replica, reader, Searcher(replica, clock), contents, notes), self.changes)
+        sending = OfflineSending(replica, reader, Submissions(replica, clock), ids, notes)
+        reading = OfflineReading(replica, reader, Searcher(replica, clock), contents, notes)
+        self._calls = _calls(reading, self.changes, sending, OfflineTasks(replica, reader, notes))
         data = OfflineBytes(reader, contents)
         self._streams: dict[type[Message], Callable[[Any], Any]] = {
             content_service_pb2.DownloadAttachmentRequest: data.attachment,
@@ -134,7 +148,9 @@ class _Answers:
             raise NotFound("MAILBOX_NOT_FOUND", "the replica is of another mailbox", field="mailbox_id")
 
 
-def _calls(reading: OfflineReading, changes: OfflineChanges) -> dict[type[Message], Callable[[Any], Message]]:
+def _calls(
+    reading: OfflineReading, changes: OfflineChanges, sending: OfflineSending, tasks: OfflineTasks
+) -> dict[type[Message], Callable[[Any], Message]]:
     return {
         mailbox_pb2.ListMailboxesRequest: reading.list_mailboxes,
         mailbox_pb2.GetMailboxRequest: reading.get_mailbox,
@@ -155,6 +171,14 @@ def _calls(reading: OfflineReading, changes: OfflineChanges) -> dict[type[Messag
         item_service_pb2.DeleteItemsRequest: changes.delete_items,
         item_service_pb2.RestoreItemsRequest: changes.restore_items,
         search_service_pb2.SearchRequest: reading.search,
+        calendar_service_pb2.ListOccurrencesRequest: reading.list_occurrences,
+        submission_service_pb2.SubmitRequest: sending.submit,
+        submission_service_pb2.CancelSubmissionRequest: sending.cancel_submission,
+        submission_service_pb2.ResendSubmissionRequest: sending.resend_submission,
+        submission_service_pb2.GetSubmissionRequest: sending.get_submission,
+        submission_service_pb2.ListSubmissionsRequest: sending.list_submissions,
+        task_service_pb2.CompleteTaskRequest: tasks.complete_task,
+        task_service_pb2.ListTasksRequest: tasks.list_tasks,
     }
 
 

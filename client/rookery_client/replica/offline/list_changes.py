@@ -37,7 +37,8 @@ def by_entry(request: UpdateItemRequest, before: Item) -> UpdateItemRequest:
         _edit_recipients(edits, before, wanted)
     if units.ATTACHMENTS.path in paths:
         kept = {attachment.id for attachment in wanted.content.attachments}
-        edits.add_attachments.extend(each for each in wanted.content.attachments if each.upload_id)
+        new = (each for each in wanted.content.attachments if each.upload_id or each.HasField("copy_of"))
+        edits.add_attachments.extend(new)
         edits.remove_attachment_ids.extend(each.id for each in before.content.attachments if each.id not in kept)
     if units.PROPERTIES.path in paths:
         _edit_properties(edits, before, wanted)

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from typing import TYPE_CHECKING
 
-from google.protobuf.message import DecodeError
-
-from rookery.internal.v1.packed_pb2 import PageToken
+from rookery.v1 import calendar_service_pb2 as calendar_pb
 from rookery.v1 import folder_pb2, mailbox_pb2
 from rookery.v1 import item_service_pb2 as items_pb
 from rookery.v1 import search_service_pb2 as search_pb
 from rookery.v1.item_pb2 import ITEM_LIFE_RECOVERABLE, Item
 from rookery.v1.item_service_pb2 import ITEM_VIEW_FULL, ITEM_VIEW_SUMMARY, SORT_DIRECTION_ASCENDING
+from rookery_client.replica.offline import pages
 from rookery_client.replica.reading import holdings
+from rookery_client.replica.reading.agenda import Agenda
 from rookery_client.replica.reading.listing import Order, Wish
-from rookery_core.errors import InvalidArgument
+from rookery_core.rules.recurrence import agenda_requests
 from rookery_core.rules.search_numbers import NUMBERS
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
-
     from rookery_client.replica.offline.notes import Notes
     from rookery_client.replica.reading.contents import Contents
-    from rookery_client.replica.reading.listing import Place
     from rookery_client.replica.reading.reader import Reader
     from rookery_client.replica.reading.searching import Searcher
     from rookery_client.replica.replica import Replica
-
-MOST_ITEMS = 500
-"""Items a page."""
-_DEFAULT_PAGE = 50
 
 
 class OfflineReading:
@@ -46,6 +36,7 @@ class OfflineReading:
         self._notes = notes
         # The list that was paged through last: all of its pages come out of one order.
         self._order: tuple[bytes, Order] | None = None
+        self._agenda: tuple[bytes, Agenda] | None = None
 
     def list_mailboxes(self, _request: mailbox_pb2.ListMailboxesRequest) -> mailbox_pb2.ListMailboxesResponse:
         """The one mailbox."""
@@ -90,35 +81,51 @@ class OfflineReading:
         """A page of a folder."""
         if request.life == ITEM_LIFE_RECOVERABLE:
             raise holdings.recoverable()
-        digest = _digest(request)
+        digest = pages.digest_of(request)
         if self._order is None or self._order[0] != digest or not request.page_token:
             self._order = (digest, Order(_wish(request)))
-        after = _place(request.page_token, digest)
-        size, full = _size(request.page_size), request.view == ITEM_VIEW_FULL
+        after = pages.place_of(request.page_token, digest)
+        size, full = pages.size_of(request.page_size, "items"), request.view == ITEM_VIEW_FULL
         page = self._reader.page(self._order[1], after=after, size=size, full=full)
         self._notes.add(*self._reader.limits())
-        following = "" if page.last is None else _token(digest, page.last)
+        following = pages.token_of(digest, page.last)
         return items_pb.ListItemsResponse(items=page.items, next_page_token=following, revision=self._reader.revision())
 
     def search(self, request: search_pb.SearchRequest) -> search_pb.SearchResponse:
         """A page of hits."""
-        digest = _digest(request)
-        token = _decoded(request.page_token, digest)
+        digest = pages.digest_of(request)
+        token = pages.decoded(request.page_token, digest)
         hits = self._searcher.search(
             request.query,
             restriction=request.restriction if request.HasField("restriction") else None,
             folder_ids=request.folder_ids,
             below=NUMBERS if token is None else token.number,
-            size=_size(request.page_size),
+            size=pages.size_of(request.page_size, "items"),
         )
         self._notes.add(*self._reader.limits())
         full = request.view == ITEM_VIEW_FULL
         found: list[Item] = (
             self._reader.items([row.id for row in hits.rows], full=True) if full else [row.item() for row in hits.rows]
         )
-        following = "" if hits.last is None else _token(digest, (hits.last, b""))
+        following = pages.token_of(digest, None if hits.last is None else (hits.last, b""))
         return search_pb.SearchResponse(
             items=found, next_page_token=following, incomplete=hits.incomplete, revision=self._reader.revision()
+        )
+
+    def list_occurrences(self, request: calendar_pb.ListOccurrencesRequest) -> calendar_pb.ListOccurrencesResponse:
+        """A page of what calendars show."""
+        asked = agenda_requests.asked(request)
+        digest = pages.digest_of(request)
+        after = pages.occurrence_of(request.page_token, digest)
+        if self._agenda is None or self._agenda[0] != digest or after is None:
+            self._agenda = (digest, Agenda(self._replica, asked.folder_ids, asked.window))
+        page = self._agenda[1].page(after, asked.most)
+        self._notes.add(*self._reader.limits())
+        return calendar_pb.ListOccurrencesResponse(
+            occurrences=page.occurrences,
+            next_page_token=pages.token_behind(digest, page.following),
+            incomplete_item_ids=page.incomplete,
+            revision=self._reader.revision(),
         )
 
     def _mailbox(self) -> mailbox_pb2.Mailbox:
@@ -141,48 +148,3 @@ def _wish(request: items_pb.ListItemsRequest) -> Wish:
         request.sort_direction != SORT_DIRECTION_ASCENDING,
         request.restriction if request.HasField("restriction") else None,
     )
-
-
-def _size(wanted: int) -> int:
-    if wanted > MOST_ITEMS:
-        raise InvalidArgument("LIMIT_EXCEEDED", f"a page holds at most {MOST_ITEMS} items", field="page_size")
-    return wanted or _DEFAULT_PAGE
-
-
-def _digest(request: items_pb.ListItemsRequest | search_pb.SearchRequest) -> bytes:
-    """What a page token is bound to: the request without its page fields."""
-    query: Message = type(request)()
-    query.CopyFrom(request)
-    query.ClearField("page_token")
-    query.ClearField("page_size")
-    return hashlib.sha256(query.DESCRIPTOR.name.encode() + query.SerializeToString(deterministic=True)).digest()[:16]
-
-
-def _token(digest: bytes, place: Place) -> str:
-    key, item_id = place
-    token = PageToken(query_digest=digest, id=item_id)
-    if isinstance(key, str):
-        token.text = key
-    else:
-        token.number = key
-    return base64.urlsafe_b64encode(token.SerializeToString()).decode("ascii")
-
-
-def _place(page_token: str, digest: bytes) -> Place | None:
-    token = _decoded(page_token, digest)
-    return None if token is None else (token.text if token.HasField("text") else token.number, token.id)
-
-
-def _decoded(page_token: str, digest: bytes) -> PageToken | None:
-    """What a token of ours holds; None for the first page. It never leaves this machine, so nobody seals it."""
-    if not page_token:
-        return None
-    try:
-        token = PageToken.FromString(base64.urlsafe_b64decode(page_token))
-    except (binascii.Error, ValueError, DecodeError):
-        token = PageToken()
-    if token.query_digest != digest:
-        raise InvalidArgument(
-            "PAGE_TOKEN_INVALID", "the page token belongs to another query: begin with the first page", field="page_token"
-        )
-    return token

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rookery_client.replica.outbox import outbox
+from rookery_client.replica.outbox import filling_in, outbox
 from rookery_client.replica.storage import operations, schema
 from rookery_client.replica.view import overlay
 
@@ -64,13 +64,16 @@ def _let_go(connection: sqlite3.Connection, creating: Recorded) -> list[Recorded
 
 def _made_by(recorded: Recorded) -> set[bytes]:
     operation = recorded.operation
-    return {operation.create_item.item.id, operation.create_folder.folder.id, *operation.copy_items.new_ids}
+    made = {operation.create_item.item.id, operation.create_folder.folder.id, *(new for _, new in recorded.copies)}
+    return made | {operation.submit.submission_id}
 
 
 def _worked_on(connection: sqlite3.Connection, recorded: Recorded) -> set[bytes]:
-    """The items and folders that an operation changes or copies; none for what creates one."""
+    """The items and folders that an operation changes or copies, or the submission; none for what creates an item or a folder."""
     if recorded.action in {"create_item", "create_folder"}:
         return set()
-    if recorded.action == "copy_items":
-        return set(recorded.operation.copy_items.item_ids)
+    if recorded.copies:
+        return {old for old, _ in recorded.copies}
+    if recorded.action in {"cancel_submission", "resend_submission"}:
+        return {filling_in.submission_of(recorded.operation)}
     return operations.items_of(connection, [recorded.seq]) | operations.folders_of(connection, recorded.seq)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1.item_pb2 import ItemSummary
-from rookery_client.replica.storage import facts, operations, schema
+from rookery.v1.task_pb2 import TaskSummary
+from rookery_client.replica.storage import facts, operations, schema, submissions
 from rookery_client.replica.view import overlay
-from rookery_core.rules import homes
+from rookery_core.rules import homes, task_progress
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from rookery_client.replica.storage.operations import Recorded
     from rookery_core.rules.ids import Ids
 
+_ABOUT_SUBMISSIONS = frozenset({"submit", "cancel_submission", "resend_submission"})
+_NEED = {
+    "update_item": frozenset({"submit"}),
+    "cancel_submission": frozenset({"submit", "update_item"}),
+    "submit": frozenset({"cancel_submission"}),
+}
+"""By action on an item: which actions on it make no sense if that one is refused."""
+_MOST_PREREQUISITES = 1000
 _SEEN = "SELECT max(revision, ?) FROM {table} WHERE id = ?"
 
 
@@ -41,6 +50,15 @@ def identify(connection: sqlite3.Connection, operation: SyncOperation, ids: Ids)
             request.new_ids.extend(ids.new() for _ in item_ids)
         case "create_folder":
             request.folder.id = request.folder.id or ids.new()
+        case "submit":
+            request.submission_id = request.submission_id or ids.new()
+
+
+def settle(operation: SyncOperation) -> None:
+    """Makes a new task agree with itself, as the server will."""
+    if operation.create_item.item.summary.HasField("task"):
+        edited = operation.edited.ToMicroseconds()
+        task_progress.settle(TaskSummary(), operation.create_item.item.summary.task, edited)
 
 
 def touched(connection: sqlite3.Connection, operation: SyncOperation) -> tuple[list[bytes], list[bytes]]:
@@ -50,8 +68,8 @@ def touched(connection: sqlite3.Connection, operation: SyncOperation) -> tuple[l
             return [operation.create_item.item.id], []
         case "update_item":
             return [operation.update_item.item.id], []
-        case "copy_items":
-            return [*operation.copy_items.item_ids, *operation.copy_items.new_ids], []
+        case "copy_items" | "complete_task":
+            return [item_id for pair in operations.copies_of(operation) for item_id in pair], []
         case "create_folder":
             return [], [operation.create_folder.folder.id]
         case "update_folder":
@@ -61,10 +79,19 @@ def touched(connection: sqlite3.Connection, operation: SyncOperation) -> tuple[l
         case "empty_folder":
             request = operation.empty_folder
             return [], _tree(connection, request.folder_id) if request.include_subfolders else [request.folder_id]
+        case "submit" | "cancel_submission" | "resend_submission":
+            return _sent_items(connection, operation), []
         case str(action):
             return list(getattr(operation, action).item_ids), []
         case _:
             return [], []
+
+
+def submission_of(operation: SyncOperation) -> bytes:
+    """The submission that the operation makes, calls back or sends again; empty for other operations."""
+    action = operation.WhichOneof("action")
+    found: bytes = getattr(operation, action).submission_id if action in _ABOUT_SUBMISSIONS else b""
+    return found
 
 
 def base_revision(connection: sqlite3.Connection, item_ids: Iterable[bytes], folder_ids: Iterable[bytes]) -> int:
@@ -85,24 +112,29 @@ def last_seen(connection: sqlite3.Connection, operation: SyncOperation) -> int:
 
     An edit comes after what it was made upon, whatever the device's clock says.
     """
-    if operation.WhichOneof("action") != "update_item":
-        return 0
-    row = connection.execute("SELECT summary FROM item WHERE id = ?", (operation.update_item.item.id,)).fetchone()
+    edits = {"update_item": operation.update_item.item.id, "complete_task": operation.complete_task.item_id}
+    edited = edits.get(operation.WhichOneof("action") or "")
+    row = connection.execute("SELECT summary FROM item WHERE id = ?", (edited,)).fetchone() if edited else None
     return 0 if row is None else int(ItemSummary.FromString(row[0]).modified.ToMicroseconds())
 
 
 def prerequisites(connection: sqlite3.Connection, operation: SyncOperation, item_ids: list[bytes]) -> list[bytes]:
-    """The ids of waiting operations that create what this one works on, oldest first."""
+    """The ids of waiting operations that create what this one works on, oldest first; of a draft that is sent, its edits too.
+
+    At most 1,000, the latest: each edit rests on the creation itself.
+    """
     found: dict[int, bytes] = {}
+    action = operation.WhichOneof("action") or ""
     for item_id, seqs in operations.live_of_items(connection, item_ids).items():
         for recorded in (operations.numbered(connection, seq) for seq in seqs):
-            if recorded.status == schema.WAITING and _creates_item(recorded, item_id):
+            needed = _creates_item(recorded, item_id) or action in _NEED.get(recorded.action, ())
+            if recorded.status == schema.WAITING and needed:
                 found[recorded.seq] = recorded.operation.operation_id
     for folder_id in folders_named(operation):
         for recorded in operations.waiting_of_folder(connection, folder_id):
             if recorded.action == "create_folder" and recorded.operation.create_folder.folder.id == folder_id:
                 found[recorded.seq] = recorded.operation.operation_id
-    return [operation_id for _, operation_id in sorted(found.items())]
+    return [operation_id for _, operation_id in sorted(found.items())][-_MOST_PREREQUISITES:]
 
 
 def folders_named(operation: SyncOperation) -> set[bytes]:
@@ -126,6 +158,18 @@ def _tree(connection: sqlite3.Connection, folder_id: bytes) -> list[bytes]:
     return [folder.id for folder in view.subtree(folder_id)] if folder_id in view.folders else [folder_id]
 
 
+def _sent_items(connection: sqlite3.Connection, operation: SyncOperation) -> list[bytes]:
+    """The item that is sent or called back, if it is known here; sending again changes none."""
+    if operation.WhichOneof("action") == "submit":
+        return [operation.submit.item_id]
+    submission_id = operation.cancel_submission.submission_id
+    record = submissions.find(connection, submission_id)
+    if record is not None:
+        return [record.item_id]
+    live = operations.live_of_submission(connection, submission_id)
+    return [each.operation.submit.item_id for each in live if each.action == "submit"]
+
+
 def _creates_item(recorded: Recorded, item_id: bytes) -> bool:
     created = recorded.operation.create_item.item.id if recorded.action == "create_item" else b""
-    return item_id == created or item_id in recorded.operation.copy_items.new_ids
+    return item_id == created or any(item_id == new for _, new in recorded.copies)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from google.rpc import error_details_pb2
 
 from rookery.v1.sync_pb2 import PUSH_OUTCOME_APPLIED, PUSH_OUTCOME_REJECTED, SyncOperation
-from rookery_client.replica.outbox import recording
+from rookery_client.replica.outbox import recording, sent_once
 from rookery_client.replica.outbox.passing import KEPT_MICROS
 from rookery_client.replica.storage import facts, operations, schema
 from rookery_client.replica.view import overlay
@@ -126,11 +126,12 @@ def retry(connection: sqlite3.Connection, operation_id: bytes, *, ids: Ids, now:
 def reoffer(connection: sqlite3.Connection, backup_revision: int, now: int) -> int:
     """Lets what was answered after a backup wait again, with its ids: the restored server does not know of it. Gives how much.
 
-    What was answered more than 14 days ago is left out.
+    What was answered more than 14 days ago is left out, and what sends mail (see ``sent_once``).
     """
+    kept = sent_once.keep_back(connection, now)
     chosen = (schema.ANSWERED, schema.PASSED, backup_revision, now - KEPT_MICROS)
     again = "SELECT seq, id, behind FROM operation WHERE status IN (?, ?) AND revision > ? AND answered >= ? ORDER BY seq"
-    rows = connection.execute(again, chosen).fetchall()
+    rows = [row for row in connection.execute(again, chosen).fetchall() if row[0] not in kept]
     seqs, operation_ids = [row[0] for row in rows], {row[1] for row in rows}
     for seq, _, behind in rows:
         if behind in operation_ids:  # what creates its item, and goes again, has it in it
@@ -138,20 +139,29 @@ def reoffer(connection: sqlite3.Connection, backup_revision: int, now: int) -> i
         else:
             operations.wait_again(connection, seq)
     tree = operations.changes_folders(connection, seqs)
-    overlay.refresh(connection, operations.items_of(connection, seqs), folders=tree)
+    overlay.refresh(connection, operations.items_of(connection, [*seqs, *kept]), folders=tree)
     return len(seqs)
 
 
 def take_over(connection: sqlite3.Connection, salvaged: Salvaged, now: int) -> None:
-    """Puts operations of another replica, with their ids, into this one that is still empty: nothing can be checked."""
+    """Puts operations of another replica, with their ids, into this one that is still empty: nothing can be checked.
+
+    They are for the mailbox in the epoch that the other knew. Where that is not known, mail that was on its way stays here.
+    """
     for operation in salvaged.operations:
         if operations.find(connection, operation.operation_id) is None:
             recording.lay_over(connection, operation, _named(operation, salvaged.uploads), now, checked=False)
+            if operation.operation_id in salvaged.sent:
+                operations.note_sent(connection, operation.operation_id)
     for operation, result in salvaged.refused:
         if operations.find(connection, operation.operation_id) is None:
             seq = operations.insert(connection, operation, now)
             operations.put_uploads(connection, seq, _named(operation, salvaged.uploads).items())
             operations.settle(connection, seq, schema.REJECTED, result, now)
+    if not salvaged.epoch:
+        sent_once.keep_back(connection, now)
+    elif not facts.data(connection, facts.EPOCH):
+        facts.put(connection, {facts.EPOCH: salvaged.epoch})
 
 
 def release(connection: sqlite3.Connection, creating: Recorded, result: PushResult | None, now: int) -> set[bytes]:
@@ -183,8 +193,15 @@ def _status(recorded: Recorded, result: PushResult, caught_up: int) -> int:
         # a person. What was made here for the first time has an id that nobody else knows.
         created = recorded.action in {"create_item", "create_folder"}
         back = created and _reason(result) in {"ID_TAKEN", "ID_RETIRED"}
-        return schema.PASSED if back else schema.REJECTED
+        return schema.PASSED if back or _is_needless(recorded, result) else schema.REJECTED
     return schema.PASSED if result.revision <= caught_up else schema.ANSWERED
+
+
+def _is_needless(recorded: Recorded, result: PushResult) -> bool:
+    """Whether it calls back what was not sent at all: the server has refused it, or has lost it when it was restored."""
+    if recorded.action != "cancel_submission":
+        return False
+    return _reason(result) == "DEPENDS_ON" or (recorded.revision > 0 and _reason(result) == "SUBMISSION_NOT_FOUND")
 
 
 def _reason(result: PushResult) -> str:

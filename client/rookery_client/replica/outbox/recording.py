@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1.sync_pb2 import SyncOperation
-from rookery_client.replica.outbox import filling_in, recording_checks
+from rookery_client.replica.outbox import filling_in, recording_checks, sending_checks, taking_over, task_checks
 from rookery_client.replica.storage import operations
 from rookery_client.replica.view import overlay
 from rookery_core.errors import AlreadyExists
@@ -32,9 +32,13 @@ def record(
     if operations.find(connection, recorded.operation_id) is not None:
         raise AlreadyExists("ID_TAKEN", "an operation has this id already", field="operation_id")
     filling_in.identify(connection, recorded, ids)
-    recording_checks.require_sound(connection, recorded, uploads)
     if not recorded.HasField("edited"):
         recorded.edited.FromMicroseconds(max(now, filling_in.last_seen(connection, recorded) + 1))
+    filling_in.settle(recorded)
+    uploads = taking_over.settle(connection, recorded, uploads, ids)
+    recording_checks.require_sound(connection, recorded, uploads)
+    sending_checks.require_possible(connection, recorded, now)
+    task_checks.require_completable(connection, recorded)
     item_ids, folder_ids = filling_in.touched(connection, recorded)
     recorded.base_revision = recorded.base_revision or filling_in.base_revision(connection, item_ids, folder_ids)
     recorded.ClearField("depends_on")
@@ -50,6 +54,8 @@ def lay_over(
     item_ids, folder_ids = filling_in.touched(connection, operation)
     seq = operations.insert(connection, operation, now)
     operations.touch(connection, seq, item_ids, folder_ids)
+    if submission_id := filling_in.submission_of(operation):
+        operations.touch_submission(connection, seq, submission_id)
     operations.put_uploads(connection, seq, uploads.items())
     if operation.WhichOneof("action") == "empty_folder":
         operations.touch_items_in(connection, seq, folder_ids)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1 import item_service_pb2
-from rookery.v1.item_pb2 import Item
+from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, Item
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL
 from rookery_client.replica.storage import operations
 from rookery_client.replica.view import local_records, overlay
@@ -13,6 +13,7 @@ from rookery_client.replica.view.item_view import ItemView
 from rookery_core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Stale
 from rookery_core.rules import checks, enums, list_edits, names, ownership, units
 from rookery_core.rules.ids import require_id, require_minted
+from rookery_core.rules.recurrence import series_edits
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,7 +39,9 @@ def require_sound(connection: sqlite3.Connection, operation: SyncOperation, uplo
         overlay.shown_folders(connection).apply(operation, other_names=False)
     if action == "empty_folder":
         overlay.shown_folders(connection).require(operation.empty_folder.folder_id)
-    if check := _CHECKS.get(action):
+    if action == "update_item":
+        _update(connection, operation.update_item, operation.edited.ToMicroseconds())
+    elif check := _CHECKS.get(action):
         check(connection, getattr(operation, action))
     _require_uploads(connection, operation, uploads)
     checks.no_bigger(operation.ByteSize(), MOST_BYTES, "the operation")
@@ -50,17 +53,19 @@ def _create(connection: sqlite3.Connection, request: item_service_pb2.CreateItem
     _require_folder(connection, request.item.folder_id, "item.folder_id")
 
 
-def _update(connection: sqlite3.Connection, request: UpdateItemRequest) -> None:
+def _update(connection: sqlite3.Connection, request: UpdateItemRequest, edited: int) -> None:
     _require_mask(request)
-    _require_shown(connection, [request.item.id], "item.id")
+    require_shown(connection, [request.item.id], "item.id")
     view = ItemView(connection)
     item = view.current(request.item.id)
     if request.etag and request.etag != item.content_revision:
         raise Stale("STALE_ETAG", "the item was changed meanwhile: read it again and decide", field="etag")
     request.ClearField("etag")  # the operation's base_revision takes its place
-    around = view.trial()
-    _require_content(request, *local_records.decoded(item, around))
+    around = view.trial(edited)
+    before, extent = local_records.decoded(item, around)
+    _require_content(request, before, extent)
     after, _ = local_records.edited_record(item, request, around)
+    _follow_series(request, before, after)
     _widen(request, after)
 
 
@@ -68,17 +73,17 @@ def _mark(connection: sqlite3.Connection, request: item_service_pb2.SetItemState
     if not (request.HasField("read") or request.HasField("follow_up") or request.add_categories or request.remove_categories):
         raise InvalidArgument("FIELD_INVALID", "say what to change: read, follow_up, add_categories or remove_categories")
     names.categories(list(request.add_categories), "add_categories")
-    _require_shown(connection, request.item_ids)
+    require_shown(connection, request.item_ids)
 
 
 def _move(connection: sqlite3.Connection, request: item_service_pb2.MoveItemsRequest) -> None:
     _require_folder(connection, request.folder_id)
-    _require_shown(connection, request.item_ids)
+    require_shown(connection, request.item_ids)
 
 
 def _copy(connection: sqlite3.Connection, request: item_service_pb2.CopyItemsRequest) -> None:
     _require_folder(connection, request.folder_id)
-    _require_shown(connection, request.item_ids)
+    require_shown(connection, request.item_ids)
     if len(set(request.item_ids)) != len(request.item_ids):
         raise InvalidArgument("FIELD_INVALID", "with new_ids, item_ids names each item once", field="item_ids")
     minted = [require_minted(item_id, "new_ids") for item_id in request.new_ids]
@@ -93,7 +98,7 @@ def _delete(connection: sqlite3.Connection, request: item_service_pb2.DeleteItem
     if request.mode == item_service_pb2.DELETE_MODE_PERMANENT:
         _require_known(connection, request.item_ids)
     else:
-        _require_shown(connection, request.item_ids)
+        require_shown(connection, request.item_ids)
 
 
 def _restore(connection: sqlite3.Connection, request: item_service_pb2.RestoreItemsRequest) -> None:
@@ -130,6 +135,17 @@ def _require_content(request: UpdateItemRequest, record: Item, extent: int) -> N
         )
 
 
+def _follow_series(request: UpdateItemRequest, before: Item, after: Item) -> None:
+    """Makes an update that gives a series other occurrences tell which of its exceptions stay."""
+    replaced = {each.path for path in request.update_mask.paths for each in units.lists_of(path)}
+    if after.summary.kind != ITEM_KIND_APPOINTMENT or units.EXCEPTIONS.path in replaced or not after.summary.appointment.exceptions:
+        return
+    found = series_edits.staying(before.summary.appointment, after.summary.appointment)
+    if found is not None:
+        units.EXCEPTIONS.replace(after, found[0])
+        request.update_mask.paths.append(units.EXCEPTIONS.path)
+
+
 def _widen(request: UpdateItemRequest, after: Item) -> None:
     """Makes an update tell all of each merge unit that it touches, with the rest of the unit as the person sees it."""
     whole = units.whole_units(list(request.update_mask.paths))
@@ -145,8 +161,10 @@ def _require_uploads(connection: sqlite3.Connection, operation: SyncOperation, u
     named = [*operation.create_item.item.content.attachments, *operation.update_item.list_edits.add_attachments]
     for attachment in named:
         field = "attachments.upload_id"
+        if attachment.HasField("copy_of"):
+            continue
         if not attachment.upload_id:
-            raise InvalidArgument("FIELD_INVALID", "a new attachment needs an upload_id", field=field)
+            raise InvalidArgument("FIELD_INVALID", "a new attachment needs an upload_id or a copy_of", field=field)
         upload_id = require_minted(attachment.upload_id, field)
         if upload_id not in uploads and operations.upload_size(connection, upload_id) is None:
             raise NotFound("UPLOAD_NOT_FOUND", "the bytes of an attachment are not there: add it again", field=field)
@@ -158,7 +176,7 @@ def _require_ids(item_ids: Sequence[bytes], field: str) -> None:
         require_id(item_id, field)
 
 
-def _require_shown(connection: sqlite3.Connection, item_ids: Sequence[bytes], field: str = "item_ids") -> None:
+def require_shown(connection: sqlite3.Connection, item_ids: Sequence[bytes], field: str = "item_ids") -> None:
     """NotFound ``ITEM_NOT_FOUND`` unless the person sees each item."""
     _require_ids(item_ids, field)
     marks = ", ".join("?" * len(item_ids))
@@ -199,7 +217,6 @@ def _require_folder(connection: sqlite3.Connection, folder_id: bytes, field: str
 
 _CHECKS: dict[str, Callable[..., None]] = {
     "create_item": _create,
-    "update_item": _update,
     "set_item_state": _mark,
     "move_items": _move,
     "copy_items": _copy,

@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Literal
 
 from rookery.v1.content_service_pb2 import CONTENT_ENCODING_IDENTITY
-from rookery.v1.item_pb2 import ItemContent
+from rookery.v1.item_pb2 import Attachment, ItemContent
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL
 from rookery_client.replica.storage import facts, schema
 from rookery_client.replica.view import shown_contents, shown_rows
@@ -79,14 +79,10 @@ class Contents:
     def attachment(self, item_id: bytes, attachment_id: int) -> bytes | None:
         """The bytes of an attachment; None if they are not here. An id never gets other bytes."""
         with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT data FROM attachment WHERE item_id = ? AND attachment_id = ? ORDER BY content_revision DESC LIMIT 1",
-                (item_id, attachment_id),
-            ).fetchone()
-            if row is None:
+            data = _kept(connection, item_id, attachment_id)
+            if data is None:
                 return _made_here(connection, item_id, attachment_id)
         self.note_use(item_id, "attachment")
-        data: bytes = row[0]
         return data
 
     def put_attachment(self, item_id: bytes, attachment_id: int, content_revision: int, data: bytes) -> bool:
@@ -149,13 +145,23 @@ class Contents:
             connection.execute(f"UPDATE {kind} SET used_at = ? WHERE item_id = ?", (now, item_id))
 
 
+def _kept(connection: sqlite3.Connection, item_id: bytes, attachment_id: int) -> bytes | None:
+    row = connection.execute(
+        "SELECT data FROM attachment WHERE item_id = ? AND attachment_id = ? ORDER BY content_revision DESC LIMIT 1",
+        (item_id, attachment_id),
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def _made_here(connection: sqlite3.Connection, item_id: bytes, attachment_id: int) -> bytes | None:
-    """The bytes of an attachment that waits to be uploaded."""
+    """The bytes of an attachment that waits to be uploaded, or to be taken over from another item."""
     row = connection.execute("SELECT content FROM local_item WHERE id = ? AND content IS NOT NULL", (item_id,)).fetchone()
     if row is None:
         return None
-    uploads = {each.id: each.upload_id for each in ItemContent.FromString(row[0]).attachments}
-    found = connection.execute("SELECT data FROM upload WHERE id = ?", (uploads.get(attachment_id, b""),)).fetchone()
+    wanted = next((each for each in ItemContent.FromString(row[0]).attachments if each.id == attachment_id), Attachment())
+    if wanted.HasField("copy_of"):
+        return _kept(connection, wanted.copy_of.item_id, wanted.copy_of.attachment_id)
+    found = connection.execute("SELECT data FROM upload WHERE id = ?", (wanted.upload_id,)).fetchone()
     return None if found is None else bytes(found[0])
 
 

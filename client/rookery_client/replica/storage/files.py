@@ -56,6 +56,8 @@ class Salvaged:
 
     operations: list[SyncOperation] = field(default_factory=list)
     """Those that waited, in order."""
+    sent: set[bytes] = field(default_factory=set)
+    """The ids of those among them that the server may have got."""
     refused: list[tuple[SyncOperation, PushResult]] = field(default_factory=list)
     """Those that the server had refused."""
     uploads: dict[bytes, bytes] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class Salvaged:
     """Rows of ``lost``: ``LOST_COLUMNS``."""
     identity: Identity | None = None
     scope: SyncScope | None = None
+    epoch: bytes = b""
+    """The mailbox's, in which they were made; empty if that can not be read."""
 
 
 def salvage(path: pathlib.Path) -> Salvaged:
@@ -76,6 +80,7 @@ def salvage(path: pathlib.Path) -> Salvaged:
     try:
         _salvage_outbox(connection, found)
         with contextlib.suppress(sqlite3.Error, DecodeError):
+            found.epoch = facts.data(connection, facts.EPOCH)
             found.identity = Identity.read(connection)
             found.scope = SyncScope.FromString(facts.data(connection, facts.SCOPE))
     finally:
@@ -108,10 +113,11 @@ def remove(path: pathlib.Path) -> None:
 
 
 def _salvage_outbox(connection: sqlite3.Connection, found: Salvaged) -> None:
-    for status, body, result in _readable(connection, "operation", "status, body, result"):
+    for operation_id, status, sent, body, result in _readable(connection, "operation", "id, status, sent, body, result"):
         with contextlib.suppress(DecodeError):
             if status in {schema.WAITING, schema.INCLUDED}:
                 found.operations.append(SyncOperation.FromString(body))
+                found.sent |= {operation_id} if sent else set()
             elif status == schema.REJECTED:
                 found.refused.append((SyncOperation.FromString(body), PushResult.FromString(result or b"")))
     found.uploads.update(_readable(connection, "upload", "id, data"))

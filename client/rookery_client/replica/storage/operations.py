@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1.sync_pb2 import PushResult, SyncOperation
 from rookery_client.replica.storage import schema
+from rookery_core.rules import task_series
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,10 +34,35 @@ class Recorded(NamedTuple):
         """The name of the operation's action."""
         return self.operation.WhichOneof("action") or ""
 
+    @property
+    def copies(self) -> list[tuple[bytes, bytes]]:
+        """The copies that it makes: what of, and their ids."""
+        return copies_of(self.operation)
 
+
+LIVE_SUBMISSIONS = f"SELECT DISTINCT submission_id FROM operation_submission JOIN operation USING (seq) WHERE {_LIVE}"
+"""Submissions that operations lie over."""
 _COLUMNS = "seq, body, status, result, revision, sent"
-_NUMBERED = (("operation", "seq"), ("operation_item", "seq"), ("operation_folder", "seq"), ("upload", "operation_seq"))
+_NUMBERED = (
+    ("operation", "seq"),
+    ("operation_item", "seq"),
+    ("operation_folder", "seq"),
+    ("operation_submission", "seq"),
+    ("upload", "operation_seq"),
+)
 """Where the numbers of operations stand."""
+
+
+def copies_of(operation: SyncOperation) -> list[tuple[bytes, bytes]]:
+    """The copies that an operation makes: what of, and their ids. That of a completed task stays only if the task recurs."""
+    match operation.WhichOneof("action"):
+        case "copy_items":
+            return list(zip(operation.copy_items.item_ids, operation.copy_items.new_ids, strict=True))
+        case "complete_task":
+            completed = operation.complete_task
+            return [(completed.item_id, task_series.copy_id(completed.item_id, completed.occurrence))]
+        case _:
+            return []
 
 
 def insert(connection: sqlite3.Connection, operation: SyncOperation, now: int) -> int:
@@ -69,6 +95,11 @@ def touch_items_in(connection: sqlite3.Connection, seq: int, folder_ids: Iterabl
     )
 
 
+def touch_submission(connection: sqlite3.Connection, seq: int, submission_id: bytes) -> None:
+    """Notes which submission an operation makes, calls back or sends again."""
+    connection.execute("INSERT INTO operation_submission (seq, submission_id) VALUES (?, ?)", (seq, submission_id))
+
+
 def put_uploads(connection: sqlite3.Connection, seq: int, uploads: Iterable[tuple[bytes, bytes]]) -> None:
     """Keeps the bytes of uploads that an operation names: id and bytes."""
     connection.executemany(
@@ -82,6 +113,7 @@ def remove(connection: sqlite3.Connection, seq: int) -> None:
     for statement in (
         "DELETE FROM operation_item WHERE seq = ?",
         "DELETE FROM operation_folder WHERE seq = ?",
+        "DELETE FROM operation_submission WHERE seq = ?",
         "DELETE FROM upload WHERE operation_seq = ?",
         "DELETE FROM operation WHERE seq = ?",
     ):
@@ -169,6 +201,27 @@ def live_of_items(connection: sqlite3.Connection, item_ids: Sequence[bytes]) -> 
         for item_id, seq in rows:
             found.setdefault(item_id, []).append(seq)
     return found
+
+
+def live_of_submission(connection: sqlite3.Connection, submission_id: bytes) -> list[Recorded]:
+    """The operations that make a submission, call it back or send it again, and lie over the server's rows, in order."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM operation_submission CROSS JOIN operation USING (seq)"
+        f" WHERE submission_id = ? AND {_LIVE} ORDER BY seq",
+        (submission_id,),
+    )
+    return [_recorded(row) for row in rows]
+
+
+def about_submissions(connection: sqlite3.Connection) -> list[Recorded]:
+    """All operations, of whatever status, that make submissions, call them back or send them again, in order."""
+    chosen = "seq IN (SELECT seq FROM operation_submission)"
+    return [_recorded(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE {chosen} ORDER BY seq")]
+
+
+def live_submissions(connection: sqlite3.Connection) -> list[bytes]:
+    """The submissions that operations lie over."""
+    return [row[0] for row in connection.execute(LIVE_SUBMISSIONS)]
 
 
 def items_of(connection: sqlite3.Connection, seqs: Iterable[int]) -> set[bytes]:

@@ -1,8 +1,9 @@
 """The tables of a replica's file.
 
-Three layers: what the server has (``folder``, ``item``, ``content``, ``attachment``), what was done here (``operation`` and the
-tables beside it), and how the person sees it (``local_folder``, ``local_item``: rows that differ because of operations which
-have not come back yet). Who reads for people reads the views ``shown_folder`` and ``shown_item``.
+Three layers: what the server has (``folder``, ``item``, ``content``, ``attachment``, ``submission``), what was done here
+(``operation`` and the tables beside it), and how the person sees it (``local_folder``, ``local_item``: rows that differ because of
+operations which have not come back yet). Who reads for people reads the views ``shown_folder`` and ``shown_item``. Submissions are
+few: operations are laid over them when they are read.
 
 Ids are 16 raw bytes. Times are microseconds since 1970. Records are encoded as the server sent them.
 """
@@ -13,7 +14,7 @@ from rookery_core.rules import search_fts5
 
 APPLICATION_ID = 0x526F6F6B
 """``PRAGMA application_id``: "Rook"."""
-VERSION = 1
+VERSION = 2
 """``PRAGMA user_version``: a file of another version is not read."""
 
 WAITING, ANSWERED, PASSED, REJECTED, INCLUDED = range(5)
@@ -23,6 +24,9 @@ Included: to be pushed only if the operation that creates its item again, and ha
 
 LIVE_STATUSES = f"({WAITING}, {ANSWERED})"
 """The states of operations that lie over the server's rows, as SQL."""
+
+TO_DO = "(kind = 3 OR flag_status > 0)"
+"""The condition on items that the list of tasks may hold: tasks, and what is flagged. An index has these."""
 
 _ITEM_COLUMNS = """
     folder_id BLOB NOT NULL,
@@ -52,6 +56,7 @@ TABLES = (
     # Items as the server has them. Numbers are never given twice, so a search index may name documents by them.
     f"CREATE TABLE item (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, {_ITEM_COLUMNS})",
     "CREATE INDEX item_by_folder ON item (folder_id, fill_key DESC, id)",
+    f"CREATE INDEX item_to_do ON item (id) WHERE {TO_DO}",
     # Numbers of items whose summary or content has changed since they came: what a search index knows of them is old.
     "CREATE TABLE item_changed (number INTEGER PRIMARY KEY)",
     # While a fill replaces an older one: items and folders that it has not mentioned yet.
@@ -79,6 +84,17 @@ TABLES = (
         PRIMARY KEY (item_id, attachment_id, content_revision)
     )""",
     "CREATE INDEX attachment_by_use ON attachment (used_at, size)",
+    # rookery.v1.Submission as the server has it; `unfinished` is 1 while something is still to be done for it.
+    """CREATE TABLE submission (
+        id BLOB PRIMARY KEY,
+        item_id BLOB NOT NULL,
+        revision INTEGER NOT NULL,
+        submitted INTEGER NOT NULL,
+        unfinished INTEGER NOT NULL,
+        record BLOB NOT NULL
+    )""",
+    "CREATE INDEX submission_by_time ON submission (submitted DESC, id DESC)",
+    "CREATE INDEX submission_by_item ON submission (item_id)",
     # What was done here, in order. `body` is a SyncOperation, `sent` 1 once the server may have got it, `result` a PushResult,
     # `answered` when that came.
     """CREATE TABLE operation (
@@ -100,6 +116,9 @@ TABLES = (
     "CREATE INDEX operation_item_by_seq ON operation_item (seq)",
     "CREATE TABLE operation_folder (folder_id BLOB, seq INTEGER, PRIMARY KEY (folder_id, seq)) WITHOUT ROWID",
     "CREATE INDEX operation_folder_by_seq ON operation_folder (seq)",
+    # The submission that an operation makes, calls back or sends again.
+    "CREATE TABLE operation_submission (seq INTEGER PRIMARY KEY, submission_id BLOB NOT NULL)",
+    "CREATE INDEX operation_submission_by_id ON operation_submission (submission_id)",
     # Bytes of attachments that were made here, as long as their operation is kept.
     """CREATE TABLE upload (
         id BLOB PRIMARY KEY,

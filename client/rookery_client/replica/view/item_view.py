@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rookery.v1.folder_pb2 import Folder
 from rookery.v1.sync_pb2 import SyncOperation
-from rookery_client.replica.storage import operations, schema
+from rookery_client.replica.storage import operations, schema, submissions
 from rookery_client.replica.view import local_edits, shown_contents
 from rookery_client.replica.view.local_item import LocalItem
 from rookery_core.errors import DataLoss, InvalidArgument, NotFound
@@ -71,9 +71,11 @@ class ItemView:
             raise NotFound("ITEM_NOT_FOUND", "this device holds no such item", field="item_id")
         return found
 
-    def trial(self) -> Around:
-        """The surroundings of an operation that is not recorded yet."""
-        return Around(self, operations.Recorded(_AFTER_ALL, SyncOperation(), schema.WAITING, None, 0, sent=False))
+    def trial(self, edited: int = 0) -> Around:
+        """The surroundings of an operation that is not recorded yet; an edit is made at a time in microseconds."""
+        operation = SyncOperation()
+        operation.edited.FromMicroseconds(edited)
+        return Around(self, operations.Recorded(_AFTER_ALL, operation, schema.WAITING, None, 0, sent=False))
 
     def base(self, item_id: bytes) -> LocalItem | None:
         """The item as the server has it."""
@@ -143,9 +145,31 @@ class Around:
         """See ``Surroundings``."""
         return folder_id in operations.folders_of(self._view.connection, self._recorded.seq)
 
+    def can_be_called_back(self) -> bool:
+        """See ``Surroundings``."""
+        if self._recorded.status == schema.ANSWERED:
+            return True
+        record = submissions.find(self._view.connection, self._submission_id)
+        return self._submitting() is not None if record is None else record.state in submissions.UNDECIDED
+
+    def origin(self, item_id: bytes) -> bytes:
+        """See ``Surroundings``."""
+        submitting = self._submitting()
+        before = None if submitting is None else self._view.before(item_id, submitting.seq)
+        return b"" if before is None else before.folder_id
+
     def upload_size(self, upload_id: bytes) -> int | None:
         """See ``Surroundings``."""
         return operations.upload_size(self._view.connection, upload_id)
+
+    @property
+    def _submission_id(self) -> bytes:
+        return self._recorded.operation.cancel_submission.submission_id
+
+    def _submitting(self) -> Recorded | None:
+        """The operation that makes the submission, if it was made here and has not come back yet."""
+        live = operations.live_of_submission(self._view.connection, self._submission_id)
+        return next((each for each in live if each.action == "submit"), None)
 
     @property
     def edited(self) -> int:

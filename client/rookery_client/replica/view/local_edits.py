@@ -9,16 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
-from rookery.v1.item_pb2 import ItemState
-from rookery_client.replica.view import local_records
-from rookery_client.replica.view.local_item import Life, LocalItem
+from rookery.v1.item_pb2 import ItemState, ItemSummary
+from rookery_client.replica.view import local_records, local_tasks
+from rookery_client.replica.view.local_item import Life
 from rookery_core.rules import names, validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rookery.v1 import submission_service_pb2
     from rookery.v1.sync_pb2 import SyncOperation
-    from rookery_client.replica.view.local_item import Surroundings
+    from rookery_client.replica.view.local_item import LocalItem, Surroundings
 
 
 def apply(operation: SyncOperation, item_id: bytes, item: LocalItem | None, around: Surroundings) -> LocalItem | None:
@@ -29,6 +30,8 @@ def apply(operation: SyncOperation, item_id: bytes, item: LocalItem | None, arou
         return local_records.created(operation.create_item, around) if item is None or comes_back else item
     if action == "copy_items":
         return _copied(operation.copy_items, item_id, item, around)
+    if action == "complete_task":
+        return local_tasks.apply(operation.complete_task, item_id, item, around)
     if item is not None and (edit := _EDITS.get(action)):
         edit(getattr(operation, action), item, around)
     return item
@@ -42,20 +45,7 @@ def _copied(
     source = around.source(request.item_ids[list(request.new_ids).index(item_id)])
     if source is None or source.life is not Life.LIVE:
         return None
-    held = around.held(source) if source.content is None else None
-    return LocalItem(
-        id=item_id,
-        folder_id=around.landed or request.folder_id,
-        kind=source.kind,
-        revision=0,
-        content_revision=0,
-        uid=0,
-        fill_key=source.fill_key,
-        state=source.state,
-        summary=source.summary,
-        content=source.content if held is None else held.encoded,
-        extent=source.extent if held is None else held.extent,
-    )
+    return local_records.duplicate(source, item_id, around.landed or request.folder_id, around)
 
 
 def _update(request: item_service_pb2.UpdateItemRequest, item: LocalItem, around: Surroundings) -> None:
@@ -114,6 +104,28 @@ def _empty(request: folder_pb2.EmptyFolderRequest, item: LocalItem, around: Surr
         item.life = Life.PURGED if request.permanent else Life.RECOVERABLE
 
 
+def _submit(request: submission_service_pb2.SubmitRequest, item: LocalItem, around: Surroundings) -> None:
+    del request
+    summary = ItemSummary.FromString(item.summary)
+    if item.life is Life.LIVE and summary.message.draft:
+        summary.message.draft = False
+        summary.sent.FromSeconds(around.edited // 1_000_000)
+        item.summary = summary.SerializeToString()
+        _place(item, around.role_folder(folder_pb2.FOLDER_ROLE_OUTBOX) or item.folder_id)
+
+
+def _call_back(request: submission_service_pb2.CancelSubmissionRequest, item: LocalItem, around: Surroundings) -> None:
+    del request
+    if item.life is not Life.LIVE or not around.can_be_called_back():
+        return
+    summary = ItemSummary.FromString(item.summary)
+    summary.message.draft = True
+    summary.ClearField("sent")
+    item.summary = summary.SerializeToString()
+    if item.folder_id == around.role_folder(folder_pb2.FOLDER_ROLE_OUTBOX):
+        _place(item, around.origin(item.id) or around.role_folder(folder_pb2.FOLDER_ROLE_DRAFTS))
+
+
 def _place(item: LocalItem, folder_id: bytes) -> None:
     """Puts the item into a folder, where the server is to give it a number."""
     if item.folder_id != folder_id:
@@ -127,5 +139,7 @@ _EDITS: dict[str, Callable[..., None]] = {
     "delete_items": _delete,
     "restore_items": _restore,
     "empty_folder": _empty,
+    "submit": _submit,
+    "cancel_submission": _call_back,
 }
 """By action: changes the item in place."""

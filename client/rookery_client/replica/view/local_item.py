@@ -78,6 +78,14 @@ class Surroundings(Protocol):
         """Whether the operation touches the folder."""
         ...
 
+    def can_be_called_back(self) -> bool:
+        """Whether the submission that the operation calls back can be, as far as is known here."""
+        ...
+
+    def origin(self, item_id: bytes) -> bytes:
+        """The folder from which that submission took the item; empty if that was not done here."""
+        ...
+
     def upload_size(self, upload_id: bytes) -> int | None:
         """Bytes of an upload that is kept here."""
         ...

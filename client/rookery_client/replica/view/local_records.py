@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, Item, ItemContent, ItemSummary
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL
 from rookery_client.replica.view.local_item import LocalItem
-from rookery_core.rules import list_edits, ownership, records, validation
+from rookery_core.rules import list_edits, ownership, records, task_series, validation
 
 if TYPE_CHECKING:
     from rookery.v1 import item_service_pb2
+    from rookery.v1.item_pb2 import Attachment
     from rookery_client.replica.view.local_item import Surroundings
 
 _BODY = "content.body"
@@ -29,7 +30,7 @@ def created(request: item_service_pb2.CreateItemRequest, around: Surroundings) -
     item.state.categories.extend(categories)
     validation.validate_item(item.summary, item.content)
     item.content.next_attachment_id = 1
-    _number_uploads(item.content, around)
+    _number_new(item.content, around)
     records.complete(item.summary, item.content, item.id)
     for name in ("received", "created"):
         if not item.summary.HasField(name):
@@ -48,6 +49,24 @@ def created(request: item_service_pb2.CreateItemRequest, around: Surroundings) -
         state=item.state.SerializeToString(),
         summary=item.summary.SerializeToString(),
         content=item.content.SerializeToString(),
+    )
+
+
+def duplicate(source: LocalItem, item_id: bytes, folder_id: bytes, around: Surroundings) -> LocalItem:
+    """An item once more, under an id of its own, in a folder."""
+    held = around.held(source) if source.content is None else None
+    return LocalItem(
+        id=item_id,
+        folder_id=folder_id,
+        kind=source.kind,
+        revision=0,
+        content_revision=0,
+        uid=0,
+        fill_key=source.fill_key,
+        state=source.state,
+        summary=source.summary,
+        content=source.content if held is None else held.encoded,
+        extent=source.extent if held is None else held.extent,
     )
 
 
@@ -78,7 +97,9 @@ def edited_record(item: LocalItem, request: item_service_pb2.UpdateItemRequest, 
     if known:
         list_edits.apply(after, request.list_edits, provisional=False)
         _keep_attachments(before.content, after.content)
-        _number_uploads(after.content, around)
+        _number_new(after.content, around)
+    if after.summary.HasField("task"):
+        task_series.settle_edit(before.summary.task, after.summary.task, around.edited)
     validation.validate_item(after.summary, after.content)
     if known:
         records.complete(after.summary, after.content, item.id)
@@ -113,14 +134,26 @@ def _keep_attachments(before: ItemContent, after: ItemContent) -> None:
     after.next_attachment_id = max([before.next_attachment_id, 1, *numbers])
 
 
-def _number_uploads(content: ItemContent, around: Surroundings) -> None:
-    """Gives attachments that are to be uploaded the ids that the server will most likely give them.
+def _number_new(content: ItemContent, around: Surroundings) -> None:
+    """Gives attachments that the server does not have yet the ids that it will most likely give them.
 
-    They keep their upload_id, by which their bytes are found here.
+    They keep their upload_id or copy_of, by which their bytes are found here.
     """
     for attachment in content.attachments:
-        if attachment.upload_id and not attachment.id:
+        if (attachment.upload_id or attachment.HasField("copy_of")) and not attachment.id:
             attachment.id = content.next_attachment_id
-            attachment.size_bytes = around.upload_size(attachment.upload_id) or 0
+            if attachment.upload_id:
+                attachment.size_bytes = around.upload_size(attachment.upload_id) or 0
+            else:
+                _take_over(attachment, around)
             attachment.media_type = attachment.media_type.lower() or "application/octet-stream"
             content.next_attachment_id += 1
+
+
+def _take_over(attachment: Attachment, around: Surroundings) -> None:
+    """Tells of an attachment what the server will, who has its source; nothing, where that is not here any more."""
+    source = around.source(attachment.copy_of.item_id)
+    known = decoded(source, around)[0].content.attachments if source is not None else ()
+    for each in known:
+        if each.id == attachment.copy_of.attachment_id:
+            attachment.size_bytes, attachment.is_message, attachment.sha256 = each.size_bytes, each.is_message, each.sha256

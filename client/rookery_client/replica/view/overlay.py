@@ -99,7 +99,4 @@ def _copies(view: ItemView, over: dict[bytes, list[int]]) -> Iterable[bytes]:
     """The items that are copied here from those that operations lie over."""
     for item_id, seqs in over.items():
         for seq in seqs:
-            recorded = view.operation(seq)
-            if recorded.action == "copy_items":
-                request = recorded.operation.copy_items
-                yield from (new for old, new in zip(request.item_ids, request.new_ids, strict=True) if old == item_id)
+            yield from (new for old, new in view.operation(seq).copies if old == item_id)

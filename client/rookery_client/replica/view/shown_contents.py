@@ -59,6 +59,7 @@ def full_item(connection: sqlite3.Connection, row: ShownItem) -> Item:
     item.content.CopyFrom(ItemContent.FromString(held.encoded))
     for attachment in item.content.attachments:
         attachment.ClearField("upload_id")
+        attachment.ClearField("copy_of")
     return item
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1.folder_pb2 import Folder
 from rookery.v1.item_pb2 import Item, ItemLife, ItemState, ItemSummary
+from rookery_client.replica.storage import schema
 from rookery_core.rules import names
 
 if TYPE_CHECKING:
@@ -95,6 +96,12 @@ def in_folder(connection: sqlite3.Connection, folder_id: bytes) -> Iterator[Show
     for half in _HALVES:
         for row in connection.execute(half, (folder_id,)):
             yield ShownItem(*row)
+
+
+def to_do(connection: sqlite3.Connection) -> Iterator[ShownItem]:
+    """All that the list of tasks may hold, in no particular order."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM shown_item WHERE {schema.TO_DO}"):
+        yield ShownItem(*row)
 
 
 def walk(

@@ -23,70 +23,71 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from rookery.v1 import calendar_pb2 as rookery_dot_v1_dot_calendar__pb2
 from rookery.v1 import item_pb2 as rookery_dot_v1_dot_item__pb2
 from rookery.v1 import property_pb2 as rookery_dot_v1_dot_property__pb2
 from rookery.v1 import restriction_pb2 as rookery_dot_v1_dot_restriction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drookery/v1/item_service.proto\x12\nrookery.v1\x1a google/protobuf/field_mask.proto\x1a\x15rookery/v1/item.proto\x1a\x19rookery/v1/property.proto\x1a\x1crookery/v1/restriction.proto\"]\n\x11\x43reateItemRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x1e\n\x04item\x18\x03 \x01(\x0b\x32\x10.rookery.v1.Item\"F\n\x12\x43reateItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x02 \x01(\x04\"Y\n\x0eGetItemRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x0f\n\x07item_id\x18\x02 \x01(\x0c\x12\"\n\x04view\x18\x03 \x01(\x0e\x32\x14.rookery.v1.ItemView\"C\n\x0fGetItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x02 \x01(\x04\"`\n\x14\x42\x61tchGetItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x10\n\x08item_ids\x18\x02 \x03(\x0c\x12\"\n\x04view\x18\x03 \x01(\x0e\x32\x14.rookery.v1.ItemView\"v\n\x15\x42\x61tchGetItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.rookery.v1.Item\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x15\n\rremaining_ids\x18\x03 \x03(\x0c\x12\x10\n\x08revision\x18\x04 \x01(\x04\"\xb0\x02\n\x10ListItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x11\n\tfolder_id\x18\x02 \x01(\x0c\x12%\n\x08sort_key\x18\x03 \x01(\x0e\x32\x13.rookery.v1.SortKey\x12\x31\n\x0esort_direction\x18\x04 \x01(\x0e\x32\x19.rookery.v1.SortDirection\x12,\n\x0brestriction\x18\x05 \x01(\x0b\x32\x17.rookery.v1.Restriction\x12\"\n\x04life\x18\x06 \x01(\x0e\x32\x14.rookery.v1.ItemLife\x12\"\n\x04view\x18\x07 \x01(\x0e\x32\x14.rookery.v1.ItemView\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"_\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.rookery.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\xc7\x01\n\x11UpdateItemRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x1e\n\x04item\x18\x03 \x01(\x0b\x32\x10.rookery.v1.Item\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x05 \x01(\x04\x12)\n\nlist_edits\x18\x06 \x01(\x0b\x32\x15.rookery.v1.ListEdits\"\x9e\x02\n\tListEdits\x12-\n\x0e\x61\x64\x64_recipients\x18\x01 \x03(\x0b\x32\x15.rookery.v1.Recipient\x12\x30\n\x11remove_recipients\x18\x02 \x03(\x0b\x32\x15.rookery.v1.Recipient\x12/\n\x0f\x61\x64\x64_attachments\x18\x03 \x03(\x0b\x32\x16.rookery.v1.Attachment\x12\x1d\n\x15remove_attachment_ids\x18\x04 \x03(\r\x12,\n\x0eset_properties\x18\x05 \x03(\x0b\x32\x14.rookery.v1.Property\x12\x32\n\x11remove_properties\x18\x06 \x03(\x0b\x32\x17.rookery.v1.PropertyKey\"F\n\x12UpdateItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x02 \x01(\x04\"\xc9\x01\n\x13SetItemStateRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12\x11\n\x04read\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\'\n\tfollow_up\x18\x05 \x01(\x0b\x32\x14.rookery.v1.FollowUp\x12\x16\n\x0e\x61\x64\x64_categories\x18\x06 \x03(\t\x12\x19\n\x11remove_categories\x18\x07 \x03(\tB\x07\n\x05_read\"N\n\x14SetItemStateResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\r\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\"a\n\x10MoveItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12\x11\n\tfolder_id\x18\x04 \x01(\x0c\"I\n\x11MoveItemsResponse\x12\r\n\x05moved\x18\x01 \x01(\r\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\"r\n\x10\x43opyItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12\x11\n\tfolder_id\x18\x04 \x01(\x0c\x12\x0f\n\x07new_ids\x18\x05 \x03(\x0c\"\x9a\x01\n\x11\x43opyItemsResponse\x12\x32\n\x06\x63opies\x18\x01 \x03(\x0b\x32\".rookery.v1.CopyItemsResponse.Copy\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\x1a*\n\x04\x43opy\x12\x11\n\tsource_id\x18\x01 \x01(\x0c\x12\x0f\n\x07item_id\x18\x02 \x01(\x0c\"v\n\x12\x44\x65leteItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12$\n\x04mode\x18\x04 \x01(\x0e\x32\x16.rookery.v1.DeleteMode\"M\n\x13\x44\x65leteItemsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\"d\n\x13RestoreItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12\x11\n\tfolder_id\x18\x04 \x01(\x0c\"O\n\x14RestoreItemsResponse\x12\x10\n\x08restored\x18\x01 \x01(\r\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04*P\n\x08ItemView\x12\x19\n\x15ITEM_VIEW_UNSPECIFIED\x10\x00\x12\x15\n\x11ITEM_VIEW_SUMMARY\x10\x01\x12\x12\n\x0eITEM_VIEW_FULL\x10\x02*\xc8\x01\n\x07SortKey\x12\x18\n\x14SORT_KEY_UNSPECIFIED\x10\x00\x12\x15\n\x11SORT_KEY_RECEIVED\x10\x01\x12\x11\n\rSORT_KEY_SENT\x10\x02\x12\x11\n\rSORT_KEY_FROM\x10\x03\x12\x14\n\x10SORT_KEY_SUBJECT\x10\x04\x12\x11\n\rSORT_KEY_SIZE\x10\x05\x12\x12\n\x0eSORT_KEY_START\x10\x06\x12\x10\n\x0cSORT_KEY_DUE\x10\x07\x12\x17\n\x13SORT_KEY_IMPORTANCE\x10\x08*l\n\rSortDirection\x12\x1e\n\x1aSORT_DIRECTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18SORT_DIRECTION_ASCENDING\x10\x01\x12\x1d\n\x19SORT_DIRECTION_DESCENDING\x10\x02*\x83\x01\n\nDeleteMode\x12\x1b\n\x17\x44\x45LETE_MODE_UNSPECIFIED\x10\x00\x12 \n\x1c\x44\x45LETE_MODE_TO_DELETED_ITEMS\x10\x01\x12\x1b\n\x17\x44\x45LETE_MODE_RECOVERABLE\x10\x02\x12\x19\n\x15\x44\x45LETE_MODE_PERMANENT\x10\x03\x32\x95\x06\n\x0bItemService\x12K\n\nCreateItem\x12\x1d.rookery.v1.CreateItemRequest\x1a\x1e.rookery.v1.CreateItemResponse\x12\x42\n\x07GetItem\x12\x1a.rookery.v1.GetItemRequest\x1a\x1b.rookery.v1.GetItemResponse\x12T\n\rBatchGetItems\x12 .rookery.v1.BatchGetItemsRequest\x1a!.rookery.v1.BatchGetItemsResponse\x12H\n\tListItems\x12\x1c.rookery.v1.ListItemsRequest\x1a\x1d.rookery.v1.ListItemsResponse\x12K\n\nUpdateItem\x12\x1d.rookery.v1.UpdateItemRequest\x1a\x1e.rookery.v1.UpdateItemResponse\x12Q\n\x0cSetItemState\x12\x1f.rookery.v1.SetItemStateRequest\x1a .rookery.v1.SetItemStateResponse\x12H\n\tMoveItems\x12\x1c.rookery.v1.MoveItemsRequest\x1a\x1d.rookery.v1.MoveItemsResponse\x12H\n\tCopyItems\x12\x1c.rookery.v1.CopyItemsRequest\x1a\x1d.rookery.v1.CopyItemsResponse\x12N\n\x0b\x44\x65leteItems\x12\x1e.rookery.v1.DeleteItemsRequest\x1a\x1f.rookery.v1.DeleteItemsResponse\x12Q\n\x0cRestoreItems\x12\x1f.rookery.v1.RestoreItemsRequest\x1a .rookery.v1.RestoreItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drookery/v1/item_service.proto\x12\nrookery.v1\x1a google/protobuf/field_mask.proto\x1a\x19rookery/v1/calendar.proto\x1a\x15rookery/v1/item.proto\x1a\x19rookery/v1/property.proto\x1a\x1crookery/v1/restriction.proto\"]\n\x11\x43reateItemRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x1e\n\x04item\x18\x03 \x01(\x0b\x32\x10.rookery.v1.Item\"F\n\x12\x43reateItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x02 \x01(\x04\"Y\n\x0eGetItemRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x0f\n\x07item_id\x18\x02 \x01(\x0c\x12\"\n\x04view\x18\x03 \x01(\x0e\x32\x14.rookery.v1.ItemView\"C\n\x0fGetItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x02 \x01(\x04\"`\n\x14\x42\x61tchGetItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x10\n\x08item_ids\x18\x02 \x03(\x0c\x12\"\n\x04view\x18\x03 \x01(\x0e\x32\x14.rookery.v1.ItemView\"v\n\x15\x42\x61tchGetItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.rookery.v1.Item\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x15\n\rremaining_ids\x18\x03 \x03(\x0c\x12\x10\n\x08revision\x18\x04 \x01(\x04\"\xb0\x02\n\x10ListItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x11\n\tfolder_id\x18\x02 \x01(\x0c\x12%\n\x08sort_key\x18\x03 \x01(\x0e\x32\x13.rookery.v1.SortKey\x12\x31\n\x0esort_direction\x18\x04 \x01(\x0e\x32\x19.rookery.v1.SortDirection\x12,\n\x0brestriction\x18\x05 \x01(\x0b\x32\x17.rookery.v1.Restriction\x12\"\n\x04life\x18\x06 \x01(\x0e\x32\x14.rookery.v1.ItemLife\x12\"\n\x04view\x18\x07 \x01(\x0e\x32\x14.rookery.v1.ItemView\x12\x11\n\tpage_size\x18\x08 \x01(\r\x12\x12\n\npage_token\x18\t \x01(\t\"_\n\x11ListItemsResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.rookery.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\xc7\x01\n\x11UpdateItemRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x1e\n\x04item\x18\x03 \x01(\x0b\x32\x10.rookery.v1.Item\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x05 \x01(\x04\x12)\n\nlist_edits\x18\x06 \x01(\x0b\x32\x15.rookery.v1.ListEdits\"\x9e\x02\n\tListEdits\x12-\n\x0e\x61\x64\x64_recipients\x18\x01 \x03(\x0b\x32\x15.rookery.v1.Recipient\x12\x30\n\x11remove_recipients\x18\x02 \x03(\x0b\x32\x15.rookery.v1.Recipient\x12/\n\x0f\x61\x64\x64_attachments\x18\x03 \x03(\x0b\x32\x16.rookery.v1.Attachment\x12\x1d\n\x15remove_attachment_ids\x18\x04 \x03(\r\x12,\n\x0eset_properties\x18\x05 \x03(\x0b\x32\x14.rookery.v1.Property\x12\x32\n\x11remove_properties\x18\x06 \x03(\x0b\x32\x17.rookery.v1.PropertyKey\"\x83\x01\n\x12UpdateItemResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12;\n\x12\x64ropped_exceptions\x18\x03 \x03(\x0b\x32\x1f.rookery.v1.OccurrenceException\"\xc9\x01\n\x13SetItemStateRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12\x11\n\x04read\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\'\n\tfollow_up\x18\x05 \x01(\x0b\x32\x14.rookery.v1.FollowUp\x12\x16\n\x0e\x61\x64\x64_categories\x18\x06 \x03(\t\x12\x19\n\x11remove_categories\x18\x07 \x03(\tB\x07\n\x05_read\"N\n\x14SetItemStateResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\r\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\"a\n\x10MoveItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12\x11\n\tfolder_id\x18\x04 \x01(\x0c\"I\n\x11MoveItemsResponse\x12\r\n\x05moved\x18\x01 \x01(\r\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\"r\n\x10\x43opyItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12\x11\n\tfolder_id\x18\x04 \x01(\x0c\x12\x0f\n\x07new_ids\x18\x05 \x03(\x0c\"\x9a\x01\n\x11\x43opyItemsResponse\x12\x32\n\x06\x63opies\x18\x01 \x03(\x0b\x32\".rookery.v1.CopyItemsResponse.Copy\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\x1a*\n\x04\x43opy\x12\x11\n\tsource_id\x18\x01 \x01(\x0c\x12\x0f\n\x07item_id\x18\x02 \x01(\x0c\"v\n\x12\x44\x65leteItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12$\n\x04mode\x18\x04 \x01(\x0e\x32\x16.rookery.v1.DeleteMode\"M\n\x13\x44\x65leteItemsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\"d\n\x13RestoreItemsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x10\n\x08item_ids\x18\x03 \x03(\x0c\x12\x11\n\tfolder_id\x18\x04 \x01(\x0c\"O\n\x14RestoreItemsResponse\x12\x10\n\x08restored\x18\x01 \x01(\r\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04*P\n\x08ItemView\x12\x19\n\x15ITEM_VIEW_UNSPECIFIED\x10\x00\x12\x15\n\x11ITEM_VIEW_SUMMARY\x10\x01\x12\x12\n\x0eITEM_VIEW_FULL\x10\x02*\xc8\x01\n\x07SortKey\x12\x18\n\x14SORT_KEY_UNSPECIFIED\x10\x00\x12\x15\n\x11SORT_KEY_RECEIVED\x10\x01\x12\x11\n\rSORT_KEY_SENT\x10\x02\x12\x11\n\rSORT_KEY_FROM\x10\x03\x12\x14\n\x10SORT_KEY_SUBJECT\x10\x04\x12\x11\n\rSORT_KEY_SIZE\x10\x05\x12\x12\n\x0eSORT_KEY_START\x10\x06\x12\x10\n\x0cSORT_KEY_DUE\x10\x07\x12\x17\n\x13SORT_KEY_IMPORTANCE\x10\x08*l\n\rSortDirection\x12\x1e\n\x1aSORT_DIRECTION_UNSPECIFIED\x10\x00\x12\x1c\n\x18SORT_DIRECTION_ASCENDING\x10\x01\x12\x1d\n\x19SORT_DIRECTION_DESCENDING\x10\x02*\x83\x01\n\nDeleteMode\x12\x1b\n\x17\x44\x45LETE_MODE_UNSPECIFIED\x10\x00\x12 \n\x1c\x44\x45LETE_MODE_TO_DELETED_ITEMS\x10\x01\x12\x1b\n\x17\x44\x45LETE_MODE_RECOVERABLE\x10\x02\x12\x19\n\x15\x44\x45LETE_MODE_PERMANENT\x10\x03\x32\x95\x06\n\x0bItemService\x12K\n\nCreateItem\x12\x1d.rookery.v1.CreateItemRequest\x1a\x1e.rookery.v1.CreateItemResponse\x12\x42\n\x07GetItem\x12\x1a.rookery.v1.GetItemRequest\x1a\x1b.rookery.v1.GetItemResponse\x12T\n\rBatchGetItems\x12 .rookery.v1.BatchGetItemsRequest\x1a!.rookery.v1.BatchGetItemsResponse\x12H\n\tListItems\x12\x1c.rookery.v1.ListItemsRequest\x1a\x1d.rookery.v1.ListItemsResponse\x12K\n\nUpdateItem\x12\x1d.rookery.v1.UpdateItemRequest\x1a\x1e.rookery.v1.UpdateItemResponse\x12Q\n\x0cSetItemState\x12\x1f.rookery.v1.SetItemStateRequest\x1a .rookery.v1.SetItemStateResponse\x12H\n\tMoveItems\x12\x1c.rookery.v1.MoveItemsRequest\x1a\x1d.rookery.v1.MoveItemsResponse\x12H\n\tCopyItems\x12\x1c.rookery.v1.CopyItemsRequest\x1a\x1d.rookery.v1.CopyItemsResponse\x12N\n\x0b\x44\x65leteItems\x12\x1e.rookery.v1.DeleteItemsRequest\x1a\x1f.rookery.v1.DeleteItemsResponse\x12Q\n\x0cRestoreItems\x12\x1f.rookery.v1.RestoreItemsRequest\x1a .rookery.v1.RestoreItemsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rookery.v1.item_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ITEMVIEW']._serialized_start=2784
-  _globals['_ITEMVIEW']._serialized_end=2864
-  _globals['_SORTKEY']._serialized_start=2867
-  _globals['_SORTKEY']._serialized_end=3067
-  _globals['_SORTDIRECTION']._serialized_start=3069
-  _globals['_SORTDIRECTION']._serialized_end=3177
-  _globals['_DELETEMODE']._serialized_start=3180
-  _globals['_DELETEMODE']._serialized_end=3311
-  _globals['_CREATEITEMREQUEST']._serialized_start=159
-  _globals['_CREATEITEMREQUEST']._serialized_end=252
-  _globals['_CREATEITEMRESPONSE']._serialized_start=254
-  _globals['_CREATEITEMRESPONSE']._serialized_end=324
-  _globals['_GETITEMREQUEST']._serialized_start=326
-  _globals['_GETITEMREQUEST']._serialized_end=415
-  _globals['_GETITEMRESPONSE']._serialized_start=417
-  _globals['_GETITEMRESPONSE']._serialized_end=484
-  _globals['_BATCHGETITEMSREQUEST']._serialized_start=486
-  _globals['_BATCHGETITEMSREQUEST']._serialized_end=582
-  _globals['_BATCHGETITEMSRESPONSE']._serialized_start=584
-  _globals['_BATCHGETITEMSRESPONSE']._serialized_end=702
-  _globals['_LISTITEMSREQUEST']._serialized_start=705
-  _globals['_LISTITEMSREQUEST']._serialized_end=1009
-  _globals['_LISTITEMSRESPONSE']._serialized_start=1011
-  _globals['_LISTITEMSRESPONSE']._serialized_end=1106
-  _globals['_UPDATEITEMREQUEST']._serialized_start=1109
-  _globals['_UPDATEITEMREQUEST']._serialized_end=1308
-  _globals['_LISTEDITS']._serialized_start=1311
-  _globals['_LISTEDITS']._serialized_end=1597
-  _globals['_UPDATEITEMRESPONSE']._serialized_start=1599
-  _globals['_UPDATEITEMRESPONSE']._serialized_end=1669
-  _globals['_SETITEMSTATEREQUEST']._serialized_start=1672
-  _globals['_SETITEMSTATEREQUEST']._serialized_end=1873
-  _globals['_SETITEMSTATERESPONSE']._serialized_start=1875
-  _globals['_SETITEMSTATERESPONSE']._serialized_end=1953
-  _globals['_MOVEITEMSREQUEST']._serialized_start=1955
-  _globals['_MOVEITEMSREQUEST']._serialized_end=2052
-  _globals['_MOVEITEMSRESPONSE']._serialized_start=2054
-  _globals['_MOVEITEMSRESPONSE']._serialized_end=2127
-  _globals['_COPYITEMSREQUEST']._serialized_start=2129
-  _globals['_COPYITEMSREQUEST']._serialized_end=2243
-  _globals['_COPYITEMSRESPONSE']._serialized_start=2246
-  _globals['_COPYITEMSRESPONSE']._serialized_end=2400
-  _globals['_COPYITEMSRESPONSE_COPY']._serialized_start=2358
-  _globals['_COPYITEMSRESPONSE_COPY']._serialized_end=2400
-  _globals['_DELETEITEMSREQUEST']._serialized_start=2402
-  _globals['_DELETEITEMSREQUEST']._serialized_end=2520
-  _globals['_DELETEITEMSRESPONSE']._serialized_start=2522
-  _globals['_DELETEITEMSRESPONSE']._serialized_end=2599
-  _globals['_RESTOREITEMSREQUEST']._serialized_start=2601
-  _globals['_RESTOREITEMSREQUEST']._serialized_end=2701
-  _globals['_RESTOREITEMSRESPONSE']._serialized_start=2703
-  _globals['_RESTOREITEMSRESPONSE']._serialized_end=2782
-  _globals['_ITEMSERVICE']._serialized_start=3314
-  _globals['_ITEMSERVICE']._serialized_end=4103
+  _globals['_ITEMVIEW']._serialized_start=2873
+  _globals['_ITEMVIEW']._serialized_end=2953
+  _globals['_SORTKEY']._serialized_start=2956
+  _globals['_SORTKEY']._serialized_end=3156
+  _globals['_SORTDIRECTION']._serialized_start=3158
+  _globals['_SORTDIRECTION']._serialized_end=3266
+  _globals['_DELETEMODE']._serialized_start=3269
+  _globals['_DELETEMODE']._serialized_end=3400
+  _globals['_CREATEITEMREQUEST']._serialized_start=186
+  _globals['_CREATEITEMREQUEST']._serialized_end=279
+  _globals['_CREATEITEMRESPONSE']._serialized_start=281
+  _globals['_CREATEITEMRESPONSE']._serialized_end=351
+  _globals['_GETITEMREQUEST']._serialized_start=353
+  _globals['_GETITEMREQUEST']._serialized_end=442
+  _globals['_GETITEMRESPONSE']._serialized_start=444
+  _globals['_GETITEMRESPONSE']._serialized_end=511
+  _globals['_BATCHGETITEMSREQUEST']._serialized_start=513
+  _globals['_BATCHGETITEMSREQUEST']._serialized_end=609
+  _globals['_BATCHGETITEMSRESPONSE']._serialized_start=611
+  _globals['_BATCHGETITEMSRESPONSE']._serialized_end=729
+  _globals['_LISTITEMSREQUEST']._serialized_start=732
+  _globals['_LISTITEMSREQUEST']._serialized_end=1036
+  _globals['_LISTITEMSRESPONSE']._serialized_start=1038
+  _globals['_LISTITEMSRESPONSE']._serialized_end=1133
+  _globals['_UPDATEITEMREQUEST']._serialized_start=1136
+  _globals['_UPDATEITEMREQUEST']._serialized_end=1335
+  _globals['_LISTEDITS']._serialized_start=1338
+  _globals['_LISTEDITS']._serialized_end=1624
+  _globals['_UPDATEITEMRESPONSE']._serialized_start=1627
+  _globals['_UPDATEITEMRESPONSE']._serialized_end=1758
+  _globals['_SETITEMSTATEREQUEST']._serialized_start=1761
+  _globals['_SETITEMSTATEREQUEST']._serialized_end=1962
+  _globals['_SETITEMSTATERESPONSE']._serialized_start=1964
+  _globals['_SETITEMSTATERESPONSE']._serialized_end=2042
+  _globals['_MOVEITEMSREQUEST']._serialized_start=2044
+  _globals['_MOVEITEMSREQUEST']._serialized_end=2141
+  _globals['_MOVEITEMSRESPONSE']._serialized_start=2143
+  _globals['_MOVEITEMSRESPONSE']._serialized_end=2216
+  _globals['_COPYITEMSREQUEST']._serialized_start=2218
+  _globals['_COPYITEMSREQUEST']._serialized_end=2332
+  _globals['_COPYITEMSRESPONSE']._serialized_start=2335
+  _globals['_COPYITEMSRESPONSE']._serialized_end=2489
+  _globals['_COPYITEMSRESPONSE_COPY']._serialized_start=2447
+  _globals['_COPYITEMSRESPONSE_COPY']._serialized_end=2489
+  _globals['_DELETEITEMSREQUEST']._serialized_start=2491
+  _globals['_DELETEITEMSREQUEST']._serialized_end=2609
+  _globals['_DELETEITEMSRESPONSE']._serialized_start=2611
+  _globals['_DELETEITEMSRESPONSE']._serialized_end=2688
+  _globals['_RESTOREITEMSREQUEST']._serialized_start=2690
+  _globals['_RESTOREITEMSREQUEST']._serialized_end=2790
+  _globals['_RESTOREITEMSRESPONSE']._serialized_start=2792
+  _globals['_RESTOREITEMSRESPONSE']._serialized_end=2871
+  _globals['_ITEMSERVICE']._serialized_start=3403
+  _globals['_ITEMSERVICE']._serialized_end=4192
 # @@protoc_insertion_point(module_scope)

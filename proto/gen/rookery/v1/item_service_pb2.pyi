@@ -9,6 +9,7 @@ from google.protobuf import field_mask_pb2 as field_mask_pb2
 from google.protobuf import message as message
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from rookery.v1 import calendar_pb2 as calendar_pb2
 from rookery.v1 import item_pb2 as item_pb2
 from rookery.v1 import property_pb2 as property_pb2
 from rookery.v1 import restriction_pb2 as restriction_pb2
@@ -526,21 +527,29 @@ class UpdateItemResponse(message.Message):
 
     ITEM_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
+    DROPPED_EXCEPTIONS_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """The mailbox's revision after the call."""
     @builtins.property
     def item(self) -> item_pb2.Item:
         """The item, without content."""
 
+    @builtins.property
+    def dropped_exceptions(self) -> containers.RepeatedCompositeFieldContainer[calendar_pb2.OccurrenceException]:
+        """Exceptions that the change took away, since the series has their occurrences no longer: a new rule or start keeps those that it
+        still gives. None where the change itself says which exceptions there are.
+        """
+
     def __init__(
         self,
         *,
         item: item_pb2.Item | None = ...,
         revision: builtins.int = ...,
+        dropped_exceptions: abc.Iterable[calendar_pb2.OccurrenceException] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["item", b"item", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dropped_exceptions", b"dropped_exceptions", "item", b"item", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -85,7 +85,7 @@ class ListQueueRequest(message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     domain: builtins.str
-    """Only recipients at this domain, in its ASCII form; all where empty."""
+    """Only recipients at this domain; all where empty. INVALID_ARGUMENT: ADDRESS_INVALID."""
     submission_id: builtins.bytes
     """Only those of submissions with this id; all where empty."""
     page_size: builtins.int
@@ -362,7 +362,9 @@ class Destination(message.Message):
     name: builtins.str
     """The domain in its ASCII form; the smarthost's name; "here"; "captured"."""
     waiting: builtins.int
-    """Recipients that wait for it in the queue, whichever process carries them."""
+    """Recipients that wait for it in the queue, whichever process carries them; also those that their senders hold back until a time,
+    but not what is held until somebody releases it: ListQueue has that.
+    """
     delivered: builtins.int
     """What follows is of the process that answers, since its start. Recipients that were reached."""
     deferred: builtins.int
@@ -383,7 +385,7 @@ class Destination(message.Message):
     """See `median_seconds`."""
     @builtins.property
     def oldest(self) -> timestamp_pb2.Timestamp:
-        """When the longest waiting of them came into the queue."""
+        """When the longest waiting of them came into the queue, or will be free to leave."""
 
     @builtins.property
     def paused_until(self) -> timestamp_pb2.Timestamp:

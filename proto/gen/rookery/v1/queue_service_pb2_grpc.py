@@ -51,6 +51,21 @@ class QueueServiceStub:
                 request_serializer=rookery_dot_v1_dot_queue__service__pb2.DeleteQueuedRequest.SerializeToString,
                 response_deserializer=rookery_dot_v1_dot_queue__service__pb2.DeleteQueuedResponse.FromString,
                 _registered_method=True)
+        self.HoldQueued = channel.unary_unary(
+                '/rookery.v1.QueueService/HoldQueued',
+                request_serializer=rookery_dot_v1_dot_queue__service__pb2.HoldQueuedRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_queue__service__pb2.HoldQueuedResponse.FromString,
+                _registered_method=True)
+        self.ReleaseQueued = channel.unary_unary(
+                '/rookery.v1.QueueService/ReleaseQueued',
+                request_serializer=rookery_dot_v1_dot_queue__service__pb2.ReleaseQueuedRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_queue__service__pb2.ReleaseQueuedResponse.FromString,
+                _registered_method=True)
+        self.ListDestinations = channel.unary_unary(
+                '/rookery.v1.QueueService/ListDestinations',
+                request_serializer=rookery_dot_v1_dot_queue__service__pb2.ListDestinationsRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_queue__service__pb2.ListDestinationsResponse.FromString,
+                _registered_method=True)
 
 
 class QueueServiceServicer:
@@ -66,8 +81,8 @@ class QueueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryQueued(self, request, context):
-        """Has the recipients of a message tried at once, and releases what a restored backup holds. What its sender holds back stays so.
-        NOT_FOUND: SUBMISSION_NOT_FOUND.
+        """Has the recipients of a message tried at once, even at hosts that do not answer and are left alone otherwise, and releases what an
+        administrator or a restored backup holds. What its sender holds back stays so. NOT_FOUND: SUBMISSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +90,28 @@ class QueueServiceServicer:
 
     def DeleteQueued(self, request, context):
         """Gives the recipients of a message up that are not being tried at this moment; its sender is told. NOT_FOUND: SUBMISSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldQueued(self, request, context):
+        """Holds the recipients of a message that are not being tried at this moment, until they are released. NOT_FOUND: SUBMISSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseQueued(self, request, context):
+        """Releases the recipients of a message that an administrator or a restored backup holds: they are due at once. What its sender holds
+        back stays so. NOT_FOUND: SUBMISSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDestinations(self, request, context):
+        """The destinations that mail waits for, or went to since the process that answers was started; most waiting first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +134,21 @@ def add_QueueServiceServicer_to_server(servicer, server):
                     servicer.DeleteQueued,
                     request_deserializer=rookery_dot_v1_dot_queue__service__pb2.DeleteQueuedRequest.FromString,
                     response_serializer=rookery_dot_v1_dot_queue__service__pb2.DeleteQueuedResponse.SerializeToString,
+            ),
+            'HoldQueued': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldQueued,
+                    request_deserializer=rookery_dot_v1_dot_queue__service__pb2.HoldQueuedRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_queue__service__pb2.HoldQueuedResponse.SerializeToString,
+            ),
+            'ReleaseQueued': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseQueued,
+                    request_deserializer=rookery_dot_v1_dot_queue__service__pb2.ReleaseQueuedRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_queue__service__pb2.ReleaseQueuedResponse.SerializeToString,
+            ),
+            'ListDestinations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDestinations,
+                    request_deserializer=rookery_dot_v1_dot_queue__service__pb2.ListDestinationsRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_queue__service__pb2.ListDestinationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,6 +234,87 @@ class QueueService:
             '/rookery.v1.QueueService/DeleteQueued',
             rookery_dot_v1_dot_queue__service__pb2.DeleteQueuedRequest.SerializeToString,
             rookery_dot_v1_dot_queue__service__pb2.DeleteQueuedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldQueued(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.QueueService/HoldQueued',
+            rookery_dot_v1_dot_queue__service__pb2.HoldQueuedRequest.SerializeToString,
+            rookery_dot_v1_dot_queue__service__pb2.HoldQueuedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseQueued(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.QueueService/ReleaseQueued',
+            rookery_dot_v1_dot_queue__service__pb2.ReleaseQueuedRequest.SerializeToString,
+            rookery_dot_v1_dot_queue__service__pb2.ReleaseQueuedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDestinations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.QueueService/ListDestinations',
+            rookery_dot_v1_dot_queue__service__pb2.ListDestinationsRequest.SerializeToString,
+            rookery_dot_v1_dot_queue__service__pb2.ListDestinationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,11 +38,19 @@ class QueueServiceStub:
     ListQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ListQueueRequest, _queue_service_pb2.ListQueueResponse]
     """Recipients that were neither reached nor given up, page by page, those of one message together."""
     RetryQueued: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.RetryQueuedRequest, _queue_service_pb2.RetryQueuedResponse]
-    """Has the recipients of a message tried at once, and releases what a restored backup holds. What its sender holds back stays so.
-    NOT_FOUND: SUBMISSION_NOT_FOUND.
+    """Has the recipients of a message tried at once, even at hosts that do not answer and are left alone otherwise, and releases what an
+    administrator or a restored backup holds. What its sender holds back stays so. NOT_FOUND: SUBMISSION_NOT_FOUND.
     """
     DeleteQueued: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.DeleteQueuedRequest, _queue_service_pb2.DeleteQueuedResponse]
     """Gives the recipients of a message up that are not being tried at this moment; its sender is told. NOT_FOUND: SUBMISSION_NOT_FOUND."""
+    HoldQueued: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.HoldQueuedRequest, _queue_service_pb2.HoldQueuedResponse]
+    """Holds the recipients of a message that are not being tried at this moment, until they are released. NOT_FOUND: SUBMISSION_NOT_FOUND."""
+    ReleaseQueued: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ReleaseQueuedRequest, _queue_service_pb2.ReleaseQueuedResponse]
+    """Releases the recipients of a message that an administrator or a restored backup holds: they are due at once. What its sender holds
+    back stays so. NOT_FOUND: SUBMISSION_NOT_FOUND.
+    """
+    ListDestinations: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ListDestinationsRequest, _queue_service_pb2.ListDestinationsResponse]
+    """The destinations that mail waits for, or went to since the process that answers was started; most waiting first."""
 
 @_typing.type_check_only
 class QueueServiceAsyncStub(QueueServiceStub):
@@ -54,11 +62,19 @@ class QueueServiceAsyncStub(QueueServiceStub):
     ListQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ListQueueRequest, _queue_service_pb2.ListQueueResponse]  # type: ignore[assignment]
     """Recipients that were neither reached nor given up, page by page, those of one message together."""
     RetryQueued: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.RetryQueuedRequest, _queue_service_pb2.RetryQueuedResponse]  # type: ignore[assignment]
-    """Has the recipients of a message tried at once, and releases what a restored backup holds. What its sender holds back stays so.
-    NOT_FOUND: SUBMISSION_NOT_FOUND.
+    """Has the recipients of a message tried at once, even at hosts that do not answer and are left alone otherwise, and releases what an
+    administrator or a restored backup holds. What its sender holds back stays so. NOT_FOUND: SUBMISSION_NOT_FOUND.
     """
     DeleteQueued: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.DeleteQueuedRequest, _queue_service_pb2.DeleteQueuedResponse]  # type: ignore[assignment]
     """Gives the recipients of a message up that are not being tried at this moment; its sender is told. NOT_FOUND: SUBMISSION_NOT_FOUND."""
+    HoldQueued: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.HoldQueuedRequest, _queue_service_pb2.HoldQueuedResponse]  # type: ignore[assignment]
+    """Holds the recipients of a message that are not being tried at this moment, until they are released. NOT_FOUND: SUBMISSION_NOT_FOUND."""
+    ReleaseQueued: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ReleaseQueuedRequest, _queue_service_pb2.ReleaseQueuedResponse]  # type: ignore[assignment]
+    """Releases the recipients of a message that an administrator or a restored backup holds: they are due at once. What its sender holds
+    back stays so. NOT_FOUND: SUBMISSION_NOT_FOUND.
+    """
+    ListDestinations: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ListDestinationsRequest, _queue_service_pb2.ListDestinationsResponse]  # type: ignore[assignment]
+    """The destinations that mail waits for, or went to since the process that answers was started; most waiting first."""
 
 class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Looks after mail that has not arrived yet. For administrators, and for the machine's own administrator through the server's Unix
@@ -79,8 +95,8 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.RetryQueuedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.RetryQueuedResponse, _abc.Awaitable[_queue_service_pb2.RetryQueuedResponse]]:
-        """Has the recipients of a message tried at once, and releases what a restored backup holds. What its sender holds back stays so.
-        NOT_FOUND: SUBMISSION_NOT_FOUND.
+        """Has the recipients of a message tried at once, even at hosts that do not answer and are left alone otherwise, and releases what an
+        administrator or a restored backup holds. What its sender holds back stays so. NOT_FOUND: SUBMISSION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -90,5 +106,31 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.DeleteQueuedResponse, _abc.Awaitable[_queue_service_pb2.DeleteQueuedResponse]]:
         """Gives the recipients of a message up that are not being tried at this moment; its sender is told. NOT_FOUND: SUBMISSION_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def HoldQueued(
+        self,
+        request: _queue_service_pb2.HoldQueuedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_service_pb2.HoldQueuedResponse, _abc.Awaitable[_queue_service_pb2.HoldQueuedResponse]]:
+        """Holds the recipients of a message that are not being tried at this moment, until they are released. NOT_FOUND: SUBMISSION_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ReleaseQueued(
+        self,
+        request: _queue_service_pb2.ReleaseQueuedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_service_pb2.ReleaseQueuedResponse, _abc.Awaitable[_queue_service_pb2.ReleaseQueuedResponse]]:
+        """Releases the recipients of a message that an administrator or a restored backup holds: they are due at once. What its sender holds
+        back stays so. NOT_FOUND: SUBMISSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDestinations(
+        self,
+        request: _queue_service_pb2.ListDestinationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_queue_service_pb2.ListDestinationsResponse, _abc.Awaitable[_queue_service_pb2.ListDestinationsResponse]]:
+        """The destinations that mail waits for, or went to since the process that answers was started; most waiting first."""
 
 def add_QueueServiceServicer_to_server(servicer: QueueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -128,7 +128,7 @@ class SubmissionRecipient(message.Message):
 
     @builtins.property
     def next_attempt(self) -> timestamp_pb2.Timestamp:
-        """When it is tried again, where it is deferred."""
+        """When it is tried again, where it is deferred. It may become later without a new revision, while the host does not answer at all."""
 
     @builtins.property
     def changed(self) -> timestamp_pb2.Timestamp:

@@ -72,7 +72,8 @@ class SubmissionServiceServicer:
         Date is the time of this call; a From that is not set becomes the account's own. FAILED_PRECONDITION: NOT_A_DRAFT (no message whose
         draft flag is set, or on its way already), NO_RECIPIENTS. ABORTED: STALE_ETAG. PERMISSION_DENIED: SENDER_NOT_ALLOWED (From or Sender
         is no address of the account). INVALID_ARGUMENT: ADDRESS_INVALID (with the address), LIMIT_EXCEEDED (over 1,000 recipients),
-        MESSAGE_TOO_LARGE. NOT_FOUND: ITEM_NOT_FOUND. ALREADY_EXISTS: ID_TAKEN.
+        MESSAGE_TOO_LARGE. NOT_FOUND: ITEM_NOT_FOUND (the draft, or a distribution list among its recipients). ALREADY_EXISTS: ID_TAKEN.
+        Members of lists take the lists' places in the sender's copy too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,8 +102,8 @@ class SubmissionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResendSubmission(self, request, context):
-        """Sends a final submission again, the same message, to those recipients alone who failed or expired. FAILED_PRECONDITION:
-        NOTHING_FAILED. NOT_FOUND: SUBMISSION_NOT_FOUND.
+        """Sends a submission again, the same message, to those recipients alone who failed or expired; where an administrator or a restored
+        backup holds it, once it is released. FAILED_PRECONDITION: NOTHING_FAILED. NOT_FOUND: SUBMISSION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

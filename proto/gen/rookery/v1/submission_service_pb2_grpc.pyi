@@ -39,7 +39,8 @@ class SubmissionServiceStub:
     Date is the time of this call; a From that is not set becomes the account's own. FAILED_PRECONDITION: NOT_A_DRAFT (no message whose
     draft flag is set, or on its way already), NO_RECIPIENTS. ABORTED: STALE_ETAG. PERMISSION_DENIED: SENDER_NOT_ALLOWED (From or Sender
     is no address of the account). INVALID_ARGUMENT: ADDRESS_INVALID (with the address), LIMIT_EXCEEDED (over 1,000 recipients),
-    MESSAGE_TOO_LARGE. NOT_FOUND: ITEM_NOT_FOUND. ALREADY_EXISTS: ID_TAKEN.
+    MESSAGE_TOO_LARGE. NOT_FOUND: ITEM_NOT_FOUND (the draft, or a distribution list among its recipients). ALREADY_EXISTS: ID_TAKEN.
+    Members of lists take the lists' places in the sender's copy too.
     """
     CancelSubmission: _grpc.UnaryUnaryMultiCallable[_submission_service_pb2.CancelSubmissionRequest, _submission_service_pb2.CancelSubmissionResponse]
     """Calls a submission back: the draft returns to where it was. FAILED_PRECONDITION: SUBMISSION_FINAL, also while it is being handed
@@ -50,8 +51,8 @@ class SubmissionServiceStub:
     ListSubmissions: _grpc.UnaryUnaryMultiCallable[_submission_service_pb2.ListSubmissionsRequest, _submission_service_pb2.ListSubmissionsResponse]
     """Submissions of the last 30 days, and older ones that have not arrived everywhere, newest first."""
     ResendSubmission: _grpc.UnaryUnaryMultiCallable[_submission_service_pb2.ResendSubmissionRequest, _submission_service_pb2.ResendSubmissionResponse]
-    """Sends a final submission again, the same message, to those recipients alone who failed or expired. FAILED_PRECONDITION:
-    NOTHING_FAILED. NOT_FOUND: SUBMISSION_NOT_FOUND.
+    """Sends a submission again, the same message, to those recipients alone who failed or expired; where an administrator or a restored
+    backup holds it, once it is released. FAILED_PRECONDITION: NOTHING_FAILED. NOT_FOUND: SUBMISSION_NOT_FOUND.
     """
 
 @_typing.type_check_only
@@ -65,7 +66,8 @@ class SubmissionServiceAsyncStub(SubmissionServiceStub):
     Date is the time of this call; a From that is not set becomes the account's own. FAILED_PRECONDITION: NOT_A_DRAFT (no message whose
     draft flag is set, or on its way already), NO_RECIPIENTS. ABORTED: STALE_ETAG. PERMISSION_DENIED: SENDER_NOT_ALLOWED (From or Sender
     is no address of the account). INVALID_ARGUMENT: ADDRESS_INVALID (with the address), LIMIT_EXCEEDED (over 1,000 recipients),
-    MESSAGE_TOO_LARGE. NOT_FOUND: ITEM_NOT_FOUND. ALREADY_EXISTS: ID_TAKEN.
+    MESSAGE_TOO_LARGE. NOT_FOUND: ITEM_NOT_FOUND (the draft, or a distribution list among its recipients). ALREADY_EXISTS: ID_TAKEN.
+    Members of lists take the lists' places in the sender's copy too.
     """
     CancelSubmission: _aio.UnaryUnaryMultiCallable[_submission_service_pb2.CancelSubmissionRequest, _submission_service_pb2.CancelSubmissionResponse]  # type: ignore[assignment]
     """Calls a submission back: the draft returns to where it was. FAILED_PRECONDITION: SUBMISSION_FINAL, also while it is being handed
@@ -76,8 +78,8 @@ class SubmissionServiceAsyncStub(SubmissionServiceStub):
     ListSubmissions: _aio.UnaryUnaryMultiCallable[_submission_service_pb2.ListSubmissionsRequest, _submission_service_pb2.ListSubmissionsResponse]  # type: ignore[assignment]
     """Submissions of the last 30 days, and older ones that have not arrived everywhere, newest first."""
     ResendSubmission: _aio.UnaryUnaryMultiCallable[_submission_service_pb2.ResendSubmissionRequest, _submission_service_pb2.ResendSubmissionResponse]  # type: ignore[assignment]
-    """Sends a final submission again, the same message, to those recipients alone who failed or expired. FAILED_PRECONDITION:
-    NOTHING_FAILED. NOT_FOUND: SUBMISSION_NOT_FOUND.
+    """Sends a submission again, the same message, to those recipients alone who failed or expired; where an administrator or a restored
+    backup holds it, once it is released. FAILED_PRECONDITION: NOTHING_FAILED. NOT_FOUND: SUBMISSION_NOT_FOUND.
     """
 
 class SubmissionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -94,7 +96,8 @@ class SubmissionServiceServicer(metaclass=_abc_1.ABCMeta):
         Date is the time of this call; a From that is not set becomes the account's own. FAILED_PRECONDITION: NOT_A_DRAFT (no message whose
         draft flag is set, or on its way already), NO_RECIPIENTS. ABORTED: STALE_ETAG. PERMISSION_DENIED: SENDER_NOT_ALLOWED (From or Sender
         is no address of the account). INVALID_ARGUMENT: ADDRESS_INVALID (with the address), LIMIT_EXCEEDED (over 1,000 recipients),
-        MESSAGE_TOO_LARGE. NOT_FOUND: ITEM_NOT_FOUND. ALREADY_EXISTS: ID_TAKEN.
+        MESSAGE_TOO_LARGE. NOT_FOUND: ITEM_NOT_FOUND (the draft, or a distribution list among its recipients). ALREADY_EXISTS: ID_TAKEN.
+        Members of lists take the lists' places in the sender's copy too.
         """
 
     @_abc_1.abstractmethod
@@ -129,8 +132,8 @@ class SubmissionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _submission_service_pb2.ResendSubmissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_submission_service_pb2.ResendSubmissionResponse, _abc.Awaitable[_submission_service_pb2.ResendSubmissionResponse]]:
-        """Sends a final submission again, the same message, to those recipients alone who failed or expired. FAILED_PRECONDITION:
-        NOTHING_FAILED. NOT_FOUND: SUBMISSION_NOT_FOUND.
+        """Sends a submission again, the same message, to those recipients alone who failed or expired; where an administrator or a restored
+        backup holds it, once it is released. FAILED_PRECONDITION: NOTHING_FAILED. NOT_FOUND: SUBMISSION_NOT_FOUND.
         """
 
 def add_SubmissionServiceServicer_to_server(servicer: SubmissionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

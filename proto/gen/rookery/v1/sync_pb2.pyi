@@ -16,6 +16,7 @@ from rookery.v1 import item_pb2 as item_pb2
 from rookery.v1 import item_service_pb2 as item_service_pb2
 from rookery.v1 import submission_pb2 as submission_pb2
 from rookery.v1 import submission_service_pb2 as submission_service_pb2
+from rookery.v1 import task_service_pb2 as task_service_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -144,7 +145,7 @@ class _PushOutcomeEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_PushOutcom
     PUSH_OUTCOME_MERGED: _PushOutcome.ValueType  # 2
     """Done, together with what others changed meanwhile, or a little otherwise: another name, another folder, softly deleted."""
     PUSH_OUTCOME_CONFLICT: _PushOutcome.ValueType  # 3
-    """A part lost against a later edit, or won against an earlier one, or the item is deleted: the version that lost is kept as a
+    """A part lost against a later edit, or won against an earlier one, or the item is deleted, or sent: the version that lost is kept as a
     conflict. MERGED and CONFLICT also come for an item that is brought back when another device was first.
     """
     PUSH_OUTCOME_REJECTED: _PushOutcome.ValueType  # 4
@@ -160,7 +161,7 @@ PUSH_OUTCOME_APPLIED: PushOutcome.ValueType  # 1
 PUSH_OUTCOME_MERGED: PushOutcome.ValueType  # 2
 """Done, together with what others changed meanwhile, or a little otherwise: another name, another folder, softly deleted."""
 PUSH_OUTCOME_CONFLICT: PushOutcome.ValueType  # 3
-"""A part lost against a later edit, or won against an earlier one, or the item is deleted: the version that lost is kept as a
+"""A part lost against a later edit, or won against an earlier one, or the item is deleted, or sent: the version that lost is kept as a
 conflict. MERGED and CONFLICT also come for an item that is brought back when another device was first.
 """
 PUSH_OUTCOME_REJECTED: PushOutcome.ValueType  # 4
@@ -453,6 +454,7 @@ class SyncOperation(message.Message):
     SUBMIT_FIELD_NUMBER: builtins.int
     CANCEL_SUBMISSION_FIELD_NUMBER: builtins.int
     RESEND_SUBMISSION_FIELD_NUMBER: builtins.int
+    COMPLETE_TASK_FIELD_NUMBER: builtins.int
     operation_id: builtins.bytes
     """Makes it idempotent: a UUIDv7, 16 bytes. Not that of a unary call."""
     base_revision: builtins.int
@@ -477,7 +479,9 @@ class SyncOperation(message.Message):
 
     @builtins.property
     def update_item(self) -> item_service_pb2.UpdateItemRequest:
-        """Fields of an item were changed. Recipients, attachments and properties by `list_edits`, never as whole lists."""
+        """Fields of an item were changed. Recipients, attachments and properties by `list_edits`, never as whole lists. Of a draft that was
+        sent before the device saw that, nothing is changed: CONFLICT, so that the sender's copy stays what left.
+        """
 
     @builtins.property
     def set_item_state(self) -> item_service_pb2.SetItemStateRequest:
@@ -530,6 +534,12 @@ class SyncOperation(message.Message):
     def resend_submission(self) -> submission_service_pb2.ResendSubmissionRequest:
         """A submission was sent again to those who had failed."""
 
+    @builtins.property
+    def complete_task(self) -> task_service_pb2.CompleteTaskRequest:
+        """A task was completed. `completed` is `edited` where unset. Of a task that recurs, MERGED and no change if this occurrence was
+        completed meanwhile; of any other it is an edit of its status.
+        """
+
     def __init__(
         self,
         *,
@@ -552,12 +562,13 @@ class SyncOperation(message.Message):
         submit: submission_service_pb2.SubmitRequest | None = ...,
         cancel_submission: submission_service_pb2.CancelSubmissionRequest | None = ...,
         resend_submission: submission_service_pb2.ResendSubmissionRequest | None = ...,
+        complete_task: task_service_pb2.CompleteTaskRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["action", b"action", "cancel_submission", b"cancel_submission", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "resend_submission", b"resend_submission", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["action", b"action", "cancel_submission", b"cancel_submission", "complete_task", b"complete_task", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "resend_submission", b"resend_submission", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "base_revision", b"base_revision", "cancel_submission", b"cancel_submission", "conflict_policy", b"conflict_policy", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "depends_on", b"depends_on", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "operation_id", b"operation_id", "resend_submission", b"resend_submission", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "base_revision", b"base_revision", "cancel_submission", b"cancel_submission", "complete_task", b"complete_task", "conflict_policy", b"conflict_policy", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "depends_on", b"depends_on", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "operation_id", b"operation_id", "resend_submission", b"resend_submission", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_action: _TypeAlias = typing.Literal["create_item", "update_item", "set_item_state", "move_items", "copy_items", "delete_items", "restore_items", "create_folder", "update_folder", "delete_folder", "empty_folder", "submit", "cancel_submission", "resend_submission"]  # noqa: Y015
+    _WhichOneofReturnType_action: _TypeAlias = typing.Literal["create_item", "update_item", "set_item_state", "move_items", "copy_items", "delete_items", "restore_items", "create_folder", "update_folder", "delete_folder", "empty_folder", "submit", "cancel_submission", "resend_submission", "complete_task"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = typing.Literal["action", b"action"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
 
@@ -591,7 +602,7 @@ class PushResult(message.Message):
     """Where items went whose folder has vanished: the role folder `recovered`; empty otherwise."""
     @builtins.property
     def item(self) -> item_pb2.Item:
-        """The item created or updated, without content."""
+        """The item created or updated, or the task, without content."""
 
     @builtins.property
     def missing_ids(self) -> containers.RepeatedScalarFieldContainer[builtins.bytes]:
@@ -599,7 +610,7 @@ class PushResult(message.Message):
 
     @builtins.property
     def copies(self) -> containers.RepeatedCompositeFieldContainer[item_service_pb2.CopyItemsResponse.Copy]:
-        """The copies made."""
+        """The copies made; of a series' task that was completed, the one that stays."""
 
     @builtins.property
     def folder(self) -> folder_pb2.Folder:

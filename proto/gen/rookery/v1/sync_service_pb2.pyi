@@ -118,8 +118,9 @@ class PullResponse(message.Message):
     @builtins.property
     def submissions(self) -> containers.RepeatedCompositeFieldContainer[submission_pb2.Submission]:
         """Submissions that are new or have changed, whole; all of the mailbox's, whatever the scope. One that is not newer than what the
-        device has changes nothing. The device drops by itself those that were submitted more than 30 days ago and have arrived
-        everywhere, failed or were called back; and all that it has when it stores a cursor of Reconcile, which brings them anew.
+        device has changes nothing. One that is HELD until a time is PENDING from then on, without being told again. The device drops by
+        itself those that were submitted more than 30 days ago and have arrived everywhere, failed or were called back; and all that it
+        has when it stores a cursor of Reconcile, which brings them anew.
         """
 
     def __init__(
@@ -269,14 +270,16 @@ class PushBatchRequest(message.Message):
 
 @typing.final
 class PushBatchResponse(message.Message):
-    """All answers."""
+    """Answers to operations, from the first one on."""
 
     DESCRIPTOR: descriptor.Descriptor
 
     ANSWER_FIELD_NUMBER: builtins.int
     @builtins.property
     def answer(self) -> PushResponse:
-        """The answers."""
+        """The answers: to all operations, or to the first ones alone, where more do not fit into a response (8 MiB of answers) or something
+        passes, such as a full mailbox, keeps the next one from being carried out. Push what has no answer again.
+        """
 
     def __init__(
         self,

@@ -90,7 +90,9 @@ TASK_ASSIGNMENT_DECLINED: TaskAssignment.ValueType  # 3
 
 @typing.final
 class TaskSummary(message.Message):
-    """What lists show of a task."""
+    """What lists show of a task. An edit that changes one of `status`, `percent_complete` and `completed`, so that it contradicts the
+    others, takes these along; what devices push they have seen to themselves, and imported tasks stay as they came.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -106,8 +108,12 @@ class TaskSummary(message.Message):
     TASK_ID_FIELD_NUMBER: builtins.int
     SEQUENCE_FIELD_NUMBER: builtins.int
     LOCATION_FIELD_NUMBER: builtins.int
+    REGENERATING_FIELD_NUMBER: builtins.int
+    OCCURRENCE_FIELD_NUMBER: builtins.int
     status: TaskStatus.ValueType
-    """How far it is."""
+    """How far it is. COMPLETED is 100 percent and has `completed`, everything else is less and has none; NOT_STARTED is 0 percent. A
+    task that recurs is completed by CompleteTask alone (TASK_RECURS).
+    """
     percent_complete: builtins.int
     """0 to 100 (PidLidPercentComplete; PERCENT-COMPLETE)."""
     assignment: TaskAssignment.ValueType
@@ -118,13 +124,23 @@ class TaskSummary(message.Message):
     """The version (PidLidTaskVersion; SEQUENCE)."""
     location: builtins.str
     """Where (LOCATION)."""
+    regenerating: builtins.bool
+    """True: the next task comes so long after this one was completed (Regenerate of MS-ASTASK). `recurrence` then holds one rule, with
+    FREQ from DAILY to YEARLY, INTERVAL, and COUNT or UNTIL, and nothing else.
+    """
+    occurrence: builtins.int
+    """Which task of its series this is: 0 for the first, one more each time that CompleteTask moves it on. Of a completed copy, which it
+    was.
+    """
     @builtins.property
     def start(self) -> calendar_pb2.CalendarTime:
         """When to begin (PidLidTaskStartDate; DTSTART)."""
 
     @builtins.property
     def due(self) -> calendar_pb2.CalendarTime:
-        """When it is due (PidLidTaskDueDate; DUE). Not before `start`."""
+        """When it is due (PidLidTaskDueDate; DUE). Not before `start`: an edit that moves `start` alone beyond it takes it along, as far as
+        `start` moved; one that moves it alone before `start` takes `start` along.
+        """
 
     @builtins.property
     def completed(self) -> timestamp_pb2.Timestamp:
@@ -132,7 +148,7 @@ class TaskSummary(message.Message):
 
     @builtins.property
     def reminder(self) -> timestamp_pb2.Timestamp:
-        """When to remind (PidLidReminderTime; VALARM)."""
+        """When to remind (PidLidReminderTime; VALARM). Nobody is reminded of a completed task, but the time is kept."""
 
     @builtins.property
     def owner(self) -> person_pb2.Person:
@@ -140,7 +156,9 @@ class TaskSummary(message.Message):
 
     @builtins.property
     def recurrence(self) -> calendar_pb2.Recurrence:
-        """The series' rule; absent for a single task."""
+        """The series' rule; absent for a single task. It counts from `start`, or from `due` where there is no start: the item is the
+        series' task that is to be done next, and moves on when that is completed.
+        """
 
     def __init__(
         self,
@@ -157,10 +175,12 @@ class TaskSummary(message.Message):
         task_id: builtins.str = ...,
         sequence: builtins.int = ...,
         location: builtins.str = ...,
+        regenerating: builtins.bool = ...,
+        occurrence: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["completed", b"completed", "due", b"due", "owner", b"owner", "recurrence", b"recurrence", "reminder", b"reminder", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["assignment", b"assignment", "completed", b"completed", "due", b"due", "location", b"location", "owner", b"owner", "percent_complete", b"percent_complete", "recurrence", b"recurrence", "reminder", b"reminder", "sequence", b"sequence", "start", b"start", "status", b"status", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["assignment", b"assignment", "completed", b"completed", "due", b"due", "location", b"location", "occurrence", b"occurrence", "owner", b"owner", "percent_complete", b"percent_complete", "recurrence", b"recurrence", "regenerating", b"regenerating", "reminder", b"reminder", "sequence", b"sequence", "start", b"start", "status", b"status", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from rookery.v1 import admin_service_pb2 as messages
 from rookery_core.errors import FailedPrecondition, NotFound, ResourceExhausted
+from rookery_core.rules import mail_addresses
 from rookery_core.rules.ids import require_id
 from rookery_server.services.accounts import addresses
 from rookery_server.services.accounts.accounts import hold_domain, page_size, require_administrator, require_locked
-from rookery_server.store import accounts, domains
+from rookery_server.store import accounts, dkim_keys, domains, outgoing
 from rookery_server.store.accounts import AddressRow
 
 if TYPE_CHECKING:
@@ -93,13 +94,14 @@ class Directory:
     async def create_domain(self, caller: Caller, request: messages.CreateDomainRequest) -> bytes:
         """Adds a domain. InvalidArgument ``ADDRESS_INVALID``; AlreadyExists ``DOMAIN_TAKEN``; ResourceExhausted from 10,000 on."""
         require_administrator(caller)
-        name = addresses.domain_name(request.domain.name, "domain.name")
+        name = mail_addresses.domain_name(request.domain.name.strip(), "domain.name")
         now = self._clock.micros()
 
         def create(transaction: Transaction) -> messages.CreateDomainResponse:
             if domains.count(transaction.connection) >= MOST_DOMAINS:
                 raise ResourceExhausted("LIMIT_EXCEEDED", f"a server has at most {MOST_DOMAINS:,} domains")
             domains.add(transaction.connection, name, now)
+            outgoing.bring_home(transaction.connection, name)  # what waits to be sent there would come back to us
             return messages.CreateDomainResponse(domain=_message(domains.DomainRow(name, now, 0)))
 
         return await self._operations.on_server(caller, request.operation_id, "domain.create", request, create)
@@ -111,9 +113,12 @@ class Directory:
         return messages.ListDomainsResponse(domains=[_message(row) for row in rows])
 
     async def delete_domain(self, caller: Caller, request: messages.DeleteDomainRequest) -> bytes:
-        """Removes a domain. NotFound ``DOMAIN_NOT_FOUND``; FailedPrecondition ``DOMAIN_IN_USE`` while addresses use it."""
+        """Removes a domain, and with it its keys for DKIM.
+
+        NotFound ``DOMAIN_NOT_FOUND``; FailedPrecondition ``DOMAIN_IN_USE`` while addresses use it.
+        """
         require_administrator(caller)
-        name = addresses.domain_name(request.name, "name")
+        name = mail_addresses.domain_name(request.name.strip(), "name")
 
         def delete(transaction: Transaction) -> messages.DeleteDomainResponse:
             connection = transaction.connection
@@ -121,6 +126,7 @@ class Directory:
                 raise NotFound("DOMAIN_NOT_FOUND", f"this server has no domain {name}", field="name")
             if domains.is_used(connection, name):
                 raise FailedPrecondition("DOMAIN_IN_USE", f"addresses use {name}: remove them first", field="name")
+            dkim_keys.remove_all(connection, name)
             domains.remove(connection, name)
             return messages.DeleteDomainResponse()
 

@@ -64,12 +64,8 @@ class SignIn:
         now = self._clock.micros()
         operations.check_operation_id(request.operation_id, now)
         device_name = _device_name(request.device_name)
-        key = _key(request.address)
-        found = await self._database.read(lambda connection: accounts.credential(connection, key) if key else None)
-        await self._verify(key or request.address[:320], peer, request.password, found)
-        if found is None or found.password_hash is None:
-            raise _wrong()
-        fresh = await self._fresh_hash(found.password_hash, request.password)
+        found, kept = await self._credential(request.address, request.password, peer)
+        fresh = await self._fresh_hash(kept, request.password)
         row = SessionRow(
             id=self._ids.new(),
             account_id=found.id,
@@ -87,7 +83,7 @@ class SignIn:
             connection = transaction.connection
             locked = accounts.lock(connection, found.id)
             account = accounts.find(connection, found.id)
-            if locked is None or account is None or locked.disabled or locked.password_hash != found.password_hash:
+            if locked is None or account is None or locked.disabled or locked.password_hash != kept:
                 raise _wrong()  # what was checked has changed meanwhile
             sessions.add(connection, row)
             if fresh is not None:
@@ -98,6 +94,11 @@ class SignIn:
             caller, request.operation_id, "session.begin", passwords.without_passwords(request), begin
         )
         return await self._with_tokens(messages.LoginResponse.FromString(answer))
+
+    async def authenticate(self, address: str, password: str, peer: str) -> Caller:
+        """Whose address and password these are, for a protocol without sessions. Errors as ``login``."""
+        found, _ = await self._credential(address, password, peer)
+        return Caller(found.id, NO_ID, administrator=False, peer=peer)
 
     async def change_password(self, caller: Caller, request: messages.ChangePasswordRequest, peer: str) -> bytes:
         """Changes the password and ends all other sessions of the account.
@@ -132,6 +133,15 @@ class SignIn:
 
         work = self._operations.on_server(caller, request.operation_id, name, recorded, change)
         return await self._sessions.ending(work, account_id=caller.account_id)
+
+    async def _credential(self, address: str, password: str, peer: str) -> tuple[Credential, str]:
+        """The credential that the password belongs to, and its hash."""
+        key = _key(address)
+        found = await self._database.read(lambda connection: accounts.credential(connection, key) if key else None)
+        await self._verify(key or address[:320], peer, password, found)
+        if found is None or found.password_hash is None:
+            raise _wrong()
+        return found, found.password_hash
 
     async def _verify(self, address: str, peer: str, password: str, found: Credential | None) -> None:
         with self._by_peer.attempt(peer), self._by_address.attempt(address):

@@ -39,6 +39,11 @@ def page(connection: Connection, blob_id: bytes, begin: int, end: int) -> list[C
     return found
 
 
+def at_once(connection: Connection, blob_id: bytes, size: int) -> bytes:
+    """A blob that is no larger than a page."""
+    return _join(page(connection, blob_id, 0, size), 0, size)
+
+
 async def pages(database: Database, blob_id: bytes, begin: int, end: int) -> AsyncGenerator[list[Chunk], None]:
     """The pages from ``begin`` up to ``end``; while one is used, the next is read already."""
     async with aclosing(made_pages(database, blob_id, begin, end, _as_stored, at_once=1)) as found:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rookery.v1 import item_pb2
 from rookery.v1.item_pb2 import ItemState
 from rookery_core.errors import InvalidArgument
-from rookery_core.formats import icalendar, mime, vcard
+from rookery_core.formats import delivery_report_reading, delivery_report_record, icalendar, mime, vcard
 from rookery_core.rules import names, records, validation
 from rookery_server.services.items import item_writer
 from rookery_server.store import blob_chunks, item_blobs
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from rookery.v1.item_pb2 import ItemContent, ItemSummary
+    from rookery_core.formats.mime import ParsedMessage
     from rookery_server.services.items.item_writer import PreparedItem
     from rookery_server.store.blob_chunks import PreparedBlob
 
@@ -92,9 +93,24 @@ def _read_message(raw: bytes, marks: Marks, sha256: bytes, now: int, blob_id: by
     return PreparedDocument(item, blob_chunks.prepare(raw, blob_id, sha256=sha256))
 
 
-def prepare_message(raw: bytes, marks: Marks, *, now: int, blob_id: bytes, prefix: bytes = b"") -> PreparedItem:
-    """A message as an item that holds a blob of its bytes, behind the trace that only this recipient's copy has, if any."""
+def prepare_message(
+    raw: bytes, marks: Marks, *, now: int, blob_id: bytes, prefix: bytes = b"", reports_on: bytes = b""
+) -> PreparedItem:
+    """A message as an item that holds a blob of its bytes, behind the trace that only this recipient's copy has, if any.
+
+    ``reports_on``: the submission that it is a delivery report of, where it is one and that is known.
+    """
     parsed = mime.parse(raw)
+    return prepare_parsed(parsed, raw, marks, now=now, blob_id=blob_id, prefix=prefix, reports_on=reports_on)
+
+
+def prepare_parsed(
+    parsed: ParsedMessage, raw: bytes, marks: Marks, *, now: int, blob_id: bytes, prefix: bytes = b"", reports_on: bytes = b""
+) -> PreparedItem:
+    """``prepare_message`` for a message that was read already; its records are filled in."""
+    if parsed.summary.message.is_report and (report := delivery_report_reading.read(raw)) is not None:
+        parsed.content.message.report.CopyFrom(delivery_report_record.to_record(report))
+        parsed.content.message.report.submission_id = reports_on
     received = marks.received or parsed.received
     if received is not None:
         parsed.summary.received.CopyFrom(received)

@@ -198,11 +198,7 @@ def _identity(member: Member, document: PreparedDocument) -> bytes | str:
 
 
 def _with_blob(member: Member, new: NewItem, ids: dict[bytes, bytes]) -> NewItem:
-    """The item holding the blob that has its bytes, which may be an older one."""
+    """The item holding the blob that has its bytes."""
     if member.document is None or member.document.blob is None:
         return new
-    blob_id = ids[member.document.blob.sha256]
-    if blob_id == member.document.blob.id:
-        return new
-    blobs = [{**row, "blob_id": blob_id} for row in new.prepared.blobs]
-    return dataclasses.replace(new, prepared=dataclasses.replace(new.prepared, blobs=blobs))
+    return new.holding(ids[member.document.blob.sha256])

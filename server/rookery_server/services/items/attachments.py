@@ -1,4 +1,4 @@
-"""Attachments of items that clients write: uploads that become parts, and parts that stay."""
+"""Attachments of items that clients write: uploads and parts of other items that become parts, and parts that stay."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound
 from rookery_core.rules.ids import require_id
+from rookery_server.services.items.attachment_sources import AttachmentSources
 from rookery_server.store import blobs, item_blobs, uploads
 
 if TYPE_CHECKING:
@@ -17,29 +18,39 @@ if TYPE_CHECKING:
 
 
 def link(change: MailboxChange, content: ItemContent, held: Sequence[PartRow]) -> list[dict[str, Any]]:
-    """Turns the uploads that the attachments name into parts; gives the rows of ``item_blob`` that the content needs.
+    """Turns what the attachments are to be made of into parts; gives the rows of ``item_blob`` that the content needs.
 
     ``held`` are the parts of the version before: the original, and the attachments that stay.
     """
     parts = {part.part: part for part in held}
     rows = [_row(parts[item_blobs.ORIGINAL])] if item_blobs.ORIGINAL in parts else []
+    linked: list[bytes] = []
+    sources = AttachmentSources(change)
     following = max(content.next_attachment_id, 1)
     for index, attachment in enumerate(content.attachments):
         field = f"item.content.attachments[{index}]"
-        if attachment.upload_id:
+        if _is_new(attachment):
             attachment.id = following
             following += 1
-            rows.append(_uploaded(change, attachment, field))
+            is_upload = bool(attachment.upload_id)
+            rows.append(_uploaded(change, attachment, field) if is_upload else _row(sources.take(attachment, field)))
+            linked.append(rows[-1]["blob_id"])
         elif attachment.id in parts:
             rows.append(_row(parts[attachment.id]))
         else:
             raise InvalidArgument(
                 "FIELD_INVALID",
-                "an attachment needs the upload_id of a finished upload, or the id of one that is there",
+                "an attachment needs the upload_id of a finished upload, a copy_of, or the id of one that is there",
                 field=field,
             )
+    if linked:
+        blobs.touch(change.connection, linked, change.now)
     content.next_attachment_id = following
     return rows
+
+
+def _is_new(attachment: Attachment) -> bool:
+    return bool(attachment.upload_id) or attachment.HasField("copy_of")
 
 
 class Brought(NamedTuple):
@@ -62,7 +73,7 @@ def relink(
     seen: set[int] = set()
     for index, attachment in enumerate(after.attachments):
         field = f"item.content.attachments[{index}].id"
-        if attachment.upload_id:
+        if _is_new(attachment):
             continue
         kept = known.get(attachment.id)
         if kept is None:
@@ -86,7 +97,6 @@ def _uploaded(change: MailboxChange, attachment: Attachment, field: str) -> dict
             f"{upload.received_bytes:,} of {upload.total_bytes:,} bytes of the upload are there: send the rest first",
             field=f"{field}.upload_id",
         )
-    blobs.touch(change.connection, [upload.blob_id], change.now)
     attachment.ClearField("upload_id")
     attachment.ClearField("is_message")  # the server's to say, and it has not looked inside
     attachment.size_bytes, attachment.sha256 = upload.total_bytes, upload.sha256

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rookery.internal.v1.packed_pb2 import PackedItemResponse
+from rookery.internal.v1.packed_pb2 import PackedItemResponse, PackedUpdateItemResponse
 from rookery.v1.item_pb2 import Item, ItemContent, ItemSummary
-from rookery_core.rules import homes, ownership, records, validation
+from rookery.v1.task_pb2 import TaskSummary
+from rookery_core.rules import homes, ownership, records, task_progress, validation
 from rookery_core.rules.ids import require_minted
 from rookery_core.rules.stamps import Edit
 from rookery_server.services.folders import folders
@@ -55,15 +56,16 @@ class ItemEditing:
         """
         planned = item_updates.plan(request)
 
-        def work(change: MailboxChange) -> PackedItemResponse:
+        def work(change: MailboxChange) -> PackedUpdateItemResponse:
             row = require_item(change.connection, change.mailbox.id, request.item.id)
             item_updates.require_editable(row, planned.etag)
             edit = Edit(change.now, change.caller.session_id, change.current_revision)
-            drafted = item_updates.draft(change, row, planned.changes, edit)
+            drafted, dropped = item_updates.draft_following_series(change, row, planned.changes, edit)
             if drafted.prepared is not None:
                 row = item_updates.write(change, drafted, change.revision)
                 item_updates.stamp(change, drafted, change.revision)
-            return PackedItemResponse(item=item_packing.pack(row), revision=change.current_revision)
+            packed = item_packing.pack(row)
+            return PackedUpdateItemResponse(item=packed, revision=change.current_revision, dropped_exceptions=dropped)
 
         return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.update", request, work)
 
@@ -90,6 +92,8 @@ async def plan_create(request: item_service_pb2.CreateItemRequest, ids: Ids) -> 
     def work(change: MailboxChange, folder_id: bytes) -> PackedRow:
         summary, content = ItemSummary(), item.content
         summary.CopyFrom(item.summary)
+        if summary.HasField("task"):
+            task_progress.settle(TaskSummary(), summary.task, change.now)
         item_writer.require_free_ids(change, [item_id])
         blobs: list[dict[str, Any]] = []
         if encoded is None:

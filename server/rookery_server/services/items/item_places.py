@@ -109,7 +109,7 @@ def plan_copy(
         if live:
             item_writer.require_free_ids(change, [copy_of[item_id] for item_id in live])
             change.require_room(sum(sources[item_id]["size_bytes"] for item_id in live))
-            _copy(change, [sources[item_id] for item_id in live], copy_of, folder_id)
+            copy_rows(change, [sources[item_id] for item_id in live], copy_of, folder_id)
         return item_service_pb2.CopyItemsResponse(
             copies=[item_service_pb2.CopyItemsResponse.Copy(source_id=item_id, item_id=copy_of[item_id]) for item_id in live],
             missing_ids=[item_id for item_id in wanted if item_id not in set(live)],
@@ -129,8 +129,11 @@ def _require_fitting(new_ids: Sequence[bytes], item_ids: Sequence[bytes]) -> Non
         raise InvalidArgument("FIELD_INVALID", "new_ids holds one id for each item, or none at all", field="new_ids")
 
 
-def _copy(change: MailboxChange, sources: Sequence[dict[str, Any]], copy_of: dict[bytes, bytes], folder_id: bytes) -> None:
-    """The items once more, as they are stored: nothing is decoded but the categories, and contents stay in the database."""
+def copy_rows(change: MailboxChange, sources: Sequence[dict[str, Any]], copy_of: dict[bytes, bytes], folder_id: bytes) -> None:
+    """Items once more, by their whole rows: nothing is decoded but the categories, and contents stay in the database.
+
+    Their new ids are free and there is room for them: the caller has looked.
+    """
     connection, mailbox_id, revision = change.connection, change.mailbox.id, change.revision
     new: list[NewRow] = []
     copies: list[item_contents.Copy] = []

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from rookery.v1.item_pb2 import Item, ItemState
 from rookery_core.errors import FailedPrecondition, InvalidArgument, Stale
-from rookery_core.rules import list_edits, merging, ownership, records, stamps, units, validation
+from rookery_core.rules import list_edits, merging, ownership, records, stamps, task_series, units, validation
 from rookery_core.rules.merging import Changes
+from rookery_core.rules.recurrence import series_edits
 from rookery_server.services.items import attachments, item_packing, item_writer
 from rookery_server.store import item_blobs, item_stamps, items
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rookery.v1.calendar_pb2 import OccurrenceException
     from rookery.v1.item_service_pb2 import UpdateItemRequest
     from rookery_core.rules.merging import Merged
     from rookery_core.rules.stamps import Edit, Stamp
@@ -110,6 +112,36 @@ def draft(change: MailboxChange, row: PackedRow, changes: Changes, edit: Edit) -
     before, held = read(change, row)
     known = item_stamps.find(change.connection, change.mailbox.id, row.id)
     return prepare(change, row, before, held, known, edit, merging.merge(before, changes, known, edit))
+
+
+def draft_following_series(
+    change: MailboxChange, row: PackedRow, changes: Changes, edit: Edit
+) -> tuple[Draft, list[OccurrenceException]]:
+    """The same for an edit that has seen all that is there: where it gives a series other occurrences, exceptions follow it.
+
+    Those that have no occurrence any more are dropped, and given beside the draft.
+    """
+    before, held = read(change, row)
+    known = item_stamps.find(change.connection, change.mailbox.id, row.id)
+    completed, dropped = series_edits.completed(before, changes)
+    merged = merging.merge(before, completed, known, edit)
+    if merged.item.summary.HasField("task"):
+        task_series.settle_edit(before.summary.task, merged.item.summary.task, edit.edited)
+    return prepare(change, row, before, held, known, edit, merged), dropped
+
+
+def draft_edit(change: MailboxChange, row: PackedRow, changes: Changes, edit: Edit) -> Draft:
+    """``draft`` for what a person edited on a device, rather than a version of the item. InvalidArgument ``TASK_RECURS`` too.
+
+    Devices tell whole units, and have seen to it that these agree with themselves. What one tells otherwise stays so: what became
+    of it would depend on what it meets, and so on the order in which edits arrive.
+    """
+    before, held = read(change, row)
+    known = item_stamps.find(change.connection, change.mailbox.id, row.id)
+    merged = merging.merge(before, changes, known, edit)
+    if merged.item.summary.HasField("task"):
+        task_series.require_not_completing(before.summary.task, merged.item.summary.task)
+    return prepare(change, row, before, held, known, edit, merged)
 
 
 def prepare(

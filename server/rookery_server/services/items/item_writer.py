@@ -5,13 +5,14 @@ The one place where an item comes into being or gets new content: create, update
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rookery.v1 import item_pb2
 from rookery_core.errors import AlreadyExists
-from rookery_core.rules import calendar_time, names, records, sort_keys
+from rookery_core.rules import calendar_time, names, records, sort_keys, task_progress, to_do
 from rookery_server.services.items import item_packing
 from rookery_server.store import folders, item_blobs, items
 from rookery_server.store.tables import FOREVER, NO_TIME
@@ -72,6 +73,13 @@ class NewItem:
     revision: int
     prepared: PreparedItem
 
+    def holding(self, blob_id: bytes) -> NewItem:
+        """The same, where all that it holds is in this blob: the bytes that were prepared may be there in an older one."""
+        if all(row["blob_id"] == blob_id for row in self.prepared.blobs):
+            return self
+        blobs = [{**row, "blob_id": blob_id} for row in self.prepared.blobs]
+        return dataclasses.replace(self, prepared=dataclasses.replace(self.prepared, blobs=blobs))
+
 
 def encode(content: ItemContent) -> EncodedContent:
     """Encodes and compresses a complete, valid content: the dear part of ``prepare``, which needs no transaction."""
@@ -101,7 +109,7 @@ def prepare(
     encoded = encoded or encode(content)
     summary.size_bytes = size if size is not None else _size_of(summary, encoded, content)
     columns = {**summary_columns(summary), **state_columns(summary, state)}
-    columns["external_id"] = _external_key(records.external_id(summary, content))
+    columns["external_id"] = external_key(records.external_id(summary, content))
     return PreparedItem(columns, encoded.codec, encoded.stored, [names.key(name) for name in state.categories])
 
 
@@ -130,13 +138,14 @@ def summary_columns(summary: ItemSummary) -> dict[str, Any]:
 
 
 def state_columns(summary: ItemSummary, state: ItemState) -> dict[str, Any]:
-    """The columns that follow from a state, or from the state and the summary together: due and reminder."""
+    """The columns that follow from a state, or from the state and the summary together: due, reminder, the list of tasks."""
     flag = state.follow_up
     due = _micros(flag.due) if flag.HasField("due") else NO_TIME
     reminder = _micros(flag.reminder) if flag.HasField("reminder") else NO_TIME
     if summary.kind == item_pb2.ITEM_KIND_TASK:
         due = _instant(summary.task.due) if summary.task.HasField("due") else due
         reminder = _micros(summary.task.reminder) if summary.task.HasField("reminder") else reminder
+        reminder = NO_TIME if task_progress.is_over(summary.task) else reminder
     elif summary.kind == item_pb2.ITEM_KIND_APPOINTMENT and summary.appointment.HasField("reminder_minutes"):
         start = _instant(summary.appointment.start)
         reminder = start - summary.appointment.reminder_minutes * 60_000_000 if start != NO_TIME else reminder
@@ -145,6 +154,7 @@ def state_columns(summary: ItemSummary, state: ItemState) -> dict[str, Any]:
         "flag_status": flag.status,
         "due": due,
         "reminder": reminder,
+        "to_do": to_do.standing(summary, state),
         "state": state.SerializeToString(),
     }
 
@@ -254,8 +264,8 @@ def _micros(stamp: Timestamp) -> int:
     return stamp.ToMicroseconds()
 
 
-def _external_key(external_id: str) -> str | None:
-    """The Message-ID or UID as it is looked up: a long one by its digest, since PostgreSQL indexes at most 2.7 KB."""
+def external_key(external_id: str) -> str | None:
+    """A Message-ID or UID as it is looked up, None for none: a long one by its digest, since PostgreSQL indexes at most 2.7 KB."""
     clean = external_id.replace("\0", "")
     if len(clean) > _KEY_LENGTH:
         return "sha256:" + hashlib.sha256(clean.encode()).hexdigest()

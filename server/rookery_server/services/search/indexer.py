@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from rookery_server.store.items import PackedRow
     from rookery_server.store.search import Candidate
 
-BATCH = 200
-"""Items a write transaction."""
+BATCH, BUSY_BATCH = 200, 50
+"""Items a write transaction; fewer while others want to write, who would have to wait for it."""
 PAUSE_SECONDS = 0.25
 """Between a commit and the indexing of what it brought, so that one batch takes many commits; a search does not wait for it."""
 QUIET_SECONDS = 0.5
-BUSY_SECONDS = 2.0
-"""While commits follow each other within ``QUIET_SECONDS``, a mailbox gets one batch in ``BUSY_SECONDS``: an import does not have
-to share the machine with its own index. Once it is quiet the rest follows without a pause."""
+REST = 4
+"""While commits follow each other within ``QUIET_SECONDS``, the indexer rests so many times as long as it has worked: an import, or
+a flood of mail, does not have to share the machine with its own index. Once it is quiet, what is left follows without a rest."""
+LONGEST_REST_SECONDS = 2.0
+"""A batch may have taken long only because it waited for others: once they are done, the indexer is not to rest on."""
 RETRY_SECONDS = 5.0
 _BATCH_BYTES = 4 << 20
 """Stored content a batch; one item more than fits is taken."""
@@ -97,7 +99,7 @@ class Indexer:
         self._database = database
         self._pause = pause
         self._waiting: dict[bytes, float] = {}  # mailbox -> when its last commit was told, by the loop's clock
-        self._due: dict[bytes, float] = {}  # mailbox -> until when it is left alone while it is busy
+        self._told = 0.0  # when the last commit of any mailbox was told
         self._resting: dict[bytes, float] = {}  # mailbox -> until when it is left alone because indexing it failed
         self._wake = asyncio.Event()
         self._busy: dict[bytes, asyncio.Lock] = {}
@@ -148,7 +150,7 @@ class Indexer:
                 return True
 
     def _note(self, mailbox_uid: bytes) -> None:
-        self._waiting[mailbox_uid] = asyncio.get_running_loop().time()
+        self._waiting[mailbox_uid] = self._told = asyncio.get_running_loop().time()
         self._wake.set()
 
     async def _run(self) -> None:
@@ -172,27 +174,35 @@ class Indexer:
                     await asyncio.sleep(self._pause)
 
     async def _turn(self, mailbox_uid: bytes) -> bool:
-        """Indexes one batch of a waiting mailbox, unless it is busy and had its turn, or failed a moment ago; whether it did.
+        """Indexes one batch of a waiting mailbox, and rests; unless it failed a moment ago. Whether it did.
 
         What fails is this mailbox's trouble alone: it comes again after ``RETRY_SECONDS``, and the others go on.
         """
         told, now = self._waiting[mailbox_uid], asyncio.get_running_loop().time()
         if now < self._resting.get(mailbox_uid, 0.0):
             return False
-        if now - told < QUIET_SECONDS and now < self._due.get(mailbox_uid, 0.0):
-            return False
-        self._due[mailbox_uid] = now + BUSY_SECONDS
         try:
             async with self._busy.setdefault(mailbox_uid, asyncio.Lock()):
-                complete = await self._index(mailbox_uid, BATCH)
+                complete = await self._index(mailbox_uid, BUSY_BATCH if self._is_busy(now) else BATCH)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, and the other mailboxes must not suffer for it
             _report(error, mailbox=mailbox_uid.hex())
             self._resting[mailbox_uid] = now + RETRY_SECONDS
             return False
         self._resting.pop(mailbox_uid, None)
         if complete and self._waiting[mailbox_uid] == told:
-            del self._waiting[mailbox_uid], self._due[mailbox_uid]
+            del self._waiting[mailbox_uid]
+        await self._rest(now)
         return True
+
+    async def _rest(self, begun: float) -> None:
+        """Leaves the machine to those who write, if anybody does, after a batch that was begun then."""
+        now = asyncio.get_running_loop().time()
+        if self._is_busy(now):
+            await asyncio.sleep(min(REST * (now - begun), LONGEST_REST_SECONDS))
+
+    def _is_busy(self, now: float) -> bool:
+        """Whether somebody has written a moment ago."""
+        return now - self._told < QUIET_SECONDS
 
     async def _index(self, mailbox_uid: bytes, limit: int) -> bool:
         """Indexes one batch; whether nothing is left. A batch that somebody else was faster with does no harm."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1 import item_pb2
 from rookery.v1.item_pb2 import Item
-from rookery_core.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Stale
-from rookery_core.formats import mime
+from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound, Stale
+from rookery_core.formats import addressees, mime
 from rookery_core.formats.mime_headers import read_block
-from rookery_core.rules import mail_addresses, records
-from rookery_core.rules.ids import text_of
+from rookery_core.rules import limits, records, validation
+from rookery_core.rules.ids import require_id, text_of
 from rookery_server.services import access
 from rookery_server.services.content.content_sources import Places, read_attachments
-from rookery_server.services.items import item_packing
-from rookery_server.services.items.item_reading import require_item
-from rookery_server.services.submission import envelopes
+from rookery_server.services.items import item_packing, item_writer
+from rookery_server.services.submission import list_members, senders
 from rookery_server.store import accounts, blob_chunks, domains, item_blobs, items
+from rookery_server.store.blob_chunks import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from rookery.v1.item_pb2 import Attachment
-    from rookery.v1.person_pb2 import Person
     from rookery.v1.submission_service_pb2 import SubmitRequest
+    from rookery_core.formats.addressees import Addressee
     from rookery_server.services.caller import Caller
-    from rookery_server.services.submission.envelopes import Addressee
+    from rookery_server.services.items.item_writer import PreparedItem
     from rookery_server.store.accounts import AccountRow
     from rookery_server.store.blob_chunks import PreparedBlob
     from rookery_server.store.database import Database
     from rookery_server.store.item_blobs import PartRow
+
+_BRIEF_BYTES = 64 << 10
+"""A draft of up to so many bytes is read and written in passing, a larger one in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +56,30 @@ class Departing:
     blob: PreparedBlob
     eight_bit: bool
     unicode_header: bool
+    copy: PreparedItem | None = None
+    """``item`` ready to be written; None where it holds attachments, which the transaction has to link, or is new."""
+
+
+class _Written(NamedTuple):
+    """A message, and what is to be known of it."""
+
+    blob: PreparedBlob
+    eight_bit: bool
+    unicode_header: bool
+    copy: PreparedItem | None
 
 
 class _Draft(NamedTuple):
     """What one look at the database tells of a draft."""
 
     item: Item
+    """As its sender keeps it."""
+    leaving: Item
+    """As it leaves: without groups."""
     parts: list[PartRow]
-    account: AccountRow | None
+    sender: str
+    addressees: Sequence[Addressee]
+    here: frozenset[str]
 
 
 async def prepare(
@@ -69,35 +89,50 @@ async def prepare(
 
     NotFound, FailedPrecondition, PermissionDenied, Stale and InvalidArgument as the contract has them of Submit.
     """
-    draft = await database.read(lambda connection: _read(connection, caller, request))
-    item = draft.item
-    _complete(item, draft.account, now)
-    leaving = Item()
-    leaving.CopyFrom(item)
-    envelopes.expand_groups(leaving.content)
-    addressees = envelopes.addressees(leaving.content)
-    sender, here = await database.read(lambda connection: _envelope(connection, caller, item, addressees))
+    draft = await database.peek(lambda connection: _read(connection, caller, request, now, _BRIEF_BYTES))
+    if draft is None:
+        draft = await database.read(lambda connection: _read(connection, caller, request, now, limits.RECORD_BYTES))
+    if draft is None:
+        raise damaged()
+    item, leaving = draft.item, draft.leaving
     if sum(attachment.size_bytes for attachment in item.content.attachments) > max_message_bytes:
         raise _too_large(max_message_bytes)
     attachments = await read_attachments(database, leaving, draft.parts, Places())
-    blob, eight_bit, unicode_header = await asyncio.to_thread(_write, leaving, attachments, blob_id)
-    if blob.size > max_message_bytes:
+    write = partial(_write, draft, attachments, blob_id, now)
+    written = await asyncio.to_thread(write) if attachments or leaving.content.ByteSize() > _BRIEF_BYTES else write()
+    if written.blob.size > max_message_bytes:
         raise _too_large(max_message_bytes)
-    return Departing(item.content_revision, item, sender, addressees, here, blob, eight_bit, unicode_header)
+    return Departing(item.content_revision, item, draft.sender, draft.addressees, draft.here, *written)
 
 
-def _read(connection: Connection, caller: Caller, request: SubmitRequest) -> _Draft:
+def _read(connection: Connection, caller: Caller, request: SubmitRequest, now: int, most: int) -> _Draft | None:
+    """The draft as it leaves; None if more than so many bytes are to be read, as they may be with lists among the recipients."""
     mailbox = access.open_mailbox(connection, caller, request.mailbox_id)
-    row = require_item(connection, mailbox.id, request.item_id)
+    found = items.whole(connection, mailbox.id, require_id(request.item_id, "item_id"), most=most)
+    if found is None:
+        raise NotFound("ITEM_NOT_FOUND", "the mailbox has no such item", field="item_id")
+    row, content = found
     summary = item_pb2.ItemSummary.FromString(row.summary)
     if row.life != items.LIVE or summary.kind != item_pb2.ITEM_KIND_MESSAGE or not summary.message.draft:
         raise FailedPrecondition("NOT_A_DRAFT", "only a draft can be sent: this is none, or it is on its way already")
     if request.etag and request.etag != row.content:
         message = "the draft was changed meanwhile: read it again and decide"
         raise Stale("STALE_ETAG", message, metadata={"content_revision": str(row.content)}, field="etag")
-    content = item_packing.decompress(items.content(connection, mailbox.id, row.id, row.content))
+    if content is None:
+        return None
+    item = item_packing.unpack(row, item_packing.decompress(content))
+    if most <= _BRIEF_BYTES and list_members.has_lists(item.content):
+        return None
+    list_members.expand(connection, mailbox.id, item.content)
+    _complete(item, accounts.find(connection, caller.account_id), now)
+    leaving = Item()
+    leaving.CopyFrom(item)
+    addressees.expand_groups(leaving.content)
+    everybody = addressees.addressees(leaving.content)
+    sender = _sender(connection, caller, item)
+    here = domains.known(connection, {addressee.address.domain for addressee in everybody})
     parts = item_blobs.parts(connection, mailbox.id, row.id, row.content)
-    return _Draft(item_packing.unpack(row, content), parts, accounts.find(connection, caller.account_id))
+    return _Draft(item, leaving, parts, sender, everybody, here)
 
 
 def _complete(item: Item, account: AccountRow | None, now: int) -> None:
@@ -113,34 +148,26 @@ def _complete(item: Item, account: AccountRow | None, now: int) -> None:
     records.complete(item.summary, item.content, item.id)
 
 
-def _envelope(connection: Connection, caller: Caller, item: Item, addressees: Sequence[Addressee]) -> tuple[str, frozenset[str]]:
-    """The envelope's sender, and which of the domains are this server's. PermissionDenied ``SENDER_NOT_ALLOWED``."""
+def _sender(connection: Connection, caller: Caller, item: Item) -> str:
+    """The envelope's sender. PermissionDenied ``SENDER_NOT_ALLOWED``."""
     message = item.summary.message
-    sender = _require_own(connection, caller, records.author(message))
+    sender = senders.require_own(connection, caller, records.author(message).address)
     if message.HasField("sender") and message.sender.address:
-        _require_own(connection, caller, message.sender)
-    return sender, domains.known(connection, {addressee.address.domain for addressee in addressees})
+        senders.require_own(connection, caller, message.sender.address)
+    return sender
 
 
-def _require_own(connection: Connection, caller: Caller, person: Person) -> str:
-    try:
-        address = mail_addresses.parse(person.address, "item_id")
-    except InvalidArgument:
-        owner = None
-    else:
-        owner = accounts.address_of(connection, address.key)
-    if owner is None or owner.account_id != caller.account_id:
-        message = f"you can not send as “{person.address[:100]}”: it is no address of yours"
-        raise PermissionDenied("SENDER_NOT_ALLOWED", message, metadata={"address": person.address[:320]})
-    return address.text
-
-
-def _write(item: Item, attachments: Sequence[tuple[Attachment, bytes]], blob_id: bytes) -> tuple[PreparedBlob, bool, bool]:
-    """The message as it leaves, ready to be stored; whether it, and whether its header, has bytes above 127."""
-    seed = item.id + item.content_revision.to_bytes(8, "big")
-    data = mime.compose(item.summary, item.content, attachments, boundary_seed=seed, leaving=True)
+def _write(draft: _Draft, attachments: Sequence[tuple[Attachment, bytes]], blob_id: bytes, now: int) -> _Written:
+    """The message as it leaves, ready to be stored; whether it, and whether its header, has bytes above 127; the sender's copy."""
+    item, leaving = draft.item, draft.leaving
+    seed = leaving.id + leaving.content_revision.to_bytes(8, "big")
+    data = mime.compose(leaving.summary, leaving.content, attachments, boundary_seed=seed, leaving=True)
     header = data[: read_block(data, 0, len(data)).body]
-    return blob_chunks.prepare(data, blob_id), not data.isascii(), not header.isascii()
+    copy = None
+    if not (draft.parts or item.content.attachments):
+        validation.validate_item(item.summary, item.content)
+        copy = item_writer.prepare(item.summary, item.state, item.content, now=now)
+    return _Written(blob_chunks.prepare(data, blob_id), not data.isascii(), not header.isascii(), copy)
 
 
 def _too_large(limit: int) -> InvalidArgument:

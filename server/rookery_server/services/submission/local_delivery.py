@@ -101,7 +101,9 @@ def _insert(transaction: Transaction, *, claimed: Claimed, recipient: RecipientR
 
 
 def _account_of(connection: Connection, address: str) -> AccountRow | None:
-    owner = accounts.address_of(connection, mail_addresses.parse(address, "address").key)
+    parsed = mail_addresses.parse(address, "address")
+    tagless = mail_addresses.without_tag(parsed)
+    owner = accounts.address_of(connection, parsed.key) or (accounts.address_of(connection, tagless) if tagless else None)
     return accounts.find(connection, owner.account_id) if owner else None
 
 

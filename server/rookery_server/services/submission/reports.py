@@ -105,7 +105,8 @@ class Reports:
         received = Timestamp()
         received.FromMicroseconds(now)
         marks = Marks(ItemState(), received)
-        item = documents.prepare_message(raw, marks, now=now, blob_id=blob.id, prefix=b"Return-Path: <>\r\n")
+        prefix = b"Return-Path: <>\r\n"
+        item = documents.prepare_message(raw, marks, now=now, blob_id=blob.id, prefix=prefix, reports_on=row.id)
         return _Report(item_id, item, blob)
 
     def _of(self, row: RecipientRow) -> RecipientReport:
@@ -143,12 +144,16 @@ def _bring(transaction: Transaction, *, owed: Owed, concerned: list[RecipientRow
     mailbox = mailboxes.find(connection, owed.mailbox_uid, lock=True)
     if mailbox is None or _concerned(connection, owed, lock=True) != concerned:
         return False
-    struck = [{"position": row.position, "report": OWES_NOTHING} for row in concerned]
+    struck = [
+        {"position": row.position, "report": OWES_NOTHING, "report_item_id": report.item_id if report else row.report_item_id}
+        for row in concerned
+    ]
     submissions.change_recipients(connection, mailbox.id, owed.submission_id, struck)
     if report is None:
         return False
     change = MailboxChange(transaction, mailbox, MAIL_SYSTEM, now)
     change.begin("mail.report", NO_ID)
+    submissions.change(connection, mailbox.id, owed.submission_id, {"revision": change.revision})
     # The bytes are this report's alone: its Message-ID is in them.
     BlobStore.link(connection, [report.blob], now)
     inbox = folders.require_role(connection, mailbox.id, folder_pb2.FOLDER_ROLE_INBOX).id

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rookery.v1 import folder_pb2
-from rookery.v1.item_pb2 import Item
+from rookery.v1.item_pb2 import Item, ItemState
 from rookery_core.rules.merging import Merged
 from rookery_core.rules.stamps import Edit
 from rookery_server.services.folders import folders
-from rookery_server.services.items import item_places, item_updates
+from rookery_server.services.items import item_places, item_updates, item_writer
 from rookery_server.store import items
 from rookery_server.store.folders import find as find_folder
+from rookery_server.store.folders import take_uids
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rookery_server.services.change import MailboxChange
+    from rookery_server.services.items.item_writer import PreparedItem
     from rookery_server.store.items import PackedRow
 
 
-def to_outbox(change: MailboxChange, row: PackedRow, submitted: Item) -> bytes:
-    """Writes what submitting made of a draft, and moves it to the outbox; gives the folder that it returns to if called back."""
+def to_outbox(change: MailboxChange, row: PackedRow, submitted: Item, prepared: PreparedItem | None) -> bytes:
+    """Writes what submitting made of a draft, and moves it to the outbox; gives the folder that it returns to if called back.
+
+    ``prepared`` is the submitted item ready to be written, if it holds nothing beside its records, as the draft does not.
+    """
     outbox = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_OUTBOX).id
+    if prepared is not None and row.folder_id != outbox:
+        columns = {**prepared.columns, **item_writer.state_columns(submitted.summary, ItemState.FromString(row.state))}
+        _write_and_move(change, row, replace(prepared, columns=columns), outbox)
+        return row.folder_id
     _write(change, row, submitted)
     if row.folder_id == outbox:
         return folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_DRAFTS).id
@@ -28,12 +40,17 @@ def to_outbox(change: MailboxChange, row: PackedRow, submitted: Item) -> bytes:
     return row.folder_id
 
 
-def to_sent(change: MailboxChange, item_id: bytes) -> None:
-    """Moves it from the outbox to Sent Items; leaves it where it is if somebody has moved or deleted it meanwhile."""
+def to_sent(change: MailboxChange, item_ids: Sequence[bytes]) -> None:
+    """Moves them from the outbox to Sent Items; leaves those where they are that somebody has moved or deleted meanwhile."""
+    if not item_ids:
+        return
     connection, mailbox_id = change.connection, change.mailbox.id
-    row = items.packed(connection, mailbox_id, item_id)
-    if row is not None and _is_in_outbox(change, row):
-        _move(change, item_id, folders.require_role(connection, mailbox_id, folder_pb2.FOLDER_ROLE_SENT).id)
+    outbox = folders.require_role(connection, mailbox_id, folder_pb2.FOLDER_ROLE_OUTBOX).id
+    found = items.places(connection, mailbox_id, item_ids)
+    waiting = [found[item_id] for item_id in item_ids if item_id in found]
+    leaving = [row for row in waiting if row.life == items.LIVE and row.folder_id == outbox]
+    if leaving:
+        item_places.move(change, leaving, folders.require_role(connection, mailbox_id, folder_pb2.FOLDER_ROLE_SENT).id)
 
 
 def back_to_draft(change: MailboxChange, item_id: bytes, origin_id: bytes) -> None:
@@ -65,6 +82,22 @@ def _write(change: MailboxChange, row: PackedRow, after: Item) -> None:
     edit = Edit(change.now, change.caller.session_id, change.current_revision)
     drafted = item_updates.prepare(change, row, before, held, {}, edit, Merged(wanted, set(), set(), {}))
     item_updates.write(change, drafted, change.revision)
+
+
+def _write_and_move(change: MailboxChange, row: PackedRow, prepared: PreparedItem, folder_id: bytes) -> None:
+    """Content and place at once, of an item that holds no blobs."""
+    connection, mailbox_id, revision = change.connection, change.mailbox.id, change.revision
+    place = items.places(connection, mailbox_id, [row.id])[row.id]
+    size = prepared.columns["size_bytes"]
+    change.require_room(max(0, size - place.size_bytes))
+    unread = 0 if place.is_read else 1
+    change.count(row.folder_id, items=-1, unread=-unread, size=-place.size_bytes, held=size - place.size_bytes)
+    change.count(folder_id, items=1, unread=unread, size=size)
+    uid = take_uids(connection, mailbox_id, folder_id, 1)
+    items.note_departures(connection, mailbox_id, revision, items.MOVED, [place])
+    moved = {"folder_id": folder_id, "uid": uid, "place": revision, "content": revision, "revision": revision}
+    items.change(connection, mailbox_id, [{"id": row.id, **prepared.columns, **moved}])
+    items.replace_content(connection, mailbox_id, row.id, revision, prepared.codec, prepared.content)
 
 
 def _move(change: MailboxChange, item_id: bytes, folder_id: bytes) -> None:

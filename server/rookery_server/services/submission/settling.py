@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1.submission_pb2 import (
     DELIVERY_STATE_DEFERRED,
@@ -16,13 +16,16 @@ from rookery.v1.submission_pb2 import (
 from rookery_server.services.caller import NO_ID, Caller
 from rookery_server.services.change import MailboxChange
 from rookery_server.services.submission import sender_copy
-from rookery_server.store import mailboxes, submissions
+from rookery_server.store import mailboxes, settlements, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
+
     from rookery_server.store.outgoing import Claimed
-    from rookery_server.store.submissions import RecipientRow
+    from rookery_server.store.settlements import Standing
+    from rookery_server.store.submissions import RecipientRow, SubmissionRow
     from rookery_server.store.units import Transaction
 
 MAIL_SYSTEM = Caller(NO_ID, NO_ID, administrator=False, peer="mail")
@@ -57,37 +60,48 @@ class Result:
     """Deferred for so long that the sender is told, if they were not told before."""
 
 
-def settle(transaction: Transaction, claimed: Claimed, owner: bytes, results: Sequence[Result], now: int) -> None:
-    """Writes the results of an attempt, one for each claimed recipient, in their order. ``now`` in microseconds.
+class Attempt(NamedTuple):
+    """An attempt that has ended."""
+
+    claimed: Claimed
+    results: Sequence[Result]
+    """One for each claimed recipient, in their order."""
+
+
+def settle(transaction: Transaction, attempts: Sequence[Attempt], owner: bytes, now: int) -> None:
+    """Writes the results of attempts for one mailbox, as one change of it; at most 500 recipients. ``now`` in microseconds.
 
     What has arrived counts whoever brought it; everything else only if ``owner`` still has the recipient. With the first that has
-    arrived, or may have, or once nobody is left to be tried, the submission is final and the sender's copy moves to Sent Items.
+    arrived, or may have, or once nobody is left to be tried, a submission is final and the sender's copy moves to Sent Items.
     """
     connection = transaction.connection
-    mailbox = mailboxes.find(connection, claimed.mailbox_uid, lock=True)
-    row = submissions.find(connection, mailbox.id, claimed.submission.id) if mailbox else None
-    if mailbox is None or row is None:
+    mailbox = mailboxes.find(connection, attempts[0].claimed.mailbox_uid, lock=True)
+    if mailbox is None:
         return  # the account is gone, and the queue's rows with it
-    rows = {each.position: each for each in submissions.recipients(connection, mailbox.id, [row.id], lock=True)[row.id]}
-    changed = [
-        _settled(rows[was.position], result, now)
-        for was, result in zip(claimed.recipients, results, strict=True)
-        if _counts(rows[was.position], owner, result)
-    ]
+    changed = _changed(connection, mailbox.id, attempts, owner, now)
     if not changed:
         return
     change = MailboxChange(transaction, mailbox, MAIL_SYSTEM, now)
     change.begin("submission.settle", NO_ID)
-    submissions.change_recipients(connection, mailbox.id, row.id, [_columns(each) for each in changed])
-    rows.update({each.position: each for each in changed})
-    values: dict[str, object] = {"revision": change.revision}
-    if row.state in submissions.UNDECIDED and _is_final(list(rows.values())):
-        values["state"] = SUBMISSION_STATE_FINAL
-        sender_copy.to_sent(change, row.item_id)
-    if all(each.state in ARRIVED for each in rows.values()):
-        values["blob_id"] = None
-    submissions.change(connection, mailbox.id, row.id, values)
+    settlements.change_recipients(connection, changed)
+    submission_ids = list(dict.fromkeys(row.submission_id for row in changed))
+    before = settlements.find(connection, mailbox.id, submission_ids)
+    standings = settlements.standings(connection, mailbox.id, submission_ids)
+    after = [_standing(before[submission_id], standings[submission_id], change.revision) for submission_id in submission_ids]
+    settlements.change_submissions(connection, after)
+    sender_copy.to_sent(change, [row.item_id for row in after if row.state != before[row.id].state])
     change.finish()
+
+
+def _changed(connection: Connection, mailbox_id: int, attempts: Sequence[Attempt], owner: bytes, now: int) -> list[RecipientRow]:
+    """The recipients of whom the attempts tell something that counts, as they are from now on."""
+    results = {
+        (row.submission_id, row.position): result
+        for claimed, found in attempts
+        for row, result in zip(claimed.recipients, found, strict=True)
+    }
+    rows = settlements.recipients(connection, mailbox_id, list(results))
+    return [_settled(row, results[place], now) for place, row in rows.items() if _counts(row, owner, results[place])]
 
 
 def _counts(row: RecipientRow, owner: bytes, result: Result) -> bool:
@@ -111,13 +125,8 @@ def _settled(row: RecipientRow, result: Result, now: int) -> RecipientRow:
     )
 
 
-def _columns(row: RecipientRow) -> dict[str, object]:
-    kept = {"mailbox_id", "submission_id", "name", "address", "domain", "queued"}
-    return {name: value for name, value in row._asdict().items() if name not in kept}
-
-
-def _is_final(rows: Sequence[RecipientRow]) -> bool:
-    """Somebody has it, or may have it, or nobody is left to be tried."""
-    if any(row.state in ARRIVED or row.ambiguous for row in rows):
-        return True
-    return all(row.state not in submissions.OPEN_STATES for row in rows)
+def _standing(row: SubmissionRow, standing: Standing, revision: int) -> SubmissionRow:
+    """A submission as it is from now on. It keeps its message until all have it in mailboxes here: others may send it back."""
+    is_final = row.state in submissions.UNDECIDED and (standing.reached or not standing.still_open)
+    state = SUBMISSION_STATE_FINAL if is_final else row.state
+    return row._replace(revision=revision, state=state, blob_id=row.blob_id if standing.missing else None)

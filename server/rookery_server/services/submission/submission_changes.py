@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rookery.v1 import folder_pb2
 from rookery.v1.submission_pb2 import (
     DELIVERY_STATE_EXPIRED,
     DELIVERY_STATE_FAILED,
@@ -13,15 +14,23 @@ from rookery.v1.submission_pb2 import (
     SUBMISSION_STATE_HELD,
     SUBMISSION_STATE_PENDING,
 )
-from rookery_core.errors import AlreadyExists, FailedPrecondition
+from rookery_core.errors import AlreadyExists, FailedPrecondition, NotFound
 from rookery_server.services.content.blobs import BlobStore
+from rookery_server.services.folders import folders
+from rookery_server.services.items import item_writer
 from rookery_server.services.items.item_reading import require_item
+from rookery_server.services.items.item_writer import NewItem
 from rookery_server.services.submission import sender_copy
+from rookery_server.services.submission.submission_records import to_message
 from rookery_server.store import items, outgoing, submissions
 from rookery_server.store.submissions import RecipientRow, SubmissionRow
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from rookery.v1.submission_pb2 import Submission
     from rookery_server.services.change import MailboxChange
+    from rookery_server.services.items.item_writer import PreparedItem
     from rookery_server.services.submission.departing import Departing
 
 _LOST = frozenset({DELIVERY_STATE_FAILED, DELIVERY_STATE_EXPIRED})
@@ -43,17 +52,36 @@ class Plan:
     hold_until: int | None
 
 
-def submit(change: MailboxChange, plan: Plan) -> tuple[SubmissionRow, list[RecipientRow]]:
+def submit(change: MailboxChange, plan: Plan) -> Submission:
     """Puts a draft into the outbox and its recipients into the queue. DraftChanged; AlreadyExists ``ID_TAKEN``."""
-    connection, mailbox_id, ready = change.connection, change.mailbox.id, plan.ready
+    connection, mailbox_id = change.connection, change.mailbox.id
     draft = require_item(connection, mailbox_id, plan.item_id)
-    if draft.life != items.LIVE or draft.content != ready.content_revision:
+    if draft.life != items.LIVE or draft.content != plan.ready.content_revision:
         raise DraftChanged
     if submissions.find(connection, mailbox_id, plan.submission_id) is not None:
         raise AlreadyExists("ID_TAKEN", "a submission has this id already", field="submission_id")
-    origin_id = sender_copy.to_outbox(change, draft, ready.item)
+    origin_id = sender_copy.to_outbox(change, draft, plan.ready.item, plan.ready.copy)
+    return _enqueue(change, plan, origin_id)
+
+
+def post(change: MailboxChange, plan: Plan, copy: PreparedItem) -> Submission:
+    """Puts a new item, the copy of a message that its sender wrote elsewhere, into the outbox, and its recipients into the queue.
+
+    The ids of both are free, and the message's bytes are this one's alone. ResourceExhausted ``QUOTA_EXCEEDED``.
+    """
+    change.require_room(copy.columns["size_bytes"])
+    outbox = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_OUTBOX).id
+    drafts = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_DRAFTS).id
+    record = _enqueue(change, plan, drafts)
+    item_writer.insert(change, [NewItem(plan.item_id, outbox, change.revision, copy)])
+    return record
+
+
+def _enqueue(change: MailboxChange, plan: Plan, origin_id: bytes) -> Submission:
+    """Makes the submission, and queues its recipients. ``origin_id``: the folder that the item returns to if it is called back."""
+    ready = plan.ready
     row = SubmissionRow(
-        mailbox_id=mailbox_id,
+        mailbox_id=change.mailbox.id,
         id=plan.submission_id,
         item_id=plan.item_id,
         origin_id=origin_id,
@@ -62,42 +90,61 @@ def submit(change: MailboxChange, plan: Plan) -> tuple[SubmissionRow, list[Recip
         sender=ready.sender,
         submitted=plan.now,
         hold_until=plan.hold_until,
-        blob_id=BlobStore.link(connection, [ready.blob], change.now)[ready.blob.sha256],
+        blob_id=BlobStore.link(change.connection, [ready.blob], change.now)[ready.blob.sha256],
         size_bytes=ready.blob.size,
         eight_bit=ready.eight_bit,
         unicode_header=ready.unicode_header,
     )
     recipients = _queued(plan, row)
-    submissions.add(connection, row, recipients)
-    return row, recipients
+    submissions.add(change.connection, row, recipients)
+    return to_message(row, recipients, change.now)
 
 
-def call_back(
-    change: MailboxChange, row: SubmissionRow, recipients: list[RecipientRow]
-) -> tuple[SubmissionRow, list[RecipientRow]]:
-    """Takes a submission out of the queue; its draft returns. FailedPrecondition ``SUBMISSION_FINAL``.
+def call_back(change: MailboxChange, submission_id: bytes) -> Submission:
+    """Takes a submission out of the queue; its draft returns. FailedPrecondition ``SUBMISSION_FINAL``; NotFound.
 
-    Calling back what was called back changes nothing. The recipients are locked.
+    Calling back what was called back changes nothing.
     """
+    row, recipients = _locked(change, submission_id)
     if row.state == SUBMISSION_STATE_CANCELLED:
-        return row, recipients
+        return to_message(row, recipients, change.now)
     if row.state not in submissions.UNDECIDED or any(each.lease_owner is not None for each in recipients):
         raise FailedPrecondition("SUBMISSION_FINAL", "the message has left already: it can not be called back")
     sender_copy.back_to_draft(change, row.item_id, row.origin_id)
     row = _changed(change, row._replace(state=SUBMISSION_STATE_CANCELLED, hold_until=None, blob_id=None))
-    return row, _changed_recipients(change, [each._replace(next_attempt=None, report=0) for each in recipients])
+    recipients = _changed_recipients(change, [each._replace(next_attempt=None, report=0) for each in recipients])
+    return to_message(row, recipients, change.now)
 
 
-def send_again(
-    change: MailboxChange, row: SubmissionRow, recipients: list[RecipientRow]
-) -> tuple[SubmissionRow, list[RecipientRow]]:
-    """Queues those anew who failed or expired. FailedPrecondition ``NOTHING_FAILED``. The recipients are locked."""
+def send_again(change: MailboxChange, submission_id: bytes) -> Submission:
+    """Queues those anew who failed or expired. FailedPrecondition ``NOTHING_FAILED``; NotFound.
+
+    They wait with the others where somebody else than the sender holds the message.
+    """
+    row, recipients = _locked(change, submission_id)
     lost = [each for each in recipients if each.state in _LOST]
     if not lost:
         raise FailedPrecondition("NOTHING_FAILED", "nobody is left out: there is nothing to send again")
-    again = {each.position: _anew(each, change.now) for each in lost}
+    if row.blob_id is None:
+        raise FailedPrecondition("NOTHING_FAILED", "the message had arrived everywhere and is not kept any more: write it anew")
+    is_parked = row.state == SUBMISSION_STATE_HELD and row.hold_until is None
+    again = {each.position: _anew(each, change.now, None if is_parked else change.now) for each in lost}
     _changed_recipients(change, list(again.values()))
-    return _changed(change, row), [again.get(each.position, each) for each in recipients]
+    return to_message(_changed(change, row), [again.get(each.position, each) for each in recipients], change.now)
+
+
+def require(connection: Connection, mailbox_id: int, submission_id: bytes) -> SubmissionRow:
+    """The submission; NotFound ``SUBMISSION_NOT_FOUND``."""
+    found = submissions.find(connection, mailbox_id, submission_id)
+    if found is None:
+        raise NotFound("SUBMISSION_NOT_FOUND", "the mailbox has no such submission", field="submission_id")
+    return found
+
+
+def _locked(change: MailboxChange, submission_id: bytes) -> tuple[SubmissionRow, list[RecipientRow]]:
+    """A submission with its recipients, which nobody takes on meanwhile."""
+    row = require(change.connection, change.mailbox.id, submission_id)
+    return row, submissions.recipients(change.connection, change.mailbox.id, [row.id], lock=True)[row.id]
 
 
 def _queued(plan: Plan, row: SubmissionRow) -> list[RecipientRow]:
@@ -127,14 +174,14 @@ def _queued(plan: Plan, row: SubmissionRow) -> list[RecipientRow]:
     ]
 
 
-def _anew(row: RecipientRow, now: int) -> RecipientRow:
+def _anew(row: RecipientRow, now: int, next_attempt: int | None) -> RecipientRow:
     """As if it had just been submitted; what was said the last time stays until something new is said."""
     return row._replace(
         state=DELIVERY_STATE_QUEUED,
         attempts=0,
         ambiguous=0,
         queued=now,
-        next_attempt=now,
+        next_attempt=next_attempt,
         changed=now,
         delay_told=False,
         report=0,

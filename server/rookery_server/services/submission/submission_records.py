@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from rookery.v1.person_pb2 import Person
 from rookery.v1.submission_pb2 import (
     DELIVERY_STATE_DEFERRED,
-    SUBMISSION_STATE_HELD,
-    SUBMISSION_STATE_PENDING,
     DeliveryState,
     Submission,
     SubmissionRecipient,
     SubmissionState,
 )
+from rookery_core.rules import submission_states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,15 +21,19 @@ if TYPE_CHECKING:
 
 
 def to_message(row: SubmissionRow, recipients: Sequence[RecipientRow], now: int) -> Submission:
-    """The record. One that was held until a time is pending from that time on; ``now`` is in microseconds."""
-    state = row.state
-    if state == SUBMISSION_STATE_HELD and row.hold_until is not None and row.hold_until <= now:
-        state = SUBMISSION_STATE_PENDING
+    """The record as it is at a time, in microseconds."""
+    message = as_stored(row, recipients)
+    message.state = submission_states.state_at(message, now)
+    return message
+
+
+def as_stored(row: SubmissionRow, recipients: Sequence[RecipientRow]) -> Submission:
+    """The record as devices keep it, which does not change but with its revision."""
     message = Submission(
         id=row.id,
         item_id=row.item_id,
         revision=row.revision,
-        state=SubmissionState.ValueType(state),
+        state=SubmissionState.ValueType(row.state),
         sender=row.sender,
         recipients=map(recipient_message, recipients),
     )
@@ -49,6 +52,7 @@ def recipient_message(row: RecipientRow) -> SubmissionRecipient:
         reply=row.reply,
         status_code=row.status_code,
         attempts=row.attempts,
+        report_item_id=row.report_item_id or b"",
     )
     if row.state == DELIVERY_STATE_DEFERRED and row.next_attempt is not None:
         message.next_attempt.FromMicroseconds(row.next_attempt)

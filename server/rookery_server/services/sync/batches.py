@@ -34,6 +34,8 @@ class Limits:
     """Items of a fill; changes of the tail, of folders, items and departures each."""
     looked_at: int = 20_000
     """Items that a fill passes by, where not all are in scope."""
+    submissions: int = 200
+    """Submissions, each with up to a thousand recipients."""
 
 
 _ENVELOPE_BYTES = 2048
@@ -162,7 +164,7 @@ class Batch:
         return True
 
     def add(self, entries: Any, entry: Message) -> bool:
-        """Adds a folder, change or removal to the response's list of them; False if it does not fit."""
+        """Adds a folder, change, removal or submission to the response's list of them; False if it does not fit."""
         if not self._takes(entry.ByteSize() + _FRAME_BYTES):
             return False
         entries.append(entry)

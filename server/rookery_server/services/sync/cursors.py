@@ -1,7 +1,8 @@
 """Cursors: how far a device is. It carries them, can not change them, and the server keeps nothing of them.
 
 A cursor's ``base`` is the revision that the replica equals, but for what it was sent since: a fill that is not finished, and the
-entries of the tail up to the tail's position. Each of those is told against the base, which moves on at ``caught_up`` only.
+entries of the tail up to the tail's position. Each of those is told against the base, which moves on when the tail has told all.
+Submissions have a position of their own, which moves on with each that is told.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rookery_server.services.sync.scopes import Scope
     from rookery_server.store.mailboxes import MailboxRow
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Cursors:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from rookery.internal.v1.packed_pb2 import SyncCursor
 from rookery.v1.sync_service_pb2 import PullBatchResponse
 from rookery_server.services import access
-from rookery_server.services.sync import fill, item_wire, tail
+from rookery_server.services.sync import fill, item_wire, submission_tail, tail
 from rookery_server.services.sync.batches import Batch, ContentForm, Limits
 from rookery_server.services.sync.cursors import require_good
 from rookery_server.services.sync.scopes import Scope
@@ -128,7 +128,7 @@ class PullService:
         """The batch that says that a device has caught up, which is what most of them hear; None if there may be more to say."""
         mailbox = access.open_mailbox(connection, ask.caller, ask.mailbox_id)
         cursor = self._cursor(ask, mailbox, position)
-        if cursor.HasField("fill") or cursor.base < mailbox.revision:
+        if cursor.HasField("fill") or cursor.base < mailbox.revision or not submission_tail.is_known(cursor, mailbox.revision):
             return None
         tail.end(cursor)
         return self._finished(Batch(self._limits.size), mailbox, cursor, caught_up=True)
@@ -170,13 +170,14 @@ class PullService:
         """Puts what comes next into the batch, and moves the cursor on; gives whether the device has caught up with it."""
         if cursor.HasField("fill"):
             fill.page(connection, mailbox.id, cursor, ask.scope, ask.form, batch, self._limits)
-            return cursor.base == mailbox.revision and not cursor.HasField("fill")
-        if cursor.base < mailbox.revision:
+            if cursor.base < mailbox.revision or cursor.HasField("fill"):
+                return False
+        elif cursor.base < mailbox.revision:
             if not tail.page(connection, mailbox.id, cursor, ask.scope, ask.form, batch, self._limits.entries):
                 return False
             cursor.base = mailbox.revision
         tail.end(cursor)
-        return True
+        return submission_tail.page(connection, mailbox, cursor, batch, self._limits.submissions)
 
 
 def _ask(caller: Caller, request: sync_service_pb2.PullRequest) -> _Ask:

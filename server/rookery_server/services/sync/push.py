@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rookery.v1 import sync_service_pb2
 from rookery.v1.sync_pb2 import PushResult
-from rookery_core.errors import InvalidArgument, RookeryError
-from rookery_server.services.sync import push_actions, push_batch, push_folders
+from rookery_core.errors import InvalidArgument, RookeryError, Unavailable
+from rookery_server.services.submission.drafts import until_unchanged
+from rookery_server.services.sync import push_actions, push_batch, push_folders, push_submissions
 from rookery_server.services.sync.push_batch import Answer, Member, Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from rookery.v1.sync_pb2 import SyncOperation
     from rookery.v1.sync_service_pb2 import PushBatchRequest, PushBatchResponse, PushRequest, PushResponse
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from rookery_core.rules.ids import Ids
     from rookery_server.services.caller import Caller
     from rookery_server.services.long_operations import LongOperations
+    from rookery_server.services.submission.drafts import Drafts
     from rookery_server.store.database import Database
 
 MOST_OPERATIONS = 500
@@ -32,16 +35,34 @@ BATCH_ITEMS = 500
 """What one transaction does at most; but a single operation is never divided."""
 
 RESPONSE_BYTES = 1 << 20
+ANSWER_BYTES = 8 << 20
+"""Behind that many bytes of answers the unary call leaves what is still to be done to the next: clients receive 32 MiB."""
+ALONE = frozenset({"submit"})
+"""Actions with a transaction of their own: they are planned by what is committed before them, and write up to a thousand rows."""
 _READ_AHEAD = 2
 """Requests of a stream that wait while others are carried out; beyond them the device has to wait."""
 
 
 class PushService:
-    """Carries out Push and PushBatch. Belongs to one event loop."""
+    """Carries out Push and PushBatch. Belongs to one event loop.
 
-    def __init__(self, database: Database, long_operations: LongOperations, clock: Clock, ids: Ids) -> None:
+    ``wake`` is called after each commit that may give the queue of outgoing mail something to do.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        long_operations: LongOperations,
+        clock: Clock,
+        ids: Ids,
+        drafts: Drafts,
+        *,
+        wake: Callable[[], None],
+    ) -> None:
         self._database = database
         self._long_operations = long_operations
+        self._drafts = drafts
+        self._wake = wake
         self._clock = clock
         self._ids = ids
         for operation in push_folders.LONG.values():
@@ -50,18 +71,19 @@ class PushService:
     async def push_batch(self, caller: Caller, request: PushBatchRequest) -> PushBatchResponse:
         """Carries out the operations of one request.
 
-        What passes (a full mailbox, a busy database) ends the call behind the answers so far: they come alone, and the operations
-        without an answer are to be sent again. It is raised if there are none.
+        What passes (a full mailbox, a busy database) ends the call behind the answers so far, and so does more than a response
+        holds: they come alone, and the operations without an answer are to be sent again. What passes is raised if there are none.
         """
         _require_fitting(request.push)
         target = Target(request.push.mailbox_id, request.push.epoch)
         waiting = deque(request.push.operations)
-        whole = Answer()
+        whole, room = Answer(), ANSWER_BYTES
         while waiting or not whole.revision:
             answer = await self._carry_out(caller, target, _portion(waiting))
             whole.results += answer.results
             whole.revision = answer.revision or whole.revision
-            if answer.failure is not None and whole.results:
+            room -= sum(result.ByteSize() for result in answer.results)
+            if room <= 0 or (answer.failure is not None and whole.results):
                 break
             answer.require_unbroken()
         response = sync_service_pb2.PushResponse(results=whole.results, revision=whole.revision)
@@ -86,9 +108,20 @@ class PushService:
 
     async def _carry_out(self, caller: Caller, target: Target, operations: Sequence[SyncOperation]) -> Answer:
         """Carries out one transaction's share; a long operation among it to its end."""
-        now = self._clock.micros()
-        members = [await push_actions.plan(operation, self._ids, now) for operation in operations]
-        answer = await self._commit(caller, target, members)
+
+        async def attempt() -> Answer:
+            now = self._clock.micros()
+            members = [await push_actions.plan(operation, actions, self._ids, now) for operation in operations]
+            return await self._commit(caller, target, members)
+
+        submit: push_actions.Planner = partial(push_submissions.submit, self._drafts, caller, target.mailbox_uid)
+        actions = {**push_actions.ACTIONS, "submit": submit}
+        try:
+            answer = await until_unchanged(attempt)
+        except Unavailable as error:
+            return Answer(failure=error)
+        if any(operation.WhichOneof("action") in push_submissions.ACTIONS for operation in operations):
+            self._wake()
         if answer.unfinished is not None:
             ended = await self._go_on(caller, target, answer.unfinished)
             answer.results += ended.results
@@ -184,15 +217,16 @@ def _require_fitting(request: PushRequest) -> None:
 
 
 def _portion(waiting: deque[SyncOperation]) -> list[SyncOperation]:
-    """Takes one transaction's share: at least one operation, and nothing behind a long one."""
+    """Takes one transaction's share: at least one operation, nothing behind a long one, nothing beside one that stands alone."""
     taken: list[SyncOperation] = []
     items = 0
     while waiting and len(taken) < BATCH_OPERATIONS:
+        action = waiting[0].WhichOneof("action")
         items += push_actions.weight(waiting[0])
-        if taken and items > BATCH_ITEMS:
+        if taken and (items > BATCH_ITEMS or action in ALONE):
             break
         taken.append(waiting.popleft())
-        if taken[-1].WhichOneof("action") in push_folders.LONG:
+        if action in push_folders.LONG or action in ALONE:
             break
     return taken
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rookery_core.errors import InvalidArgument, RookeryError
 from rookery_core.rules import checks
 from rookery_core.rules.enums import require_known_enums
 from rookery_core.rules.ids import require_id
 from rookery_server.services.operations import check_operation_id, request_hash
-from rookery_server.services.sync import push_folders, push_items, push_updates
+from rookery_server.services.sync import push_folders, push_items, push_submissions, push_tasks, push_updates
 from rookery_server.services.sync.push_batch import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from rookery.v1.sync_pb2 import SyncOperation
     from rookery_core.rules.ids import Ids
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 MOST_PREREQUISITES = 1000
 """Operations that one depends on: as many as a request names items, each made by another, and some to spare."""
 
-ACTIONS: dict[str, Callable[[SyncOperation, Ids], Awaitable[Work]]] = {
+Planner: TypeAlias = "Callable[[SyncOperation, Ids], Awaitable[Work]]"
+"""Checks an operation, and gives what carries it out."""
+
+ACTIONS: dict[str, Planner] = {
     "create_item": push_items.create,
     "update_item": push_updates.update,
     "set_item_state": push_items.set_state,
@@ -34,11 +37,14 @@ ACTIONS: dict[str, Callable[[SyncOperation, Ids], Awaitable[Work]]] = {
     "update_folder": push_folders.update,
     "delete_folder": push_folders.remove,
     "empty_folder": push_folders.remove,
+    "cancel_submission": push_submissions.cancel,
+    "resend_submission": push_submissions.resend,
+    "complete_task": push_tasks.complete,
 }
-"""The plan of each arm of ``SyncOperation.action``: checks the operation, and gives what carries it out."""
+"""The planner of each arm of ``SyncOperation.action`` but ``submit``, which looks into the mailbox."""
 
 
-async def plan(operation: SyncOperation, ids: Ids, now: int) -> Member:
+async def plan(operation: SyncOperation, actions: Mapping[str, Planner], ids: Ids, now: int) -> Member:
     """Checks and prepares an operation before the transaction; what is wrong with it becomes its refusal."""
     name = f"sync.{operation.WhichOneof('action') or ''}"
     member = Member(operation, name, request_hash(name, operation))
@@ -49,7 +55,7 @@ async def plan(operation: SyncOperation, ids: Ids, now: int) -> Member:
         return member
     try:
         _check(operation)
-        member.work = await ACTIONS[str(operation.WhichOneof("action"))](operation, ids)
+        member.work = await actions[str(operation.WhichOneof("action"))](operation, ids)
     except RookeryError as error:
         member.refusal = error
     return member

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from rookery.v1.sync_pb2 import PushResult, SyncOperation
     from rookery_server.services.change import MailboxChange
 
+_COUNTED = ("summary.task.occurrence",)
+"""What no client edits, and a newer version has come further with."""
+
 
 def stamp(change: MailboxChange, operation: SyncOperation) -> None:
     """Leaves the stamps of a version that came back, on all of it. Nothing for an item that is new."""
@@ -53,6 +56,7 @@ def merge(change: MailboxChange, operation: SyncOperation) -> PushResult | None:
         return None
     before, _ = item_updates.read(change, row)
     paths = [path for path in units.writable_paths(wanted) if path != units.ATTACHMENTS.path]
+    paths += [path for path in _COUNTED if units.is_set(wanted, path)]
     changes = Changes(wanted, tuple(paths), ListEdits(add_attachments=_missing(before, wanted)))
     drafted = item_updates.draft(change, row, changes, edit)
     answer = push_updates.merge(change, operation, drafted, changes)

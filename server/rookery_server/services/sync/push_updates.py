@@ -12,8 +12,8 @@ from rookery_core.rules.ids import require_id
 from rookery_server.services.items import attachments, item_packing, item_updates
 from rookery_server.services.sync import conflict_versions
 from rookery_server.services.sync.conflict_versions import Version, parts_of
-from rookery_server.services.sync.push_results import edit_of, require_peaceful, result
-from rookery_server.store import item_stamps, items
+from rookery_server.services.sync.push_results import base_of, edit_of, require_peaceful, result
+from rookery_server.store import item_stamps, items, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,12 +42,14 @@ async def update(operation: SyncOperation, ids: Ids) -> Work:
         if row.life != items.LIVE:
             return _keep_whole(change, operation, row, planned.changes)
         item_updates.require_editable(row, planned.etag)
+        if _has_left(change, operation, row):
+            return _keep_whole(change, operation, row, planned.changes)
         try:
-            drafted = item_updates.draft(change, row, planned.changes, edit_of(change, operation))
+            drafted = item_updates.draft_edit(change, row, planned.changes, edit_of(change, operation))
         except InvalidArgument as error:
             if error.reason == "KIND_MISMATCH" or not _edited_by_others(change, operation, row):
                 raise
-            return _keep_whole(change, operation, row, planned.changes)
+            return _keep_whole(change, operation, row, planned.changes, valid=False)
         return merge(change, operation, drafted, planned.changes)
 
     return work
@@ -80,6 +82,7 @@ def _losing(drafted: Draft, changes: Changes) -> Version:
     item = Item()
     item.CopyFrom(drafted.merged.item)
     changes.apply(item, lambda unit: unit in drafted.merged.lost)
+    units.ATTACHMENTS.replace(item, [each for each in item.content.attachments if each.id])  # those it adds are there already
     if item.summary.appointment.recurrence != drafted.merged.item.summary.appointment.recurrence:
         own = [entry for unit, entry in units.EXCEPTIONS.by_unit(item).items() if unit in drafted.merged.lost]
         units.EXCEPTIONS.replace(item, own)  # the others were made for the rule that won
@@ -90,8 +93,13 @@ def _losing(drafted: Draft, changes: Changes) -> Version:
     return Version(item, parts, None)
 
 
-def _keep_whole(change: MailboxChange, operation: SyncOperation, row: PackedRow, changes: Changes) -> PushResult:
-    """Applies nothing of an edit and keeps all of it: of an item that is deleted, or that it would make one that can not be."""
+def _keep_whole(
+    change: MailboxChange, operation: SyncOperation, row: PackedRow, changes: Changes, *, valid: bool = True
+) -> PushResult:
+    """Applies nothing of an edit and keeps all of it: of an item that is deleted, or sent, or that would be none with it.
+
+    Such a last one is not ``valid``; of the others InvalidArgument for what no item can be.
+    """
     before, held = item_updates.read(change, row)
     item = Item()
     item.CopyFrom(before)
@@ -100,7 +108,7 @@ def _keep_whole(change: MailboxChange, operation: SyncOperation, row: PackedRow,
     if not lost and not changes.edits.add_attachments:
         return result(change, operation, item=item_packing.unpack(row))
     require_peaceful(operation, conflicting=True)
-    if row.life != items.LIVE:
+    if valid:
         validation.validate_item(item.summary, item.content)
     blobs = attachments.relink(change, before.content, item.content, held)
     records.complete(item.summary, item.content, row.id)
@@ -122,6 +130,16 @@ def _keep_of_purged(change: MailboxChange, operation: SyncOperation, planned: Pl
     lost = planned.changes.units(Item()) | _added(Item(), item)
     conflict_versions.keep(change, item.id, change.caller.session_id, lost, Version(item, _by_part(blobs), None))
     return _conflicting(result(change, operation), lost)
+
+
+def _has_left(change: MailboxChange, operation: SyncOperation, row: PackedRow) -> bool:
+    """Whether the item was sent and the device has not seen that: edited as a draft, the sender's copy would not be what left."""
+    if base_of(change, operation) >= row.content:
+        return False
+    summary = item_pb2.ItemSummary.FromString(row.summary)
+    if not summary.HasField("message") or summary.message.draft:
+        return False
+    return bool(submissions.newest_of_items(change.connection, change.mailbox.id, [row.id]))
 
 
 def _kind_of(sent: Item, edited: Item) -> item_pb2.ItemKind.ValueType:

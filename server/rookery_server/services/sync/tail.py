@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _FOLDERS, _ITEMS, _DEPARTURES = 1, 2, 3
 _BEHIND_ALL = b"\xff" * 17
 """Comes behind every id."""
-_AHEAD = 4
-"""Beside the kind in a cursor's position: the replica may hold things that came behind that position. See ``begin_ahead``."""
 _ANY = (1 << 63) - 1
 """Beyond every revision."""
 
@@ -87,12 +85,11 @@ def page(
 
     Gives whether those were the last: then the batch tells all that this transaction sees.
     """
-    ahead = cursor.tail_kind & _AHEAD
     position = _before(cursor.base)
     if cursor.tail_revision:
-        position = (cursor.tail_revision, cursor.tail_kind ^ ahead, cursor.tail_id)
+        position = (cursor.tail_revision, cursor.tail_kind, cursor.tail_id)
     entries, complete = _entries(connection, mailbox_id, position, most)
-    judge = _Judge(cursor.base, _ANY if ahead else position[0], scope)
+    judge = _Judge(cursor.base, _ANY if cursor.tail_ahead else position[0], scope)
     judge.look_up(connection, mailbox_id, [entry for _, entry in entries])
     said = [(key, judge.says(entry)) for key, entry in entries]
     whole = carried(connection, mailbox_id, [news for _, news in said if isinstance(news, SyncRow)], form)
@@ -113,7 +110,7 @@ def page(
             complete = False
             break
         position = key
-    _put(cursor, position, ahead)
+    cursor.tail_revision, cursor.tail_kind, cursor.tail_id = position
     return complete
 
 
@@ -123,18 +120,14 @@ def begin_ahead(cursor: SyncCursor) -> None:
     It got them from a tail that has to be read again, or from a comparison. Until it has caught up, nothing that goes is passed
     over in silence because it came behind the base.
     """
-    _put(cursor, _before(cursor.base), _AHEAD)
+    cursor.tail_revision, cursor.tail_kind, cursor.tail_id = _before(cursor.base)
+    cursor.tail_ahead = True
 
 
 def end(cursor: SyncCursor) -> None:
     """The replica equals the cursor's base: the tail is at its beginning."""
-    for name in ("tail_revision", "tail_kind", "tail_id"):
+    for name in ("tail_revision", "tail_kind", "tail_id", "tail_ahead"):
         cursor.ClearField(name)
-
-
-def _put(cursor: SyncCursor, position: _Key, ahead: int) -> None:
-    cursor.tail_revision, kind, cursor.tail_id = position
-    cursor.tail_kind = kind | ahead
 
 
 def _before(revision: int) -> _Key:

@@ -10,6 +10,7 @@ from rookery_server.store.tables.accounts import account, address, domain, sessi
 from rookery_server.store.tables.base import FOREVER, NO_TIME, metadata
 from rookery_server.store.tables.blobs import blob, blob_chunk, item_blob, upload
 from rookery_server.store.tables.dkim import dkim_key
+from rookery_server.store.tables.incoming import incoming_delivery
 from rookery_server.store.tables.items import (
     conflict,
     departure,
@@ -38,6 +39,7 @@ __all__ = [
     "dkim_key",
     "domain",
     "folder",
+    "incoming_delivery",
     "item",
     "item_blob",
     "item_category",

@@ -37,7 +37,10 @@ item = Table(
     Column("has_attachments", Boolean, nullable=False),
     Column("is_read", Boolean, nullable=False),
     Column("flag_status", SmallInteger, nullable=False),
-    Column("reminder", BigInteger, nullable=False),
+    Column("reminder", BigInteger, nullable=False),  # NO_TIME for a completed task, of which nobody is reminded
+    Column(
+        "to_do", SmallInteger, nullable=True
+    ),  # rookery_core.rules.to_do: 1 open, 2 done; null for what is not in the list of tasks
     Column("message_class", String(255), nullable=False),
     Column("conversation_id", Bytes(16), nullable=True),
     Column("external_id", Text, nullable=True),  # Message-ID or UID: finds replies, updates and what is there already
@@ -77,6 +80,15 @@ item = Table(
         "id",
         sqlite_where=text("life = 1 AND kind = 1 AND is_read = 0"),
         postgresql_where=text("life = 1 AND kind = 1 AND NOT is_read"),
+    ),
+    # The list of tasks.
+    Index(
+        "ix_item_to_do",
+        "mailbox_id",
+        "to_do",
+        "due",
+        sqlite_where=text("to_do IS NOT NULL"),
+        postgresql_where=text("to_do IS NOT NULL"),
     ),
     Index("ix_item_conversation", "mailbox_id", "conversation_id"),
     Index("ix_item_external", "mailbox_id", "external_id"),

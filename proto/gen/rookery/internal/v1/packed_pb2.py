@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from rookery.v1 import calendar_pb2 as rookery_dot_v1_dot_calendar__pb2
 from rookery.v1 import folder_pb2 as rookery_dot_v1_dot_folder__pb2
 from rookery.v1 import submission_pb2 as rookery_dot_v1_dot_submission__pb2
 from rookery.v1 import sync_pb2 as rookery_dot_v1_dot_sync__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rookery/internal/v1/packed.proto\x12\x13rookery.internal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17rookery/v1/folder.proto\x1a\x1brookery/v1/submission.proto\x1a\x15rookery/v1/sync.proto\"\xb4\x01\n\nPackedItem\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x11\n\tfolder_id\x18\x02 \x01(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x18\n\x10\x63ontent_revision\x18\x04 \x01(\x04\x12\x0b\n\x03uid\x18\x05 \x01(\r\x12\x0c\n\x04life\x18\x06 \x01(\x05\x12\r\n\x05state\x18\x07 \x01(\x0c\x12\x0f\n\x07summary\x18\x08 \x01(\x0c\x12\x14\n\x07\x63ontent\x18\t \x01(\x0cH\x00\x88\x01\x01\x42\n\n\x08_content\"U\n\x12PackedItemResponse\x12-\n\x04item\x18\x01 \x01(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x10\n\x08revision\x18\x02 \x01(\x04\"t\n\x17PackedListItemsResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\x8b\x01\n\x1bPackedBatchGetItemsResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x15\n\rremaining_ids\x18\x03 \x03(\x0c\x12\x10\n\x08revision\x18\x04 \x01(\x04\"\x85\x01\n\x14PackedSearchResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nincomplete\x18\x03 \x01(\x08\x12\x10\n\x08revision\x18\x04 \x01(\x04\"\x8c\x01\n\x0ePackedSyncItem\x12-\n\x04item\x18\x01 \x01(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x18\n\x10\x63ontent_encoding\x18\x02 \x01(\x05\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12\x0e\n\x06\x65xtent\x18\x04 \x01(\x05\x12\x10\n\x08\x66ill_key\x18\x05 \x01(\x03\"y\n\x10PackedItemChange\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x12\n\x05state\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x12$\n\x05place\x18\x04 \x01(\x0b\x32\x15.rookery.v1.ItemPlaceB\x08\n\x06_state\"\xa1\x03\n\x12PackedPullResponse\x12#\n\x07\x66olders\x18\x01 \x03(\x0b\x32\x12.rookery.v1.Folder\x12\x32\n\x0fremoved_folders\x18\x02 \x03(\x0b\x32\x19.rookery.v1.FolderRemoval\x12\x32\n\x05items\x18\x03 \x03(\x0b\x32#.rookery.internal.v1.PackedSyncItem\x12\x36\n\x07\x63hanges\x18\x04 \x03(\x0b\x32%.rookery.internal.v1.PackedItemChange\x12)\n\x08removals\x18\x05 \x03(\x0b\x32\x17.rookery.v1.ItemRemoval\x12*\n\x08progress\x18\x06 \x01(\x0b\x32\x18.rookery.v1.SyncProgress\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\t\x12\x11\n\tcaught_up\x18\x08 \x01(\x08\x12\x10\n\x08revision\x18\t \x01(\x04\x12\r\n\x05\x65poch\x18\n \x01(\x0c\x12+\n\x0bsubmissions\x18\x0b \x03(\x0b\x32\x16.rookery.v1.Submission\"Q\n\x17PackedPullBatchResponse\x12\x36\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\'.rookery.internal.v1.PackedPullResponse\"\xe0\x02\n\x17PackedReconcileResponse\x12\x18\n\x10\x64iffering_ranges\x18\x01 \x03(\r\x12\x15\n\runread_ranges\x18\x02 \x03(\r\x12\x15\n\runread_leaves\x18\x03 \x03(\r\x12\x32\n\x05items\x18\x04 \x03(\x0b\x32#.rookery.internal.v1.PackedSyncItem\x12)\n\x08removals\x18\x05 \x03(\x0b\x32\x17.rookery.v1.ItemRemoval\x12#\n\x07\x66olders\x18\x06 \x03(\x0b\x32\x12.rookery.v1.Folder\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\t\x12\x10\n\x08revision\x18\x08 \x01(\x04\x12\r\n\x05\x65poch\x18\t \x01(\x0c\x12\x17\n\x0f\x62\x61\x63kup_revision\x18\n \x01(\x04\x12/\n\x0b\x62\x61\x63kup_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe8\x04\n\nSyncCursor\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x13\n\x0bmailbox_uid\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x0c\x12\x12\n\naccount_id\x18\x04 \x01(\x0c\x12\x14\n\x0cscope_digest\x18\x05 \x01(\x0c\x12\x36\n\x06window\x18\x06 \x01(\x0b\x32&.rookery.internal.v1.SyncCursor.Window\x12\x0c\n\x04\x62\x61se\x18\x07 \x01(\x04\x12\x32\n\x04\x66ill\x18\x08 \x01(\x0b\x32$.rookery.internal.v1.SyncCursor.Fill\x12\x15\n\rtail_revision\x18\t \x01(\x04\x12\x11\n\ttail_kind\x18\n \x01(\r\x12\x0f\n\x07tail_id\x18\x0b \x01(\x0c\x12\x1b\n\x13submission_revision\x18\x0c \x01(\x04\x12\x15\n\rsubmission_id\x18\r \x01(\x0c\x1a\x86\x01\n\x06Window\x12\x17\n\nmail_since\x18\x01 \x01(\x12H\x00\x88\x01\x01\x12\x18\n\x0b\x65vents_from\x18\x02 \x01(\x12H\x01\x88\x01\x01\x12\x19\n\x0c\x65vents_until\x18\x03 \x01(\x12H\x02\x88\x01\x01\x42\r\n\x0b_mail_sinceB\x0e\n\x0c_events_fromB\x0f\n\r_events_until\x1a\x88\x01\n\x04\x46ill\x12\x33\n\x03had\x18\x01 \x01(\x0b\x32&.rookery.internal.v1.SyncCursor.Window\x12\x15\n\x08\x66ill_key\x18\x02 \x01(\x12H\x00\x88\x01\x01\x12\n\n\x02id\x18\x03 \x01(\x0c\x12\x0c\n\x04\x64one\x18\x04 \x01(\x04\x12\r\n\x05total\x18\x05 \x01(\x04\x42\x0b\n\t_fill_key\"i\n\tPageToken\x12\x14\n\x0cquery_digest\x18\x01 \x01(\x0c\x12\x13\n\x06number\x18\x02 \x01(\x12H\x00\x88\x01\x01\x12\x11\n\x04text\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\n\n\x02id\x18\x04 \x01(\x0c\x42\t\n\x07_numberB\x07\n\x05_text\"X\n\x0cSessionToken\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x12\n\ngeneration\x18\x02 \x01(\r\x12\x0f\n\x07\x65xpires\x18\x03 \x01(\x04\x12\x0f\n\x07refresh\x18\x04 \x01(\x08\"\xa5\x01\n\rRecordedError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x42\n\x08metadata\x18\x03 \x03(\x0b\x32\x30.rookery.internal.v1.RecordedError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rookery/internal/v1/packed.proto\x12\x13rookery.internal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19rookery/v1/calendar.proto\x1a\x17rookery/v1/folder.proto\x1a\x1brookery/v1/submission.proto\x1a\x15rookery/v1/sync.proto\"\xb4\x01\n\nPackedItem\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x11\n\tfolder_id\x18\x02 \x01(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x18\n\x10\x63ontent_revision\x18\x04 \x01(\x04\x12\x0b\n\x03uid\x18\x05 \x01(\r\x12\x0c\n\x04life\x18\x06 \x01(\x05\x12\r\n\x05state\x18\x07 \x01(\x0c\x12\x0f\n\x07summary\x18\x08 \x01(\x0c\x12\x14\n\x07\x63ontent\x18\t \x01(\x0cH\x00\x88\x01\x01\x42\n\n\x08_content\"U\n\x12PackedItemResponse\x12-\n\x04item\x18\x01 \x01(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x10\n\x08revision\x18\x02 \x01(\x04\"\x98\x01\n\x18PackedUpdateItemResponse\x12-\n\x04item\x18\x01 \x01(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12;\n\x12\x64ropped_exceptions\x18\x03 \x03(\x0b\x32\x1f.rookery.v1.OccurrenceException\"t\n\x17PackedListItemsResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\x8b\x01\n\x1bPackedBatchGetItemsResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\x0c\x12\x15\n\rremaining_ids\x18\x03 \x03(\x0c\x12\x10\n\x08revision\x18\x04 \x01(\x04\"\x85\x01\n\x14PackedSearchResponse\x12.\n\x05items\x18\x01 \x03(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nincomplete\x18\x03 \x01(\x08\x12\x10\n\x08revision\x18\x04 \x01(\x04\"\x8c\x01\n\x0ePackedSyncItem\x12-\n\x04item\x18\x01 \x01(\x0b\x32\x1f.rookery.internal.v1.PackedItem\x12\x18\n\x10\x63ontent_encoding\x18\x02 \x01(\x05\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12\x0e\n\x06\x65xtent\x18\x04 \x01(\x05\x12\x10\n\x08\x66ill_key\x18\x05 \x01(\x03\"y\n\x10PackedItemChange\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\x12\n\x05state\x18\x03 \x01(\x0cH\x00\x88\x01\x01\x12$\n\x05place\x18\x04 \x01(\x0b\x32\x15.rookery.v1.ItemPlaceB\x08\n\x06_state\"\xa1\x03\n\x12PackedPullResponse\x12#\n\x07\x66olders\x18\x01 \x03(\x0b\x32\x12.rookery.v1.Folder\x12\x32\n\x0fremoved_folders\x18\x02 \x03(\x0b\x32\x19.rookery.v1.FolderRemoval\x12\x32\n\x05items\x18\x03 \x03(\x0b\x32#.rookery.internal.v1.PackedSyncItem\x12\x36\n\x07\x63hanges\x18\x04 \x03(\x0b\x32%.rookery.internal.v1.PackedItemChange\x12)\n\x08removals\x18\x05 \x03(\x0b\x32\x17.rookery.v1.ItemRemoval\x12*\n\x08progress\x18\x06 \x01(\x0b\x32\x18.rookery.v1.SyncProgress\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\t\x12\x11\n\tcaught_up\x18\x08 \x01(\x08\x12\x10\n\x08revision\x18\t \x01(\x04\x12\r\n\x05\x65poch\x18\n \x01(\x0c\x12+\n\x0bsubmissions\x18\x0b \x03(\x0b\x32\x16.rookery.v1.Submission\"Q\n\x17PackedPullBatchResponse\x12\x36\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\'.rookery.internal.v1.PackedPullResponse\"\xe0\x02\n\x17PackedReconcileResponse\x12\x18\n\x10\x64iffering_ranges\x18\x01 \x03(\r\x12\x15\n\runread_ranges\x18\x02 \x03(\r\x12\x15\n\runread_leaves\x18\x03 \x03(\r\x12\x32\n\x05items\x18\x04 \x03(\x0b\x32#.rookery.internal.v1.PackedSyncItem\x12)\n\x08removals\x18\x05 \x03(\x0b\x32\x17.rookery.v1.ItemRemoval\x12#\n\x07\x66olders\x18\x06 \x03(\x0b\x32\x12.rookery.v1.Folder\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\t\x12\x10\n\x08revision\x18\x08 \x01(\x04\x12\r\n\x05\x65poch\x18\t \x01(\x0c\x12\x17\n\x0f\x62\x61\x63kup_revision\x18\n \x01(\x04\x12/\n\x0b\x62\x61\x63kup_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfc\x04\n\nSyncCursor\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x13\n\x0bmailbox_uid\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x0c\x12\x12\n\naccount_id\x18\x04 \x01(\x0c\x12\x14\n\x0cscope_digest\x18\x05 \x01(\x0c\x12\x36\n\x06window\x18\x06 \x01(\x0b\x32&.rookery.internal.v1.SyncCursor.Window\x12\x0c\n\x04\x62\x61se\x18\x07 \x01(\x04\x12\x32\n\x04\x66ill\x18\x08 \x01(\x0b\x32$.rookery.internal.v1.SyncCursor.Fill\x12\x15\n\rtail_revision\x18\t \x01(\x04\x12\x11\n\ttail_kind\x18\n \x01(\r\x12\x0f\n\x07tail_id\x18\x0b \x01(\x0c\x12\x1b\n\x13submission_revision\x18\x0c \x01(\x04\x12\x15\n\rsubmission_id\x18\r \x01(\x0c\x12\x12\n\ntail_ahead\x18\x0e \x01(\x08\x1a\x86\x01\n\x06Window\x12\x17\n\nmail_since\x18\x01 \x01(\x12H\x00\x88\x01\x01\x12\x18\n\x0b\x65vents_from\x18\x02 \x01(\x12H\x01\x88\x01\x01\x12\x19\n\x0c\x65vents_until\x18\x03 \x01(\x12H\x02\x88\x01\x01\x42\r\n\x0b_mail_sinceB\x0e\n\x0c_events_fromB\x0f\n\r_events_until\x1a\x88\x01\n\x04\x46ill\x12\x33\n\x03had\x18\x01 \x01(\x0b\x32&.rookery.internal.v1.SyncCursor.Window\x12\x15\n\x08\x66ill_key\x18\x02 \x01(\x12H\x00\x88\x01\x01\x12\n\n\x02id\x18\x03 \x01(\x0c\x12\x0c\n\x04\x64one\x18\x04 \x01(\x04\x12\r\n\x05total\x18\x05 \x01(\x04\x42\x0b\n\t_fill_key\"i\n\tPageToken\x12\x14\n\x0cquery_digest\x18\x01 \x01(\x0c\x12\x13\n\x06number\x18\x02 \x01(\x12H\x00\x88\x01\x01\x12\x11\n\x04text\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\n\n\x02id\x18\x04 \x01(\x0c\x42\t\n\x07_numberB\x07\n\x05_text\"X\n\x0cSessionToken\x12\x12\n\nsession_id\x18\x01 \x01(\x0c\x12\x12\n\ngeneration\x18\x02 \x01(\r\x12\x0f\n\x07\x65xpires\x18\x03 \x01(\x04\x12\x0f\n\x07refresh\x18\x04 \x01(\x08\"\xa5\x01\n\rRecordedError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x42\n\x08metadata\x18\x03 \x03(\x0b\x32\x30.rookery.internal.v1.RecordedError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,38 +38,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECORDEDERROR_METADATAENTRY']._loaded_options = None
   _globals['_RECORDEDERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_PACKEDITEM']._serialized_start=168
-  _globals['_PACKEDITEM']._serialized_end=348
-  _globals['_PACKEDITEMRESPONSE']._serialized_start=350
-  _globals['_PACKEDITEMRESPONSE']._serialized_end=435
-  _globals['_PACKEDLISTITEMSRESPONSE']._serialized_start=437
-  _globals['_PACKEDLISTITEMSRESPONSE']._serialized_end=553
-  _globals['_PACKEDBATCHGETITEMSRESPONSE']._serialized_start=556
-  _globals['_PACKEDBATCHGETITEMSRESPONSE']._serialized_end=695
-  _globals['_PACKEDSEARCHRESPONSE']._serialized_start=698
-  _globals['_PACKEDSEARCHRESPONSE']._serialized_end=831
-  _globals['_PACKEDSYNCITEM']._serialized_start=834
-  _globals['_PACKEDSYNCITEM']._serialized_end=974
-  _globals['_PACKEDITEMCHANGE']._serialized_start=976
-  _globals['_PACKEDITEMCHANGE']._serialized_end=1097
-  _globals['_PACKEDPULLRESPONSE']._serialized_start=1100
-  _globals['_PACKEDPULLRESPONSE']._serialized_end=1517
-  _globals['_PACKEDPULLBATCHRESPONSE']._serialized_start=1519
-  _globals['_PACKEDPULLBATCHRESPONSE']._serialized_end=1600
-  _globals['_PACKEDRECONCILERESPONSE']._serialized_start=1603
-  _globals['_PACKEDRECONCILERESPONSE']._serialized_end=1955
-  _globals['_SYNCCURSOR']._serialized_start=1958
-  _globals['_SYNCCURSOR']._serialized_end=2574
-  _globals['_SYNCCURSOR_WINDOW']._serialized_start=2301
-  _globals['_SYNCCURSOR_WINDOW']._serialized_end=2435
-  _globals['_SYNCCURSOR_FILL']._serialized_start=2438
-  _globals['_SYNCCURSOR_FILL']._serialized_end=2574
-  _globals['_PAGETOKEN']._serialized_start=2576
-  _globals['_PAGETOKEN']._serialized_end=2681
-  _globals['_SESSIONTOKEN']._serialized_start=2683
-  _globals['_SESSIONTOKEN']._serialized_end=2771
-  _globals['_RECORDEDERROR']._serialized_start=2774
-  _globals['_RECORDEDERROR']._serialized_end=2939
-  _globals['_RECORDEDERROR_METADATAENTRY']._serialized_start=2892
-  _globals['_RECORDEDERROR_METADATAENTRY']._serialized_end=2939
+  _globals['_PACKEDITEM']._serialized_start=195
+  _globals['_PACKEDITEM']._serialized_end=375
+  _globals['_PACKEDITEMRESPONSE']._serialized_start=377
+  _globals['_PACKEDITEMRESPONSE']._serialized_end=462
+  _globals['_PACKEDUPDATEITEMRESPONSE']._serialized_start=465
+  _globals['_PACKEDUPDATEITEMRESPONSE']._serialized_end=617
+  _globals['_PACKEDLISTITEMSRESPONSE']._serialized_start=619
+  _globals['_PACKEDLISTITEMSRESPONSE']._serialized_end=735
+  _globals['_PACKEDBATCHGETITEMSRESPONSE']._serialized_start=738
+  _globals['_PACKEDBATCHGETITEMSRESPONSE']._serialized_end=877
+  _globals['_PACKEDSEARCHRESPONSE']._serialized_start=880
+  _globals['_PACKEDSEARCHRESPONSE']._serialized_end=1013
+  _globals['_PACKEDSYNCITEM']._serialized_start=1016
+  _globals['_PACKEDSYNCITEM']._serialized_end=1156
+  _globals['_PACKEDITEMCHANGE']._serialized_start=1158
+  _globals['_PACKEDITEMCHANGE']._serialized_end=1279
+  _globals['_PACKEDPULLRESPONSE']._serialized_start=1282
+  _globals['_PACKEDPULLRESPONSE']._serialized_end=1699
+  _globals['_PACKEDPULLBATCHRESPONSE']._serialized_start=1701
+  _globals['_PACKEDPULLBATCHRESPONSE']._serialized_end=1782
+  _globals['_PACKEDRECONCILERESPONSE']._serialized_start=1785
+  _globals['_PACKEDRECONCILERESPONSE']._serialized_end=2137
+  _globals['_SYNCCURSOR']._serialized_start=2140
+  _globals['_SYNCCURSOR']._serialized_end=2776
+  _globals['_SYNCCURSOR_WINDOW']._serialized_start=2503
+  _globals['_SYNCCURSOR_WINDOW']._serialized_end=2637
+  _globals['_SYNCCURSOR_FILL']._serialized_start=2640
+  _globals['_SYNCCURSOR_FILL']._serialized_end=2776
+  _globals['_PAGETOKEN']._serialized_start=2778
+  _globals['_PAGETOKEN']._serialized_end=2883
+  _globals['_SESSIONTOKEN']._serialized_start=2885
+  _globals['_SESSIONTOKEN']._serialized_end=2973
+  _globals['_RECORDEDERROR']._serialized_start=2976
+  _globals['_RECORDEDERROR']._serialized_end=3141
+  _globals['_RECORDEDERROR_METADATAENTRY']._serialized_start=3094
+  _globals['_RECORDEDERROR_METADATAENTRY']._serialized_end=3141
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,7 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
+from rookery.v1 import calendar_pb2 as calendar_pb2
 from rookery.v1 import folder_pb2 as folder_pb2
 from rookery.v1 import submission_pb2 as submission_pb2
 from rookery.v1 import sync_pb2 as sync_pb2
@@ -74,7 +75,7 @@ class PackedItem(message.Message):
 
 @typing.final
 class PackedItemResponse(message.Message):
-    """rookery.v1.GetItemResponse, CreateItemResponse and UpdateItemResponse."""
+    """rookery.v1.GetItemResponse and CreateItemResponse."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -96,8 +97,35 @@ class PackedItemResponse(message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 @typing.final
+class PackedUpdateItemResponse(message.Message):
+    """rookery.v1.UpdateItemResponse."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    DROPPED_EXCEPTIONS_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    @builtins.property
+    def item(self) -> PackedItem: ...
+    @builtins.property
+    def dropped_exceptions(self) -> containers.RepeatedCompositeFieldContainer[calendar_pb2.OccurrenceException]: ...
+    def __init__(
+        self,
+        *,
+        item: PackedItem | None = ...,
+        revision: builtins.int = ...,
+        dropped_exceptions: abc.Iterable[calendar_pb2.OccurrenceException] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dropped_exceptions", b"dropped_exceptions", "item", b"item", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class PackedListItemsResponse(message.Message):
-    """rookery.v1.ListItemsResponse."""
+    """rookery.v1.ListItemsResponse and ListTasksResponse."""
 
     DESCRIPTOR: descriptor.Descriptor
 
@@ -470,6 +498,7 @@ class SyncCursor(message.Message):
     TAIL_ID_FIELD_NUMBER: builtins.int
     SUBMISSION_REVISION_FIELD_NUMBER: builtins.int
     SUBMISSION_ID_FIELD_NUMBER: builtins.int
+    TAIL_AHEAD_FIELD_NUMBER: builtins.int
     version: builtins.int
     """The layout of this message."""
     mailbox_uid: builtins.bytes
@@ -479,16 +508,16 @@ class SyncCursor(message.Message):
     scope_digest: builtins.bytes
     """SHA-256 over folders, kinds and depth of the scope, cut to 16 bytes."""
     base: builtins.int
-    """What the replica equals but for what came later: every entry of the tail is told against it. It moves on at caught_up only."""
+    """What the replica equals but for what came later: every entry of the tail is told against it. It moves on when the tail has told all."""
     tail_revision: builtins.int
-    """Behind which entry the tail goes on: revision, kind of entry, id. 0 at its beginning. 4 is added to the kind where the replica
-    may hold things that came behind that entry: a comparison brought them, or a tail that has to be read again.
-    """
+    """Behind which entry the tail goes on: revision, kind of entry, id. 0 at its beginning."""
     tail_kind: builtins.int
     tail_id: builtins.bytes
     submission_revision: builtins.int
     """Behind which submission it goes on, by (revision, id): all up to there were told as they were then."""
     submission_id: builtins.bytes
+    tail_ahead: builtins.bool
+    """The replica may hold things that came behind the tail's position: a comparison brought them, or a tail that has to be read again."""
     @builtins.property
     def window(self) -> SyncCursor.Window: ...
     @builtins.property
@@ -511,10 +540,11 @@ class SyncCursor(message.Message):
         tail_id: builtins.bytes = ...,
         submission_revision: builtins.int = ...,
         submission_id: builtins.bytes = ...,
+        tail_ahead: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["fill", b"fill", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["account_id", b"account_id", "base", b"base", "epoch", b"epoch", "fill", b"fill", "mailbox_uid", b"mailbox_uid", "scope_digest", b"scope_digest", "submission_id", b"submission_id", "submission_revision", b"submission_revision", "tail_id", b"tail_id", "tail_kind", b"tail_kind", "tail_revision", b"tail_revision", "version", b"version", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account_id", b"account_id", "base", b"base", "epoch", b"epoch", "fill", b"fill", "mailbox_uid", b"mailbox_uid", "scope_digest", b"scope_digest", "submission_id", b"submission_id", "submission_revision", b"submission_revision", "tail_ahead", b"tail_ahead", "tail_id", b"tail_id", "tail_kind", b"tail_kind", "tail_revision", b"tail_revision", "version", b"version", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

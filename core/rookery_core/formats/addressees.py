@@ -1,4 +1,4 @@
-"""From a draft to its envelope: who sends it, and everybody that it goes to."""
+"""Everybody that a message goes to: groups expanded, addresses checked, each once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def addressees(content: ItemContent) -> list[Addressee]:
     InvalidArgument ``ADDRESS_INVALID`` or ``LIMIT_EXCEEDED``; FailedPrecondition ``NO_RECIPIENTS``.
     """
     found: dict[str, Addressee] = {}
-    for recipient in _ordered(content.recipients):
+    for recipient in ordered(content.recipients):
         addressee = Addressee(recipient.person, _address_of(recipient.person))
         found.setdefault(addressee.address.key, addressee)
     if not found:
@@ -55,7 +55,7 @@ def addressees(content: ItemContent) -> list[Addressee]:
     return list(found.values())
 
 
-def _ordered(recipients: Iterable[Recipient]) -> Iterator[Recipient]:
+def ordered(recipients: Iterable[Recipient]) -> Iterator[Recipient]:
     """Those that a message goes to: To, then Cc, then Bcc."""
     kinds = ({item_pb2.RECIPIENT_TYPE_UNSPECIFIED, item_pb2.RECIPIENT_TYPE_TO}, {item_pb2.RECIPIENT_TYPE_CC})
     for kind in (*kinds, {item_pb2.RECIPIENT_TYPE_BCC}):

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
+    load_der_private_key,
 )
 
 from rookery_core.errors import InvalidArgument
@@ -23,8 +23,8 @@ from rookery_core.errors import InvalidArgument
 _RSA_BITS = 2048
 """The longest whose record every DNS provider and verifier takes."""
 
-_SELECTOR = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
-_STRING = 255
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
+_LONGEST_NAME = 253
 
 
 class Algorithm(enum.Enum):
@@ -54,36 +54,42 @@ class DnsRecord:
     name: str
     text: str
 
-    @property
-    def zone_line(self) -> str:
-        """As a line of a zone file, in strings of at most 255 bytes."""
-        strings = [self.text[start : start + _STRING] for start in range(0, len(self.text), _STRING)]
-        return f"{self.name}. IN TXT ( " + " ".join(f'"{string}"' for string in strings) + " )"
-
 
 def generate(selector: str, algorithm: Algorithm) -> DkimKey:
-    """A new key; InvalidArgument ``FIELD_INVALID`` for a selector that is no DNS name."""
-    _require_selector(selector)
+    """A new key. Takes a moment of computing."""
     if algorithm is Algorithm.RSA:
         return DkimKey(selector, generate_private_key(public_exponent=65537, key_size=_RSA_BITS))
     return DkimKey(selector, Ed25519PrivateKey.generate())
 
 
-def to_pem(key: DkimKey) -> bytes:
-    """The private key as PEM (PKCS #8), not encrypted."""
-    return key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def to_der(key: DkimKey) -> bytes:
+    """The private key as it is kept: PKCS #8, DER, not encrypted."""
+    return key.private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
-def from_pem(selector: str, pem: bytes) -> DkimKey:
-    """A key from PEM; InvalidArgument ``FIELD_INVALID`` unless it is RSA of 1,024 bits or more, or Ed25519."""
-    _require_selector(selector)
+def from_der(selector: str, der: bytes) -> DkimKey:
+    """A key that was kept; ValueError if that is no RSA or Ed25519 key.
+
+    It is our own, so nothing is checked that only a forger would do: for RSA that would take a hundred times as long as signing.
+    """
     try:
-        private = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise InvalidArgument("FIELD_INVALID", "this is no private key in PEM without a password", field="key") from None
-    if isinstance(private, Ed25519PrivateKey) or (isinstance(private, RSAPrivateKey) and private.key_size >= 1024):
-        return DkimKey(selector, private)
-    raise InvalidArgument("FIELD_INVALID", "a key for DKIM is RSA with 1,024 bits or more, or Ed25519", field="key")
+        private = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(private, RSAPrivateKey | Ed25519PrivateKey):
+        raise ValueError("a key for DKIM is RSA or Ed25519")  # noqa: TRY004 - the bytes are wrong, whatever they hold
+    return DkimKey(selector, private)
+
+
+def require_selector(selector: str, domain: str) -> str:
+    """The selector in lower case; InvalidArgument ``SELECTOR_INVALID`` if no DNS record of the domain can have it."""
+    name = selector.lower()
+    if not _SELECTOR.fullmatch(name):
+        message = f"“{selector[:60]}” is no selector: letters, digits and hyphens, in labels of at most 63"
+        raise InvalidArgument("SELECTOR_INVALID", message, field="selector")
+    if len(_record_name(name, domain)) > _LONGEST_NAME:
+        raise InvalidArgument("SELECTOR_INVALID", "the name of the DNS record would be too long", field="selector")
+    return name
 
 
 def dns_record(domain: str, key: DkimKey) -> DnsRecord:
@@ -94,9 +100,8 @@ def dns_record(domain: str, key: DkimKey) -> DnsRecord:
     else:
         kind, encoded = "ed25519", public.public_bytes(Encoding.Raw, PublicFormat.Raw)
     text = f"v=DKIM1; k={kind}; p={base64.b64encode(encoded).decode('ascii')}"
-    return DnsRecord(f"{key.selector}._domainkey.{domain}", text)
+    return DnsRecord(_record_name(key.selector, domain), text)
 
 
-def _require_selector(selector: str) -> None:
-    if not _SELECTOR.fullmatch(selector):
-        raise InvalidArgument("FIELD_INVALID", f"“{selector[:60]}” is no selector: letters, digits and hyphens", field="selector")
+def _record_name(selector: str, domain: str) -> str:
+    return f"{selector}._domainkey.{domain}"

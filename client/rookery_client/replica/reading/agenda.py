@@ -1,0 +1,50 @@
+"""What calendars show in a window of time, as ListOccurrences gives it: by the server's own rules, of what the person sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, ItemSummary
+from rookery_client.replica.reading import holdings
+from rookery_client.replica.view import shown_rows
+from rookery_core.errors import NotFound
+from rookery_core.rules import calendar_time
+from rookery_core.rules.recurrence import agenda
+from rookery_core.rules.recurrence.agenda import Candidate, Entry
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from rookery_client.replica.replica import Replica
+    from rookery_core.rules.recurrence.agenda import Page, Place, Window
+
+
+class Agenda:
+    """One window of some calendars, read once: whoever pages through it sees the appointments that were there then."""
+
+    def __init__(self, replica: Replica, folder_ids: Sequence[bytes], window: Window) -> None:
+        """NotFound ``FOLDER_NOT_FOUND``; FailedPrecondition ``NOT_IN_REPLICA`` for a calendar that is not synced."""
+        self._folder_ids = folder_ids
+        self._window = window
+        with replica.database.reading() as connection:
+            found = list(self._read(connection))
+        self._candidates = sorted(found, key=lambda each: each.span_start)
+
+    def page(self, after: Place | None, most: int) -> Page:
+        """The page behind a place, of at most so many occurrences."""
+        return agenda.page(self._candidates, self._window, after, most)
+
+    def _read(self, connection: sqlite3.Connection) -> Iterator[Candidate]:
+        ends_from, starts_before = agenda.spans(self._window, None)
+        for index, folder_id in enumerate(self._folder_ids):
+            folder = shown_rows.folder(connection, folder_id)
+            if folder is None:
+                raise NotFound("FOLDER_NOT_FOUND", "the mailbox has no such folder", field=f"folder_ids[{index}]")
+            holdings.require_folder(connection, folder)
+            for row in shown_rows.in_folder(connection, folder_id):
+                summary = ItemSummary.FromString(row.summary)
+                span = calendar_time.span(summary) if summary.kind == ITEM_KIND_APPOINTMENT else None
+                if span is None or span[0] >= starts_before or (span[1] is not None and span[1] < ends_from):
+                    continue
+                yield Candidate(span[0], Entry(row.id, summary))

@@ -1,0 +1,58 @@
+"""Appointments by the time that they may take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import bindparam, literal_column, select
+
+from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT
+from rookery_server.store.items import LIVE
+from rookery_server.store.tables import item
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+
+class SpanRow(NamedTuple):
+    """Where an appointment may show, and which version of it."""
+
+    id: bytes
+    content: int
+    span_start: int
+
+
+_spans = (
+    select(*(item.c[name] for name in SpanRow._fields))
+    .where(
+        item.c.mailbox_id == bindparam("mailbox"),
+        item.c.folder_id.in_(bindparam("folders", expanding=True)),
+        # The numbers themselves, not parameters: only so are partial indexes used.
+        item.c.life == literal_column(str(LIVE)),
+        item.c.kind == literal_column(str(ITEM_KIND_APPOINTMENT)),
+        item.c.span_end >= bindparam("ends_from"),
+        item.c.span_start < bindparam("starts_before"),
+    )
+    .order_by(item.c.span_start, item.c.id)
+)
+_summaries = select(item.c.id, item.c.summary).where(
+    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
+)
+
+
+def spans(
+    connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes], *, ends_from: int, starts_before: int
+) -> list[SpanRow]:
+    """Live appointments of the folders whose spans end at ``ends_from`` or later and begin before ``starts_before``.
+
+    Ascending by ``span_start``.
+    """
+    values = {"mailbox": mailbox_id, "folders": folder_ids, "ends_from": ends_from, "starts_before": starts_before}
+    return [SpanRow(*row) for row in connection.execute(_spans, values)]
+
+
+def summaries(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The encoded summaries of items; at most 500 ids."""
+    return {row.id: row.summary for row in connection.execute(_summaries, {"mailbox": mailbox_id, "items": item_ids})}

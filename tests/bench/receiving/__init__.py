@@ -1,0 +1,1 @@
+"""Mail that comes in by LMTP, measured beside Dovecot: `make bench BENCH=--lmtp`."""
