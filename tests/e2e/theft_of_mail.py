@@ -34,6 +34,13 @@ def mail_requests(ids: Ids, owner: Mark) -> Requests:
         "QueueService/RetryQueued": [
             queue.RetryQueuedRequest(operation_id=op(), mailbox_id=owner.identity.mailbox_id, submission_id=theirs)
         ],
+        "QueueService/HoldQueued": [
+            queue.HoldQueuedRequest(operation_id=op(), mailbox_id=owner.identity.mailbox_id, submission_id=theirs)
+        ],
+        "QueueService/ReleaseQueued": [
+            queue.ReleaseQueuedRequest(operation_id=op(), mailbox_id=owner.identity.mailbox_id, submission_id=theirs)
+        ],
+        "QueueService/ListDestinations": [queue.ListDestinationsRequest()],
         "QueueService/DeleteQueued": [
             queue.DeleteQueuedRequest(operation_id=op(), mailbox_id=owner.identity.mailbox_id, submission_id=theirs)
         ],
