@@ -100,7 +100,8 @@ class Outside:
 def running_outside() -> Iterator[Outside]:
     """The outside, which sends on whatever comes from this machine: a smarthost."""
     doors = Doors()
-    # The next host thinks for a second, so that Postfix's report does not overtake the note that Postfix has taken the message.
+    # The next host thinks for a second: a report that overtakes the note that Postfix has taken the message has to come again, and
+    # Postfix takes its time for that.
     with running_sink("-f", ".", "-w", "1", "-B", HAS_LEFT, keep=False) as refusing:
         ways = {doors.by_lmtp: f"lmtp:inet:127.0.0.1:{doors.lmtp}", HOME: f"smtp:[127.0.0.1]:{doors.smtp}"}
         ways[GONE.partition("@")[2]] = f"smtp:[127.0.0.1]:{refusing.port}"
