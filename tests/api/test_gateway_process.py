@@ -145,7 +145,10 @@ async def test_several_gateways_share_the_queue(tmp_path: pathlib.Path, postgres
                 sent = [await anna.send(f"a@{number}.test", f"b@{number}.test") for number in range(12)]
                 for each in sent:
                     await anna.arrives(each, RELAYED, RELAYED)
-            assert len(sink.messages()) == len(sent)
+            # Two gateways may share a message's recipients between them; nobody gets it twice.
+            named = [line for each in sink.messages() for line in each.split(b"\n") if line.startswith(b"X-Rcpt-Args: <")]
+            expected = [f"X-Rcpt-Args: <{name}@{number}.test>".encode() for number in range(12) for name in "ab"]
+            assert sorted(named) == sorted(expected)
 
 
 def test_a_gateway_takes_every_setting_of_mail() -> None:

@@ -18,7 +18,7 @@ _LONGEST_UNDO = 600
 """Seconds of holding back that are told as seconds."""
 _COUNTED = (
     ("delivered here", {DeliveryState.DELIVERY_STATE_DELIVERED}),
-    ("accepted by another server", {DeliveryState.DELIVERY_STATE_RELAYED}),
+    ("handed on", {DeliveryState.DELIVERY_STATE_RELAYED}),
     ("on its way", {DeliveryState.DELIVERY_STATE_UNSPECIFIED, DeliveryState.DELIVERY_STATE_QUEUED}),
     ("tried again later", {DeliveryState.DELIVERY_STATE_DEFERRED}),
     ("failed", FAILED),
@@ -97,7 +97,7 @@ def what_became(recipient: SubmissionRecipient) -> str:
         case DeliveryState.DELIVERY_STATE_DELIVERED:
             return "delivered"
         case DeliveryState.DELIVERY_STATE_RELAYED:
-            return "accepted by another server"
+            return "handed on"
         case DeliveryState.DELIVERY_STATE_DEFERRED:
             again = moment(recipient.next_attempt)
             return f"tried again {again}" if again else "tried again"
