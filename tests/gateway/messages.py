@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,9 @@ async def session_with(endpoint: Endpoint, security: Security = PLAIN, timeouts:
         yield session
     finally:
         await session.quit()
+        await asyncio.sleep(0)  # TLS takes its leave …
+        session.abort()  # … and the host's answer to that is not waited for: the loop is about to end
+        await asyncio.sleep(0)
 
 
 async def try_once(
