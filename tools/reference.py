@@ -29,6 +29,7 @@ PAGES = ROOT / "docs" / "reference"
 ARGUMENTS = {
     "ACCOUNT": "One of the account's addresses.",
     "ADDRESS": "An e-mail address.",
+    "ADDRESS...": "E-mail addresses.",
     "DOMAIN": "A domain, e.g. example.org.",
     "FILE...": "Files, Maildirs and folders of files.",
     "FOLDER": "A folder: by role (`inbox`), by path (`Projects/2026`) or by id.",
@@ -44,6 +45,8 @@ ARGUMENTS = {
     "SUBJECT": "What it is called.",
     "TARGET": "The file to write; it must not be there yet.",
     "YYYY-MM": "A month, e.g. 2026-03.",
+    "{accept|decline}": "The answer.",
+    "{accept|tentative|decline}": "The answer.",
     "{bash|zsh|fish}": "The shell.",
 }
 """What the arguments of commands mean, by the name that the usage line gives them: click keeps no help for arguments."""

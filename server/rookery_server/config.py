@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import pathlib
+import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,13 @@ def _listen_or_not(value: object) -> str:
 def _listen_or_path(value: object) -> str:
     """An absolute path is a Unix socket's; nothing else begins with a slash."""
     return _text(value) if str(value).startswith("/") else _listen_or_not(value)
+
+
+def _base_url(value: object) -> str:
+    text = _text(value).rstrip("/")
+    if text and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text):
+        raise ValueError("http:// or https:// and a host, and maybe a path, is")
+    return text
 
 
 def _names(value: object) -> tuple[str, ...]:
@@ -145,6 +153,14 @@ SETTINGS: tuple[Setting, ...] = (
         "NETWORKS",
     ),
     Setting("trusted_authserv", _names, "", "Whose Authentication-Results are kept, of mail from those MTAs; by commas.", "NAMES"),
+    Setting("calendars", _listen_or_not, "", "Where to serve published calendars over HTTP, to whoever knows a URL.", "HOST:PORT"),
+    Setting(
+        "calendars_url",
+        _base_url,
+        "",
+        "How their URLs begin where something is in front, e.g. https://calendars.example.org.",
+        "URL",
+    ),
     Setting("metrics", _listen_or_not, "", "Where to serve figures for Prometheus, at /metrics, to whoever asks.", "HOST:PORT"),
     Setting("log_format", _choice("json", "text"), "json", "How to log, to stderr: json or text.", "FORMAT"),
     Setting("log_level", _choice("debug", "info", "warning", "error"), "info", "The least that is logged.", "LEVEL"),
@@ -180,6 +196,8 @@ class Settings:
     submissions: str
     trusted_relays: Networks
     trusted_authserv: tuple[str, ...]
+    calendars: str
+    calendars_url: str
     metrics: str
     log_format: str
     log_level: str

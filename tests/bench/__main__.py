@@ -3,7 +3,7 @@
 `make bench BENCH=--sync` measures synchronisation instead: on SQLite and PostgreSQL, with a second mailbox four times as large.
 `make bench BENCH=--mail` measures mail on its way out instead: on both, beside Postfix, to smtp-sink.
 `make bench BENCH=--lmtp` measures mail that comes in, beside Dovecot.
-`make bench BENCH=--calendars` measures calendars laid out in time, beside recurring-ical-events.
+`make bench BENCH=--calendars` measures calendars laid out in time, free/busy (both beside recurring-ical-events), and bookings.
 
 Client and server run on the same machine and share its cores, so the figures are comparable with their limits, not with those
 of another machine. Nothing is asserted: a missed target is marked in the table.
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from tests.bench import calendars, calls, downloading, figures, importing, listing, searching
+from tests.bench import bookings, calendars, calls, downloading, figures, free_busy, importing, listing, searching
 from tests.bench.figures import Figure
 from tests.bench.generator import RARE_WORD, Generator
 from tests.bench.mailing import measuring as mail_measuring
@@ -171,6 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             bench.figures += receiving.run(pathlib.Path(folder), bench.seed, bench.rounds)
         elif options.calendars:
             bench.figures += calendars.run(pathlib.Path(folder), bench.seed)
+            bench.figures += free_busy.run(pathlib.Path(folder) / "free_busy", bench.seed)
+            bench.figures += bookings.run(pathlib.Path(folder) / "bookings")
         else:
             asyncio.run(bench.run(pathlib.Path(folder)))
     figures.show(bench.figures)

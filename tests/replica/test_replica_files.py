@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 import stat
 import threading
@@ -170,6 +171,16 @@ def test_it_belongs_to_one_account(replica):
         with pytest.raises(FailedPrecondition, match="elsewhere:443") as caught:
             replica.adopt(Identity("s", "ben@example.org", *ids))
         assert caught.value.reason == "REPLICA_FOREIGN"
+
+
+def test_it_knows_what_its_owner_is_called(replica, opening):
+    assert replica.identity().owner.person.name == ""
+    renamed = dataclasses.replace(IDENTITY, display_name="Anna Berg", aliases=("berg@example.org", "a.b@example.org"))
+    replica.adopt(renamed)
+    assert opening(replica.path.name).identity() == renamed
+    owner = renamed.owner
+    assert (owner.person.name, owner.person.address) == ("Anna Berg", "anna@example.org")
+    assert owner.owns("Berg@Example.org") and not owner.owns("ben@example.org")
 
 
 def test_one_engine_at_a_time(replica, opening):

@@ -56,7 +56,7 @@ class Incoming(MailWorld):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.recipients = Recipients(database)
-        self.deliveries = Deliveries(database, self.clock, self.ids, authserv_ids=["MX.rookery.example"])
+        self.deliveries = Deliveries(database, self.clock, self.ids, authserv_ids=["MX.rookery.example"], wake=lambda: None)
 
     async def find(self, *addresses: str, size: int | None = None) -> list[str]:
         """For each address what it leads to: "found", or the reason why not."""

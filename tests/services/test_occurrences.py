@@ -13,8 +13,8 @@ from rookery.v1.calendar_pb2 import AppointmentSummary, CalendarTime, Occurrence
 from rookery.v1.calendar_service_pb2 import ListOccurrencesRequest, ListOccurrencesResponse
 from rookery.v1.item_pb2 import Item, ItemSummary
 from rookery_core.errors import InvalidArgument, NotFound, RookeryError
-from rookery_server.services.calendar import parsed_series
 from rookery_server.services.calendar.occurrences import OccurrenceService
+from rookery_server.services.calendar.parsed_appointments import ParsedAppointments
 from rookery_server.services.page_tokens import PageTokens
 from tests.support.world import World
 
@@ -31,7 +31,7 @@ class Calendars(World):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self.occurrences = OccurrenceService(database, PageTokens(b"k" * 32))
+        self.occurrences = OccurrenceService(database, PageTokens(b"k" * 32), ParsedAppointments())
 
     async def event(
         self, person: Person, subject: str, start: str, end: str = "", *rules: str, zone: str = BERLIN, **more: Any
@@ -208,8 +208,7 @@ async def test_a_zone_that_does_not_exist_counts_as_utc(world: Calendars, anna: 
     assert await world.listed(anna) == ["Mars 03-02 16:00", "Mars 03-03 16:00"]
 
 
-async def test_no_more_series_are_kept_than_fit(world: Calendars, anna: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsed_series, "MOST_SERIES", 2)
+async def test_what_was_listed_before_is_the_same_again_until_it_changes(world: Calendars, anna: Person) -> None:
     for number in range(4):
         await world.event(anna, f"S{number}", "2026-03-02T16:00:00", "", "FREQ=DAILY;COUNT=2")
     first = await world.listed(anna)

@@ -28,7 +28,7 @@ DAY = 86_400_000_000
 
 @pytest.fixture
 def tasks(world: World) -> TaskService:
-    return TaskService(world.database, world.operations, PageTokens(b"k" * 32))
+    return TaskService(world.database, world.operations, PageTokens(b"k" * 32), wake=world.wake)
 
 
 async def made(world: World, person: Person, subject: str, due: str = "", *rules: str, **summary: Any) -> Item:

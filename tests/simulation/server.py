@@ -99,7 +99,7 @@ class Life:
         self.comparisons = ReconcileService(database, cursors, most_items=2000, most_bytes=server.limits.size)
         self.uploads = UploadService(database, clock, ids, max_message_bytes=1 << 20)
         self.downloads = DownloadService(database)
-        self.conflicts = ConflictService(database, world.operations, clock, ids)
+        self.conflicts = ConflictService(database, world.operations, clock, ids, wake=world.wake)
         self.purge = RecoverablePurge(database, clock, retention_seconds=RECOVERABLE_SECONDS)
         self.jobs = (
             world.long_operations.resume,

@@ -38,6 +38,7 @@ class Box:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.owner_name = ""
+        self.aliases: list[str] = []
         self.ended = False
         self.folders = [
             Folder(
@@ -80,7 +81,8 @@ class Box:
 
     async def mailbox(self, request, context):
         address, name = "anna@example.org", self.owner_name
-        return GetMailboxResponse(mailbox=Mailbox(id=b"m" * 16, address=address, display_name=name, revision=77, item_count=2))
+        known = Mailbox(id=b"m" * 16, address=address, display_name=name, aliases=self.aliases, revision=77, item_count=2)
+        return GetMailboxResponse(mailbox=known)
 
     async def list_folders(self, request, context):
         return ListFoldersResponse(folders=self.folders)

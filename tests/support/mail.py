@@ -109,7 +109,7 @@ class MailWorld(World):
         )
         self.keys = KeyRing(database, self.clock)
         self.leaving = LeavingMail(database, DkimSigner(self.keys.active, self.clock))
-        self.here: Carrier = HereCarrier(LocalDelivery(database, self.clock))
+        self.here: Carrier = HereCarrier(LocalDelivery(database, self.clock, wake=self.wake))
         self.destinations = Destinations(self.clock)
         self.figures = Figures()
         lifetime = retry_schedule.LIFETIME

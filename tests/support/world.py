@@ -51,10 +51,13 @@ class World:
         self.folders = FolderService(database, self.operations, self.ids)
         self.folder_removal = FolderRemoval(self.long_operations)
         self.reading = ItemReading(database, PageTokens(b"k" * 32))
-        self.editing = ItemEditing(self.operations, self.ids)
+        self.editing = ItemEditing(self.operations, self.ids, wake=self.wake)
         self.marks = ItemMarks(self.operations)
         self.places = ItemPlaces(self.operations, self.ids)
         self.removal = ItemRemoval(self.operations)
+
+    def wake(self) -> None:
+        """There may be something for the queue to do; here nobody carries mail."""
 
     async def person(self, name: str, *, quota: int = 0) -> Person:
         """A new account with its mailbox and role folders."""

@@ -37,7 +37,7 @@ class Fleet:
         drafts = Drafts(world.database, world.clock, world.ids, max_message_bytes=1 << 20)
         self.push = PushService(world.database, world.long_operations, world.clock, world.ids, drafts, wake=self._wake)
         self.woken = 0
-        self.conflict_service = ConflictService(world.database, world.operations, world.clock, world.ids)
+        self.conflict_service = ConflictService(world.database, world.operations, world.clock, world.ids, wake=self._wake)
 
     def _wake(self) -> None:
         self.woken += 1

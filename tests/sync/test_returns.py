@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rookery.v1 import item_pb2, sync_pb2
+from rookery.v1 import folder_pb2, item_pb2, sync_pb2
+from rookery.v1.calendar_pb2 import RESPONSE_STATUS_ACCEPTED, MeetingState
 from rookery.v1.item_pb2 import Attachment, Item
+from rookery.v1.person_pb2 import Person as Named
 from rookery.v1.sync_pb2 import PUSH_OUTCOME_APPLIED, PUSH_OUTCOME_CONFLICT, PUSH_OUTCOME_MERGED, PUSH_OUTCOME_REJECTED
+from rookery.v1.task_pb2 import ASSIGNMENT_SIDE_ASSIGNEE, TASK_STATUS_COMPLETED
 from rookery_server.store import backup
+from tests.support.meeting_calls import appointment
 from tests.sync.acts import SOFTLY
 from tests.sync.devices import Fleet, reason
 
@@ -174,3 +178,95 @@ async def test_what_a_device_says_of_a_revision_that_never_was_is_not_believed(f
     await desk.see()
     assert (await desk.do(desk.rename(item_id, "Seen and renamed"))).outcome == PUSH_OUTCOME_APPLIED
     assert await content(fleet, item_id) == ("Seen and renamed", "")
+
+
+def meeting_state(item: Item) -> MeetingState:
+    return item.content.appointment.meeting
+
+
+async def lost_meeting(fleet: Fleet, desk: Device) -> Item:
+    """A meeting that was sent, and answered, as a device holds it when a backup of before is restored: it is gone on the server."""
+    made = await fleet.world.create(fleet.person, appointment(attendees=["carl@elsewhere.test", "dora@elsewhere.test"]))
+    await desk.do(desk.operation(send_meeting={"item_id": made.id}))
+    item = await fleet.world.get(fleet.person, made.id)
+    item.id, item.revision = fleet.world.ids.new(), NEW  # the mailbox has never had it
+    return item
+
+
+async def test_a_meeting_that_comes_back_is_not_sent_anew(fleet: Fleet) -> None:
+    desk = fleet.device()
+    item = await lost_meeting(fleet, desk)
+    item.content.appointment.attendees[0].response = RESPONSE_STATUS_ACCEPTED
+    item.content.appointment.meeting.occurrence_responses.add(
+        attendee=item.content.appointment.attendees[1]
+    ).original_start.local = "2026-03-02"
+    returned = await desk.do(desk.operation(create_item={"item": item}))
+    assert returned.outcome == PUSH_OUTCOME_APPLIED
+    stored = await fleet.world.get(fleet.person, item.id)
+    assert meeting_state(stored) == meeting_state(item)
+    sent = await desk.do(desk.operation(send_meeting={"item_id": item.id}))
+    assert (sent.outcome, sent.HasField("submission")) == (PUSH_OUTCOME_APPLIED, False)
+
+
+async def test_what_a_meeting_of_the_backup_was_told_since_comes_back_with_its_version(fleet: Fleet) -> None:
+    desk, phone = fleet.device(), fleet.device()
+    item = await lost_meeting(fleet, desk)
+    older = Item()
+    older.CopyFrom(item)
+    older.revision = OLD
+    older.content.appointment.ClearField("meeting")
+    for each in (older, item):
+        assert (await desk.do(desk.operation(create_item={"item": each}))).outcome != PUSH_OUTCOME_REJECTED
+    assert meeting_state(await fleet.world.get(fleet.person, item.id)) == meeting_state(item)
+    newer = Item()
+    newer.CopyFrom(item)
+    newer.revision = NEW + 1
+    newer.content.appointment.meeting.sent.version.stamp.seconds -= 60
+    newer.summary.subject = "Renamed"
+    assert (await phone.do(phone.operation(create_item={"item": newer}))).outcome == PUSH_OUTCOME_MERGED
+    stored = await fleet.world.get(fleet.person, item.id)
+    assert (stored.summary.subject, meeting_state(stored)) == ("Renamed", meeting_state(item))
+
+
+async def test_nobody_brings_a_meeting_to_say_what_can_not_be(fleet: Fleet) -> None:
+    desk = fleet.device()
+    item = await lost_meeting(fleet, desk)
+    for alter in (
+        lambda state: state.sent.version.stamp.__setattr__("seconds", 1 << 60),
+        lambda state: state.occurrence_versions.add(original_start={"local": "tomorrow"}),
+        lambda state: state.sent.appointment.recurrence.rules.append("FREQ=NEVER"),
+        lambda state: state.sent.attendees.extend([Named(name="x")] * 5001),
+    ):
+        forged = Item()
+        forged.CopyFrom(item)
+        alter(forged.content.appointment.meeting)
+        assert reason(await desk.do(desk.operation(create_item={"item": forged}))) in {"FIELD_INVALID", "LIMIT_EXCEEDED"}
+    fresh = Item()
+    fresh.CopyFrom(item)
+    fresh.revision = 0  # it is new, and says nothing
+    assert (await desk.do(desk.operation(create_item={"item": fresh}))).outcome == PUSH_OUTCOME_APPLIED
+    assert not (await fleet.world.get(fleet.person, fresh.id)).content.appointment.HasField("meeting")
+
+
+async def test_a_task_that_comes_back_is_reported_to_nobody_a_second_time(fleet: Fleet) -> None:
+    desk = fleet.device()
+    older = Item(id=fleet.world.ids.new(), revision=OLD)
+    older.summary.kind, older.summary.subject, older.summary.task.task_id = item_pb2.ITEM_KIND_TASK, "Report", "t1"
+    older.content.task.progress_requested = True
+    state = older.content.task.assignment
+    state.side, state.task_id, state.response = ASSIGNMENT_SIDE_ASSIGNEE, "t1", RESPONSE_STATUS_ACCEPTED
+    state.given_by.address = "carl@elsewhere.test"
+    state.replied.seconds = 1_700_000_000
+    newer = Item()
+    newer.CopyFrom(older)
+    newer.revision, newer.summary.task.status, newer.summary.task.percent_complete = NEW, TASK_STATUS_COMPLETED, 100
+    newer.summary.task.completed.seconds = 1_700_000_100
+    newer.content.task.assignment.reported_status, newer.content.task.assignment.reported_percent = TASK_STATUS_COMPLETED, 100
+    newer.content.task.assignment.replied.seconds = 1_700_000_100
+    for each in (older, newer):
+        assert (await desk.do(desk.operation(create_item={"item": each}))).outcome != PUSH_OUTCOME_REJECTED
+    stored = await fleet.world.get(fleet.person, older.id)
+    assert (stored.summary.task.status, stored.content.task) == (TASK_STATUS_COMPLETED, newer.content.task)
+    assert fleet.woken == 0
+    outbox = await fleet.world.folder_of(fleet.person, folder_pb2.FOLDER_ROLE_OUTBOX)
+    assert await fleet.world.walk(fleet.person, outbox) == []

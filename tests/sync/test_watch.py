@@ -36,7 +36,7 @@ QUIET = (
 
 @pytest.fixture
 def service(world: World, followers: Followers) -> WatchService:
-    return WatchService(world.database, followers, heartbeat_seconds=60)
+    return WatchService(world.database, followers, world.clock, heartbeat_seconds=60)
 
 
 def watch(service: WatchService, person: Person, **position: Any) -> AsyncGenerator[messages.WatchResponse]:
@@ -144,7 +144,7 @@ async def test_new_mail_is_found_without_looking_at_what_is_read_or_older(world:
 
 
 async def test_idle_streams_are_heard_of(world: World, anna: Person, followers: Followers) -> None:
-    service = WatchService(world.database, followers, heartbeat_seconds=0.01)
+    service = WatchService(world.database, followers, world.clock, heartbeat_seconds=0.01)
     async with aclosing(watch(service, anna)) as stream:
         responses = [await following(stream) for _ in range(3)]
     assert [response.revision for response in responses] == [1, 1, 1]

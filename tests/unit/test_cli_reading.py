@@ -43,7 +43,7 @@ def test_ls_as_json_has_ids_words_and_times(run):
     assert first["summary"]["kind"] == "message"
     assert first["summary"]["message"]["from"] == {"name": "Bert", "address": "bert@example.org"}
     assert first["summary"]["sent"] is None
-    assert first["state"] == {"read": False, "follow_up": None, "categories": []}
+    assert first["state"] == {"read": False, "follow_up": None, "categories": [], "reminder": None}
     assert "appointment" not in first["summary"]
 
 

@@ -277,6 +277,10 @@ def test_reply_all_leaves_oneself_out_and_options_go_before(run, box):
     assert addressed(box.made) == [(TO, "Bert", "bert@example.org"), (CC, "", "c@example.org")]
     assert box.made.summary.subject == "Beavers"
     assert getattr(box.made.summary.message, "from").address == "ada@example.org"
+    box.asked.clear()
+    box.aliases = ["C@example.org"]
+    assert run("reply", LETTER_TEXT, "--all", "--draft", stdin="x")[0] == 0
+    assert addressed(box.made) == [(TO, "Bert", "bert@example.org")]
 
 
 def test_who_is_named_beside_an_answer_goes_where_they_are_named_and_is_not_there_twice(run, box):

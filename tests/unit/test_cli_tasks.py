@@ -61,7 +61,7 @@ def added(run, *argv):
 
 
 def test_what_is_added_is_listed_in_its_group(run):
-    run("add", "Long ago", "--due", "2020-01-01", "--important", "--note", "Do it at last")
+    run("add", "Long ago", "--due", "2020-01-01", "--important", "--text", "Do it at last")
     run("add", "Far away", "--due", "2999-01-01T09:30", "--start", "2998-12-31", "--reminder", "2998-12-31T08:00")
     run("add", "Some day")
     wanted = [("Long ago", "overdue"), ("Far away", "later"), ("Please \x1b[31manswer", "no_date"), ("Some day", "no_date")]
@@ -90,7 +90,7 @@ def test_completing_a_task_that_recurs_tells_of_the_next(run, letter):
     assert answer["item"]["summary"]["task"]["due"]["local"] == "2020-03-30"
     assert answer["completed_copy"]["summary"]["task"]["due"]["local"] == "2020-03-16"
     out, _ = run("show", item_id)
-    assert "Repeats: FREQ=WEEKLY;INTERVAL=2" in out
+    assert "Repeats: every 2 weeks on Monday" in out
     assert json.loads(run("show", "--json", item_id)[0])["item"]["summary"]["subject"] == "Water the plants"
 
 

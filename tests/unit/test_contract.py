@@ -28,7 +28,7 @@ PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 FileDescriptor = descriptor_pb2.FileDescriptorProto
 MessageDescriptor = descriptor_pb2.DescriptorProto
 
-READS = ("Get", "List", "BatchGet", "Search", "Download", "Read", "WhoAmI", "Pull", "Reconcile", "Watch")
+READS = ("Get", "Find", "List", "BatchGet", "Search", "Download", "Read", "WhoAmI", "Pull", "Reconcile", "Watch")
 """How the names of calls begin that change nothing."""
 
 WITHOUT_OPERATION_ID = {
@@ -53,6 +53,9 @@ WITHOUT_REVISION = {
     "ReadContentResponse": "the info in it tells it",
     "PullBatchResponse": "the batch in it tells it",
     "PushBatchResponse": "the answer in it tells it",
+    "GetFreeBusyResponse": "it looks into several mailboxes",
+    "FindTimeResponse": "it looks into several mailboxes",
+    "ListRoomsResponse": "rooms belong to the server",
     "ListAccountsResponse": "accounts belong to the server, not to a mailbox",
     "DeleteAccountResponse": "the mailbox is gone",
     "CreateAliasResponse": "addresses belong to the server",

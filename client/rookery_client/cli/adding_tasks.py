@@ -33,7 +33,7 @@ _FREQUENCIES = {"day": "DAILY", "week": "WEEKLY", "month": "MONTHLY", "year": "Y
 @click.option("--rule", metavar="RRULE", help="It recurs by a rule of iCalendar, e.g. FREQ=MONTHLY;BYDAY=1MO.")
 @click.option("--regenerate", is_flag=True, help="With --every: so long after it was completed, rather than by the calendar.")
 @click.option("--important", is_flag=True, help="Of high importance.")
-@click.option("--note", metavar="TEXT", help="Its text.")
+@click.option("--text", default="", metavar="TEXT", help="What it is about.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @pass_session
 def add(session: Session, /, subject: str, as_json: bool, **options: Any) -> None:
@@ -56,7 +56,7 @@ def _task(
     rule: str | None,
     regenerate: bool,
     important: bool,
-    note: str | None,
+    text: str,
 ) -> Item:
     item = Item()
     item.summary.kind, item.summary.subject = ItemKind.ITEM_KIND_TASK, subject
@@ -78,8 +78,8 @@ def _task(
     task.regenerating = regenerate
     if important:
         item.summary.importance = Importance.IMPORTANCE_HIGH
-    if note is not None:
-        item.content.body.text = note
+    if text:
+        item.content.body.text = text
     return item
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import TYPE_CHECKING
 
 import click
 
 from rookery.v1.calendar_pb2 import BusyStatus
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, Item
+from rookery_client.cli import invited
+from rookery_client.cli.calendar_times import DATE, end_of, when, zone_named
 from rookery_client.cli.folder_names import FOLDER, find
 from rookery_client.cli.json_view import emit, item_view
-from rookery_client.cli.local_zone import local_zone
+from rookery_client.cli.meetings import JSON, MESSAGE, ZONE, Outcome, sent, tell, told
 from rookery_client.cli.session import Session, pass_session
-from rookery_core.errors import InvalidArgument
+from rookery_core.errors import RookeryError
 from rookery_core.rules import calendar_time, zones
 from rookery_core.rules.ids import text_of
 
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     from rookery.v1.calendar_pb2 import CalendarTime
     from rookery_client import Client
 
-_TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M")
 _DAY = dt.timedelta(days=1)
-_USUAL = dt.timedelta(minutes=30)
-_LENGTH = re.compile(r"(?:(\d{1,3})d)?(?:(\d{1,3})h)?(?:(\d{1,5})m?)?\Z", re.ASCII)
 _EVERY = {
     "day": "FREQ=DAILY",
     "weekday": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
@@ -51,13 +49,18 @@ _BUSY = {
 @click.option("--text", default="", metavar="TEXT", help="What it is about.")
 @click.option("--every", type=click.Choice(list(_EVERY)), help="Make it a series.")
 @click.option("--rule", metavar="RULE", help="Make it a series by RFC 5545: FREQ=MONTHLY;BYDAY=2TU.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="With --every: the last day.")
+@click.option("--until", type=DATE, metavar="DATE", help="With --every: the last day.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="With --every: so many times.")
 @click.option("--reminder", type=click.IntRange(0, 527_040), metavar="MINUTES", help="Remind so long before.")
 @click.option("--show-as", type=click.Choice(list(_BUSY)), default="busy", show_default=True, help="How others see the time.")
 @click.option("--folder", type=FOLDER, help="Which calendar; the own one if left out.")
-@click.option("--time-zone", metavar="ZONE", help="Another zone than this machine's, e.g. Asia/Tokyo.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--invite", "required", multiple=True, metavar="ADDRESS", help="Invite somebody; may be given again.")
+@click.option("--optional", "optional", multiple=True, metavar="ADDRESS", help="Invite somebody who need not come.")
+@click.option("--room", "rooms", multiple=True, metavar="ADDRESS", help="Book a room, or equipment; may be given again.")
+@click.option("--no-answers", is_flag=True, help="Ask those who are invited for no answer.")
+@MESSAGE
+@ZONE
+@JSON
 @pass_session
 def add(
     session: Session,
@@ -74,19 +77,22 @@ def add(
     reminder: int | None,
     show_as: str,
     folder: str | None,
+    required: tuple[str, ...],
+    optional: tuple[str, ...],
+    rooms: tuple[str, ...],
+    no_answers: bool,
+    message: str,
     time_zone: str | None,
     as_json: bool,
 ) -> None:
-    """Put an appointment into the calendar."""
+    """Put an appointment into the calendar, and invite people to it. Prints its ID."""
     item = Item()
     summary, appointment = item.summary, item.summary.appointment
     summary.kind, summary.subject = ITEM_KIND_APPOINTMENT, subject
-    zone = time_zone or local_zone()
-    if zones.canonical(zone) is None:
-        raise InvalidArgument("FIELD_INVALID", f"there is no time zone “{zone}”: write e.g. Europe/Berlin")
-    begins = _when(start, zone, "--start")
+    zone = zone_named(time_zone)
+    begins = when(start, zone, "--start")
     appointment.start.CopyFrom(begins)
-    appointment.end.CopyFrom(_end(begins, end, duration))
+    appointment.end.CopyFrom(end_of(begins, end, duration))
     appointment.location, appointment.busy_status = location, _BUSY[show_as]
     if recurs := _rule(every, rule, until, count, begins):
         appointment.recurrence.rules.append(recurs)
@@ -94,62 +100,40 @@ def add(
         appointment.reminder_minutes = reminder
     if text:
         item.content.body.text = text
+    attendees = [
+        *invited.attendees(required, "--invite", invited.REQUIRED, asked=not no_answers),
+        *invited.attendees(optional, "--optional", invited.OPTIONAL, asked=not no_answers),
+        *invited.attendees(rooms, "--room", invited.ROOM, asked=not no_answers),
+    ]
+    if not attendees and (no_answers or message):
+        raise click.UsageError("--no-answers and --message go with --invite, --optional or --room.")
+    appointment.response_requested = bool(attendees) and not no_answers
+    item.content.appointment.attendees.extend(invited.with_added((), attendees))
 
-    async def work(client: Client) -> Item:
+    async def work(client: Client) -> Outcome:
         if folder is not None:
             item.folder_id = (await find(client, folder)).id
-        return await client.items.create(item)
+        made = await client.items.create(item)
+        return await _invite(client, made, message) if attendees else Outcome(made, ())
 
     made = session.run(work)
-    if as_json:
-        emit({"item": item_view(made)})
+    if as_json and not attendees:
+        emit({"item": item_view(made.item)})
+    elif as_json:
+        tell(session, made, "", as_json=True)
     else:
-        click.echo(text_of(made.id))
+        click.echo(text_of(made.item.id))
+        if made.submissions:
+            click.echo(told(made.submissions), err=True)
 
 
-def _when(text: str, zone: str, option: str) -> CalendarTime:
-    """A date, or a time in a zone."""
-    for form in _TIMES:
-        try:
-            return calendar_time.at(dt.datetime.strptime(text, form), zone)  # noqa: DTZ007 - the wall clock of the zone
-        except ValueError:
-            continue
+async def _invite(client: Client, made: Item, message: str) -> Outcome:
+    """Invites the attendees of a new appointment, which stays if that fails."""
     try:
-        return calendar_time.on(dt.date.fromisoformat(text))
-    except ValueError:
-        raise click.UsageError(f"{option} {text}: write 2026-03-02 09:30, or 2026-03-02 for all day.") from None
-
-
-def _end(begins: CalendarTime, end: str | None, duration: str | None) -> CalendarTime:
-    if end is not None and duration is not None:
-        raise click.UsageError("Say --end or --duration, not both.")
-    all_day = calendar_time.is_date(begins)
-    if end is None:
-        usual = _DAY if all_day else _USUAL
-        return _later(begins, usual if duration is None else _length(duration, all_day=all_day))
-    ends = _when(end, begins.time_zone, "--end")
-    if calendar_time.is_date(ends) != all_day:
-        raise click.UsageError("--start and --end are both dates, or both have a time.")
-    return _later(ends, _DAY) if all_day else ends
-
-
-def _length(text: str, *, all_day: bool) -> dt.timedelta:
-    match = _LENGTH.match(text.strip())
-    if not match or not any(match.groups()):
-        raise click.UsageError(f"--duration {text}: write 45m, 1h30m or 2d.")
-    days, hours, minutes = (int(part or 0) for part in match.groups())
-    if all_day and (hours or minutes or not days):
-        raise click.UsageError("An all-day appointment lasts whole days: --duration 2d.")
-    return dt.timedelta(days=days, hours=hours, minutes=minutes)
-
-
-def _later(time: CalendarTime, by: dt.timedelta) -> CalendarTime:
-    wall = calendar_time.wall(time)
-    try:
-        moved = (wall or dt.datetime.max) + by  # noqa: DTZ901 - the wall clock of the zone
-    except OverflowError:
-        raise InvalidArgument("FIELD_INVALID", "a calendar ends with the year 9999") from None
-    return calendar_time.on(moved) if calendar_time.is_date(time) else calendar_time.at(moved, time.time_zone)
+        return await sent(client, made.id, message)
+    except RookeryError as error:
+        hint = f"{error.message}. The appointment is kept: `rookery cal send {text_of(made.id)}` tries again"
+        raise type(error)(error.reason, hint, metadata=error.metadata, field=error.field) from error
 
 
 def _rule(every: str | None, rule: str | None, until: dt.datetime | None, count: int | None, begins: CalendarTime) -> str:
@@ -159,6 +143,9 @@ def _rule(every: str | None, rule: str | None, until: dt.datetime | None, count:
         return rule or ""
     if rule is not None or (until is not None and count is not None):
         raise click.UsageError("Say --every or --rule, and --until or --count, not both.")
+    first = calendar_time.wall(begins)
+    if until is not None and first is not None and until.date() < first.date():
+        raise click.UsageError("--until is before --start: it would never be on.")
     words = _EVERY[every]
     if count is not None:
         return f"{words};COUNT={count}"

@@ -56,8 +56,14 @@ class Shown:
     def notes(self) -> list[str]:
         """What is special about it."""
         occurrence = self.occurrence
-        found = (_STANDS.get(occurrence.status), _ANSWERS.get(occurrence.my_response), _TAKES.get(occurrence.busy_status))
+        takes = "" if self.waits else _TAKES.get(occurrence.busy_status)
+        found = (_STANDS.get(occurrence.status), _ANSWERS.get(occurrence.my_response), takes)
         return list(dict.fromkeys(word for word in found if word))
+
+    @property
+    def waits(self) -> bool:
+        """An invitation to it waits for an answer."""
+        return self.stands and self.occurrence.my_response == ResponseStatus.RESPONSE_STATUS_NONE
 
     @property
     def stands(self) -> bool:

@@ -81,6 +81,8 @@ def _line(shown: Shown, *, ids: bool) -> Text:
         line.append(f"  {clean(occurrence.location)}", style="italic default")
     if occurrence.is_recurring:
         line.append(" ↻", style="dim default")
+    if shown.waits:
+        line.append(" ?", style="bold yellow")
     if shown.notes:
         line.append(f"  ({', '.join(shown.notes)})", style="dim default")
     if ids:

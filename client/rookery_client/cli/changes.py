@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rookery.v1.calendar_pb2 import RESPONSE_STATUS_ACCEPTED, RESPONSE_STATUS_DECLINED, RESPONSE_STATUS_TENTATIVE
 from rookery_client.cli.json_view import emit, identifier, item_view
 from rookery_client.cli.replicas import opened
 from rookery_client.cli.session import Session, pass_session
@@ -25,10 +26,19 @@ _ON_ITEMS = {
     "delete_items": "delete",
     "restore_items": "restore",
 }
-_ON_MAIL = {
+_OTHERS = {
+    "send_meeting": "tell the attendees of a meeting",
+    "cancel_meeting": "call a meeting off",
+    "forward_meeting": "forward a meeting",
+    "split_series": "split a series",
     "submit": "send a message",
     "cancel_submission": "call a message back",
     "resend_submission": "send a message again",
+}
+_ANSWERS = {
+    RESPONSE_STATUS_TENTATIVE: "accept tentatively",
+    RESPONSE_STATUS_ACCEPTED: "accept",
+    RESPONSE_STATUS_DECLINED: "decline",
 }
 
 
@@ -46,13 +56,19 @@ def described(operation: SyncOperation) -> str:
             return f"edit {_edited(operation)}"
         case "complete_task":
             return "complete a task"
+        case "assign_task":
+            return f"hand a task to {operation.assign_task.to.address}"
+        case "respond_to_task":
+            return f"{_ANSWERS[operation.respond_to_task.response]} a task"
+        case "respond_to_meeting":
+            return f"{_ANSWERS[operation.respond_to_meeting.response]} an invitation"
         case "create_folder":
             return f"make folder “{operation.create_folder.folder.name}”"
         case "update_folder":
             name = operation.update_folder.folder.name
             return f"move or rename folder “{name}”" if name else "move folder"
         case _:
-            return _ON_MAIL.get(action) or action.replace("_", " ")
+            return _OTHERS.get(action) or action.replace("_", " ")
 
 
 def change_view(operation: SyncOperation, result: PushResult | None) -> dict[str, Any]:

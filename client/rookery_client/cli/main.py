@@ -22,6 +22,7 @@ from rookery_client.cli import (
     items,
     listing,
     outbox,
+    reminders,
     searching,
     sending,
     showing,
@@ -74,6 +75,7 @@ _NOUNS = (
     outbox,
     calendar,
     tasks,
+    reminders,
     status,
     syncing,
     changes,
@@ -89,6 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command. Exit status: 0 done, 1 the operation failed, 2 wrong usage; an error is one line on stderr."""
     try:
         result = rookery.main(args=None if argv is None else list(argv), prog_name="rookery", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USAGE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else "rookery"
         return _failed(f"{error.format_message()} See `{where} --help`.", USAGE)

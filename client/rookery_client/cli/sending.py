@@ -139,7 +139,7 @@ async def _writer(client: Client, sender: Person | None) -> Writer:
     """Who writes: the mailbox's owner, or under another address of theirs."""
     mailbox = await client.mailboxes.get()
     person = sender or Person(name=mailbox.display_name, address=mailbox.address)
-    return Writer(person, {mailbox.address, person.address}, LOCAL)
+    return Writer(person, {mailbox.address, *mailbox.aliases, person.address}, LOCAL)
 
 
 async def _write(client: Client, session: Session, draft: Draft, letter: Letter, departure: Departure) -> _Sent:
@@ -147,7 +147,7 @@ async def _write(client: Client, session: Session, draft: Draft, letter: Letter,
     item = Item(summary=draft.summary, content=draft.content)
     letter.write(item.summary, item.content, await addressing.with_lists(client, letter.recipients))
     if letter.sender is None and not records.author(item.summary.message).name:
-        item.summary.message.ClearField("from")  # a replica does not know what its owner is called: the server says it
+        item.summary.message.ClearField("from")  # not known here what its owner is called: the server says it
     await enclosing.keep(client, item.content.attachments, draft.kept)
     item.content.attachments.extend(await enclosing.uploaded(client, letter.files))
     item_id = (await client.items.create(item)).id

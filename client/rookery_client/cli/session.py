@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import click
 
 from rookery_client import Client, Tokens
+from rookery_client.cli.local_zone import local_zone
 from rookery_client.cli.replicas import opened
 from rookery_client.cli.terminal import clean
 from rookery_client.replica.offline.client import OfflineClient
@@ -90,7 +91,7 @@ class Session:
         """Does `work` with the replica; tells on stderr what a person should know beside the answer. No connection is opened."""
         clock = SystemClock()
         with opened(self) as replica:
-            client = OfflineClient(replica, clock=clock, ids=RandomIds(clock))
+            client = OfflineClient(replica, clock=clock, ids=RandomIds(clock), time_zone=local_zone())
 
             async def whole() -> Result:
                 return await work(client)

@@ -10,12 +10,17 @@ from rich.console import Console
 from rich.text import Text
 
 from rookery.v1.item_pb2 import Attachment, Item, ItemLife, RecipientType
+from rookery.v1.person_pb2 import Person
 from rookery_client.cli.files import require_free, safe_name, written
 from rookery_client.cli.item_table import marks, named, wall_time
 from rookery_client.cli.json_view import emit, item_view, view
+from rookery_client.cli.local_zone import local_zone
+from rookery_client.cli.meeting_view import show_meeting
 from rookery_client.cli.progress import bar
+from rookery_client.cli.repetition import repetition
 from rookery_client.cli.replicas import keep, kept_bytes
 from rookery_client.cli.report_view import authentication, show_report
+from rookery_client.cli.scheduling_view import show_scheduling
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.submission_view import show_recipients, submission_view
 from rookery_client.cli.terminal import clean, clean_block, moment, size
@@ -38,7 +43,20 @@ _RECIPIENTS = {
     "Reply-To": {RecipientType.RECIPIENT_TYPE_REPLY_TO},
 }
 _STDOUT = pathlib.Path("-")
-_HIDDEN = {"data", "exceptions", "recurrence", "source"}
+_HIDDEN = {
+    "data",
+    "exceptions",
+    "recurrence",
+    "source",
+    "attendees",
+    "meeting",
+    "meeting_id",
+    "sequence",
+    "response_requested",
+    "task_id",
+    "occurrence",
+    "assignment",
+}
 
 
 @click.command()
@@ -49,16 +67,20 @@ def show(session: Session, item_id: str, as_json: bool) -> None:
     """Show an item: its fields, its text, its attachments by number."""
     wanted = parse(item_id)
 
-    async def work(client: Client) -> tuple[Item, list[Submission]]:
+    async def work(client: Client) -> tuple[Item, list[Submission], Item | None]:
         found = await client.items.get(wanted)
-        return found, [each async for each in client.submissions.list(item_id=wanted)] if _may_have_left(found) else []
+        submitted = [each async for each in client.submissions.list(item_id=wanted)] if _may_have_left(found) else []
+        about = found.content.message.scheduling.item_id
+        known = (await client.items.batch_get([about])).items if about else ()
+        return found, submitted, next(iter(known), None)
 
-    item, submissions = session.run(work)
+    item, submissions, about = session.run(work)
     keep(session, lambda contents: contents.put(item.id, item.content_revision, item.content.SerializeToString()))
     if as_json:
         emit({"item": item_view(item), "submissions": [submission_view(each) for each in submissions]})
         return
-    print_item(item)
+    print_item(item, about)
+    show_meeting(item, local_zone())
     if submissions:
         click.echo()
         show_recipients(submissions[0])
@@ -70,8 +92,11 @@ def _may_have_left(item: Item) -> bool:
     return message and not item.summary.message.draft and not item.content.message.has_original
 
 
-def print_item(item: Item) -> None:
-    """Prints an item for people: its fields, its text, its attachments by number."""
+def print_item(item: Item, about: Item | None = None) -> None:
+    """Prints an item for people: its fields, its text, its attachments by number.
+
+    Of a message about a meeting also what it says of it; ``about`` is the appointment, if it is there.
+    """
     console = Console(highlight=False, soft_wrap=True)
     for name, value in _fields(item):
         if value:
@@ -79,6 +104,9 @@ def print_item(item: Item) -> None:
     if item.content.message.HasField("report"):
         console.print()
         show_report(item.content.message.report)
+    if item.content.message.HasField("scheduling"):
+        console.print()
+        show_scheduling(item, about)
     body = item.content.body
     text = body.text or text_of_html(body.html)
     if text:
@@ -169,6 +197,7 @@ def _fields(item: Item) -> Iterator[tuple[str, str]]:
     yield "Subject", summary.subject
     yield from _detail_fields(summary)
     yield from _detail_fields(item.content)
+    yield "Repeats", repetition(item)
     yield "Categories", ", ".join(state.categories)
     yield "Marks", marks(item)
     yield "Follow up", " ".join(part for part in (state.follow_up.request, moment(state.follow_up.due)) if part)
@@ -216,6 +245,8 @@ def _joined(shown: dict[str, Any]) -> str:
     """The parts of a record within a record: a date in one piece, of others what says something by itself."""
     if shown.keys() == {"year", "month", "day"}:
         return "-".join(f"{part:02}" if part else "??" for part in shown.values())
+    if shown.keys() == {"name", "address"}:
+        return named(Person(**shown))
     parts = (_plain(part, None) for name, part in shown.items() if name not in _HIDDEN and part is not True)
     return " ".join(part for part in parts if part)
 

@@ -122,11 +122,15 @@ def _stopped_by_signals(engine: Engine) -> Iterator[None]:
 
 
 async def _identify(session: Session, client: Client, replica: Replica) -> None:
-    """Gives a new replica its owner. FailedPrecondition ``REPLICA_FOREIGN`` if it belongs to somebody else."""
+    """Tells a replica who its owner is, and what they are called. FailedPrecondition ``REPLICA_FOREIGN`` if it is somebody else."""
     profile, known = session.profiles.get(session.name), replica.identity()
-    if known is None or (known.server, known.address) != (profile.server, profile.address):
-        who, mailbox = await client.auth.who_am_i(), await client.mailboxes.get()
-        replica.adopt(Identity(server=profile.server, address=profile.address, mailbox_id=mailbox.id, account_id=who.account_id))
+    mailbox = await client.mailboxes.get()
+    is_new = known is None or (known.server, known.address) != (profile.server, profile.address)
+    account_id = known.account_id if known is not None and not is_new else (await client.auth.who_am_i()).account_id
+    names = (mailbox.display_name, tuple(mailbox.aliases))
+    found = Identity(profile.server, profile.address, mailbox.id, account_id, *names)
+    if found != known:
+        replica.adopt(found)
 
 
 async def _folder_ids(client: Client, names: tuple[str, ...]) -> list[bytes]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
+import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rookery.v1.item_pb2 import FlagStatus, Item, ItemKind
 from rookery.v1.task_pb2 import TaskStatus
+from rookery_client.cli.assigning_tasks import who_has
 from rookery_client.cli.item_table import marks, wall_time
 from rookery_client.cli.json_view import word
 from rookery_client.cli.terminal import clean, moment, table
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 OVERDUE, TODAY, LATER, NO_DATE, DONE = "overdue", "today", "later", "no_date", "done"
 GROUPS = {OVERDUE: "Overdue", TODAY: "Today", LATER: "Later", NO_DATE: "No date", DONE: "Done"}
 """The groups of a list, in its order."""
+_WHO = 4
+"""The column that says who has a task: left out where nobody else has one."""
 
 
 def group_of(item: Item, now: datetime.datetime) -> str:
@@ -41,12 +45,18 @@ def group_of(item: Item, now: datetime.datetime) -> str:
 
 def show_tasks(items: Sequence[Item], now: datetime.datetime) -> None:
     """Prints a list in its groups, each named where it begins."""
+    if not items:
+        click.echo("No tasks.")
+        return
     rows: list[list[str]] = []
     for group, title in GROUPS.items():
         found = [_row(item) for item in items if group_of(item, now) == group]
         rows += [[title if index == 0 else "", *row] for index, row in enumerate(found)]
-    titles = ["When", "", "Due", "Subject", "Status", "Done", "ID"]
-    table(titles, rows, right=["Done"], cut=["Subject"], drop=["Status", "Done"])
+    titles = ["When", "", "Due", "Subject", "Who", "Status", "Done", "ID"]
+    if not any(who_has(item) for item in items):
+        titles.remove("Who")
+        rows = [[cell for number, cell in enumerate(row) if number != _WHO] for row in rows]
+    table(titles, rows, right=["Done"], cut=["Subject", "Who"], drop=["Status", "Done"])
 
 
 def due_text(item: Item) -> str:
@@ -66,15 +76,6 @@ def sentence(before: Item, after: Item) -> str:
     return f"{subject} is done; the next is {when}."
 
 
-def repetition(item: Item) -> str:
-    """By which rule it recurs; "" if it does not."""
-    task = item.summary.task
-    if not task_series.recurs(task):
-        return ""
-    rules = "; ".join(task.recurrence.rules) or f"{len(task.recurrence.dates):,} dates"
-    return f"{rules}, from its completion" if task.regenerating else rules
-
-
 def _row(item: Item) -> list[str]:
     task = item.summary.task
     if item.summary.kind == ItemKind.ITEM_KIND_TASK:
@@ -84,7 +85,7 @@ def _row(item: Item) -> list[str]:
         done = item.state.follow_up.status == FlagStatus.FLAG_STATUS_COMPLETED
         status, percent = "followed up" if done else item.state.follow_up.request or "follow up", ""
     repeats = "R" if task_series.recurs(task) else ""
-    return [marks(item) + repeats, due_text(item), item.summary.subject, status, percent, text_of(item.id)]
+    return [marks(item) + repeats, due_text(item), item.summary.subject, who_has(item), status, percent, text_of(item.id)]
 
 
 def _due(item: Item, zone: datetime.tzinfo | None) -> datetime.datetime | datetime.date | None:

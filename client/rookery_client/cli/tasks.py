@@ -1,4 +1,4 @@
-"""`tasks`: what is to be done, and what was."""
+"""`tasks`: what is to be done, by whom, and what was."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import click
 
 from rookery.v1.item_pb2 import FlagStatus, Item, ItemKind
 from rookery.v1.task_service_pb2 import TaskSelection
-from rookery_client.cli import adding_tasks
+from rookery_client.cli import adding_tasks, assigning_tasks
+from rookery_client.cli.assigning_tasks import standing
+from rookery_client.cli.commands import DefaultGroup
 from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.local_zone import local_zone
 from rookery_client.cli.session import Session, pass_session
 from rookery_client.cli.showing import print_item
-from rookery_client.cli.task_view import group_of, repetition, sentence, show_tasks
-from rookery_client.cli.terminal import LOCAL, clean
+from rookery_client.cli.task_view import group_of, sentence, show_tasks
+from rookery_client.cli.terminal import LOCAL
 from rookery_core.errors import NotFound
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import parse, text_of
@@ -25,12 +27,9 @@ if TYPE_CHECKING:
     from rookery_client import Client
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def tasks(context: click.Context) -> None:
+@click.group(cls=DefaultGroup)
+def tasks() -> None:
     """What is to be done: tasks, and what is flagged for follow-up. Without a command: list them."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_tasks)
 
 
 @tasks.command("list")
@@ -42,10 +41,10 @@ def tasks(context: click.Context) -> None:
 @pass_session
 def list_tasks(
     session: Session,
-    selection: TaskSelection.ValueType | None = None,
-    no_flagged: bool = False,
-    limit: int = 0,
-    as_json: bool = False,
+    selection: TaskSelection.ValueType | None,
+    no_flagged: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List what is to be done, by when it is due.
 
@@ -104,15 +103,15 @@ def done(session: Session, ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @pass_session
 def show(session: Session, item_id: str, as_json: bool) -> None:
-    """Show a task: its fields, by which rule it recurs, its text."""
+    """Show a task: its fields, its text, who has it, by which rule it recurs."""
     wanted = parse(item_id)
     item = session.run(lambda client: client.items.get(wanted))
     if as_json:
         emit({"item": item_view(item)})
         return
     print_item(item)
-    if rule := repetition(item):
-        click.echo(f"\nRepeats: {clean(rule)}")
+    if lines := standing(item):
+        click.echo("\n" + "\n".join(lines))
 
 
 async def _complete(client: Client, item: Item) -> tuple[Item, CompleteTaskResponse | None, Item]:
@@ -128,6 +127,7 @@ async def _complete(client: Client, item: Item) -> tuple[Item, CompleteTaskRespo
     return item, None, (await client.items.batch_get([item.id])).items[0]
 
 
-tasks.add_command(adding_tasks.add)
+for command in (adding_tasks.add, *assigning_tasks.COMMANDS):
+    tasks.add_command(command)
 
 COMMANDS = (tasks,)

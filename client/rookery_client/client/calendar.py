@@ -1,4 +1,4 @@
-"""Calendars laid out in time."""
+"""Calendars laid out in time and published, and series cut in two."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Sequence
 
+    from rookery.v1.calendar_pb2 import CalendarTime
     from rookery_client.connection import Connection
 
 _PAGE = 5_000
@@ -78,6 +79,54 @@ class Calendar:
             token = page.next_page_token
             if not token or (limit and len(found) >= limit):
                 return found, incomplete
+
+    async def split(
+        self,
+        item_id: bytes,
+        at: CalendarTime,
+        *,
+        etag: int = 0,
+        new_item_id: bytes = b"",
+        mailbox_id: bytes = b"",
+    ) -> pb.SplitSeriesResponse:
+        """Splits a series before an occurrence, which `at` names by its original start: "this and following".
+
+        `etag`: the content_revision that is meant; Stale ``STALE_ETAG``. FailedPrecondition ``NOT_A_SERIES``, ``NOT_ORGANIZER``;
+        InvalidArgument ``NOT_AN_OCCURRENCE``, also for the first; NotFound ``ITEM_NOT_FOUND``.
+        """
+        ids = self._connection.ids
+        request = pb.SplitSeriesRequest(
+            mailbox_id=mailbox_id,
+            operation_id=ids.new(),
+            item_id=item_id,
+            etag=etag,
+            at=at,
+            new_item_id=new_item_id or ids.new(),
+        )
+        return await self._connection.unary(self._stub.SplitSeries, request)
+
+    async def publish(
+        self, folder_id: bytes, detail: pb.PublishedDetail.ValueType, *, mailbox_id: bytes = b""
+    ) -> pb.PublishCalendarResponse:
+        """Gives a calendar a URL that programs can subscribe to, which this answer alone tells.
+
+        FailedPrecondition ``CALENDARS_NOT_SERVED``; NotFound ``FOLDER_NOT_FOUND``; InvalidArgument ``KIND_MISMATCH``.
+        """
+        request = pb.PublishCalendarRequest(
+            mailbox_id=mailbox_id, operation_id=self._connection.ids.new(), folder_id=folder_id, detail=detail
+        )
+        return await self._connection.unary(self._stub.PublishCalendar, request)
+
+    async def published(self, *, mailbox_id: bytes = b"") -> pb.ListPublishedCalendarsResponse:
+        """The calendars that have URLs, without these."""
+        return await self._connection.unary(
+            self._stub.ListPublishedCalendars, pb.ListPublishedCalendarsRequest(mailbox_id=mailbox_id)
+        )
+
+    async def unpublish(self, calendar_id: bytes, *, mailbox_id: bytes = b"") -> pb.UnpublishCalendarResponse:
+        """Takes a URL away. NotFound ``CALENDAR_NOT_FOUND``."""
+        request = pb.UnpublishCalendarRequest(mailbox_id=mailbox_id, operation_id=self._connection.ids.new(), id=calendar_id)
+        return await self._connection.unary(self._stub.UnpublishCalendar, request)
 
 
 def _stamp(moment: datetime.datetime) -> Timestamp:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Self
 
 from rookery_client.client.admin import Admin
 from rookery_client.client.auth import Auth
+from rookery_client.client.availability import Availability
 from rookery_client.client.calendar import Calendar
 from rookery_client.client.content import Content
 from rookery_client.client.folders import Folders
 from rookery_client.client.items import Items
 from rookery_client.client.mailboxes import Mailboxes
+from rookery_client.client.meetings import Meetings
+from rookery_client.client.reminders import Reminders
 from rookery_client.client.searching import Searching
 from rookery_client.client.submissions import Submissions
 from rookery_client.client.syncing import Syncing
@@ -36,10 +39,10 @@ if TYPE_CHECKING:
 class Client:
     """Calls a Rookery server; every call may be made from any task of the event loop that opened the client.
 
-    The calls stand in groups: ``auth``, ``mailboxes``, ``folders``, ``items``, ``content``, ``calendar``, ``submissions``,
-    ``tasks``, ``sync``, ``admin``; ``search`` is one by itself. ``mailbox_id`` is the caller's own mailbox wherever it is left out.
-    Ids are 16 bytes. A call that changes something mints its operation id itself and keeps it while it tries again, so nothing
-    happens twice.
+    The calls stand in groups: ``auth``, ``mailboxes``, ``folders``, ``items``, ``content``, ``calendar``, ``availability``,
+    ``meetings``, ``reminders``, ``submissions``, ``tasks``, ``sync``, ``admin``; ``search`` is one by itself. ``mailbox_id`` is the
+    caller's own mailbox wherever it is left out. Ids are 16 bytes. A call that changes something mints its operation id itself and
+    keeps it while it tries again, so nothing happens twice.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -50,6 +53,9 @@ class Client:
         self.items = Items(connection)
         self.content = Content(connection)
         self.calendar = Calendar(connection)
+        self.availability = Availability(connection)
+        self.meetings = Meetings(connection)
+        self.reminders = Reminders(connection, self.items)
         self.submissions = Submissions(connection)
         self.tasks = Tasks(connection)
         self.sync = Syncing(connection)

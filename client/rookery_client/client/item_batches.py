@@ -15,7 +15,7 @@ from rookery.v1.item_service_pb2_grpc import ItemServiceStub
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rookery.v1.item_pb2 import FollowUp
+    from rookery.v1.item_pb2 import FollowUp, ReminderMarks
     from rookery_client.connection import Connection
 
 BATCH = 500
@@ -37,9 +37,10 @@ class ItemBatches:
         follow_up: FollowUp | None = None,
         add_categories: Sequence[str] = (),
         remove_categories: Sequence[str] = (),
+        reminder: ReminderMarks | None = None,
         mailbox_id: bytes = b"",
     ) -> pb.SetItemStateResponse:
-        """Marks items; what is None stays. A `follow_up` without a status takes the flag off."""
+        """Marks items; what is None stays. A `follow_up` without a status takes the flag off; for `reminder` see ``reminders``."""
         whole = pb.SetItemStateResponse()
         for batch in _batches(item_ids):
             request = pb.SetItemStateRequest(
@@ -50,6 +51,7 @@ class ItemBatches:
                 follow_up=follow_up,
                 add_categories=add_categories,
                 remove_categories=remove_categories,
+                reminder=reminder,
             )
             part = await self._connection.unary(self._stub.SetItemState, request)
             whole.changed += part.changed

@@ -1,4 +1,4 @@
-"""Tasks: completing them, and the list of what is to be done."""
+"""Tasks: completing them, handing them to others, and the list of what is to be done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from rookery.v1.task_service_pb2_grpc import TaskServiceStub
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from rookery.v1.calendar_pb2 import ResponseStatus
     from rookery.v1.item_pb2 import Item
+    from rookery.v1.person_pb2 import Person
     from rookery_client.connection import Connection
 
 
@@ -48,6 +50,36 @@ class Tasks:
             time_zone=time_zone,
         )
         return await self._connection.unary(self._stub.CompleteTask, request)
+
+    async def assign(
+        self, item_id: bytes, to: Person, *, comment: str = "", progress_requested: bool = True, mailbox_id: bytes = b""
+    ) -> pb.AssignTaskResponse:
+        """Hands a task to somebody; the item stays here and, if `progress_requested`, follows what they do.
+
+        The same again sends nothing. NotFound ``ITEM_NOT_FOUND``; FailedPrecondition ``NOT_A_TASK``, ``ITEM_NOT_LIVE``,
+        ``TASK_ASSIGNED``, ``TASK_NOT_ACCEPTED``; InvalidArgument ``ADDRESS_INVALID``, ``FIELD_INVALID`` for oneself.
+        """
+        request = pb.AssignTaskRequest(
+            mailbox_id=mailbox_id,
+            operation_id=self._connection.ids.new(),
+            item_id=item_id,
+            to=to,
+            comment=comment,
+            progress_requested=progress_requested,
+        )
+        return await self._connection.unary(self._stub.AssignTask, request)
+
+    async def respond(
+        self, item_id: bytes, response: ResponseStatus.ValueType, *, comment: str = "", mailbox_id: bytes = b""
+    ) -> pb.RespondToTaskResponse:
+        """Answers to a task that was given: ACCEPTED or DECLINED. The item is the task, or the message that brought it.
+
+        NotFound ``ITEM_NOT_FOUND``; FailedPrecondition ``NOT_ASSIGNED``.
+        """
+        request = pb.RespondToTaskRequest(
+            mailbox_id=mailbox_id, operation_id=self._connection.ids.new(), item_id=item_id, response=response, comment=comment
+        )
+        return await self._connection.unary(self._stub.RespondToTask, request)
 
     async def page(
         self,

@@ -24,22 +24,29 @@ _STATUSES = {
     "CONFIRMED": EventStatus.EVENT_STATUS_CONFIRMED,
     "CANCELLED": EventStatus.EVENT_STATUS_CANCELLED,
 }
-_BUSY = {
+BUSY = {
     "FREE": BusyStatus.BUSY_STATUS_FREE,
     "TENTATIVE": BusyStatus.BUSY_STATUS_TENTATIVE,
     "BUSY": BusyStatus.BUSY_STATUS_BUSY,
     "OOF": BusyStatus.BUSY_STATUS_OUT_OF_OFFICE,
     "WORKINGELSEWHERE": BusyStatus.BUSY_STATUS_WORKING_ELSEWHERE,
 }
+"""The words for how the time shows (MS-OXCICAL 2.1.3.1.1.20.31)."""
 _CDO = "X-MICROSOFT-CDO-BUSYSTATUS"
+_NO_COUNTERS = "X-MICROSOFT-DISALLOW-COUNTER"
+_REQUESTED = "X-MICROSOFT-ISRESPONSEREQUESTED"
+"""Exchange's word for whether answers are asked for; written where it is not what the attendees' RSVP tell."""
 
 
-def read_event(component: Component, zones: Zones) -> ItemRecord:
-    """The record of one VEVENT, without its changed occurrences. InvalidArgument ``DOCUMENT_INVALID`` if it has no start."""
+def read_event(component: Component, zones: Zones, *, partial: bool = False) -> ItemRecord:
+    """The record of one VEVENT, without its changed occurrences.
+
+    InvalidArgument ``DOCUMENT_INVALID`` if it has no start; what is ``partial``, as answers to a meeting are, then has no times.
+    """
     record = ItemRecord.empty(ItemKind.ITEM_KIND_APPOINTMENT)
     units.read_common(component, record, zones)
     appointment = record.summary.appointment
-    _read_times(component, appointment, zones)
+    _read_times(component, appointment, zones, partial=partial)
     appointment.location = units.location(component)
     appointment.busy_status = _busy(component)
     appointment.status = _STATUSES.get(units.word(component.first("STATUS")), EventStatus.EVENT_STATUS_UNSPECIFIED)
@@ -61,14 +68,23 @@ def read_event(component: Component, zones: Zones) -> ItemRecord:
     appointment.url = url.value.strip() if url and len(url.value.strip()) <= limits.URL else ""
     attendees = itertools.islice(component.lines("ATTENDEE"), limits.ATTENDEES)
     record.content.appointment.attendees.extend(units.attendee(line, zones) for line in attendees)
+    own = units.word(component.first(_REQUESTED))
+    appointment.response_requested = own == "TRUE" if own else _asked(record)
+    appointment.counters_disallowed = units.word(component.first(_NO_COUNTERS)) == "TRUE"
     return record
 
 
-def _read_times(component: Component, appointment: AppointmentSummary, zones: Zones) -> None:
+def _asked(record: ItemRecord) -> bool:
+    return any(attendee.response_requested for attendee in record.content.appointment.attendees)
+
+
+def _read_times(component: Component, appointment: AppointmentSummary, zones: Zones, *, partial: bool) -> None:
     """RFC 5545 section 3.6.1: without DTEND and DURATION a date lasts a day, a time lasts no time at all."""
     line = component.first("DTSTART")
     start = values.time(line, zones) if line else None
     if line is None or start is None:
+        if partial:
+            return
         title = values.text(component.first("SUMMARY"))[:60]
         event = f"the event “{title}”" if title else "the event"
         wrong = f"starts at “{line.value[:40]}” (DTSTART), which is no date or time" if line else "has no start (DTSTART)"
@@ -95,7 +111,7 @@ def _read_end(component: Component, start: CalendarTime, zones: Zones) -> Calend
 def _busy(component: Component) -> BusyStatus.ValueType:
     """Outlook's word says more than TRANSP, and is believed where they agree on whether the time is taken."""
     transparent = units.word(component.first("TRANSP")) == "TRANSPARENT"
-    told = _BUSY.get(units.word(component.first(_CDO)))
+    told = BUSY.get(units.word(component.first(_CDO)))
     if told is not None and transparent == (told == BusyStatus.BUSY_STATUS_FREE):
         return told
     if transparent:
@@ -129,6 +145,8 @@ def event_units(zones: Zones) -> list[Unit]:
             lambda record: list(record.content.appointment.attendees),
             lambda record, old: units.attendee_lines(record.content.appointment.attendees, old, zones),
         ),
+        Unit(named(_REQUESTED), lambda record: (record.summary.appointment.response_requested, _asked(record)), _requested_lines),
+        units.word_unit(_NO_COUNTERS, lambda record: "TRUE" if record.summary.appointment.counters_disallowed else ""),
     ]
 
 
@@ -143,8 +161,13 @@ def _busy_lines(record: ItemRecord, _old: Sequence[Line]) -> list[Line]:
     free = status == BusyStatus.BUSY_STATUS_FREE
     lines = [Line("TRANSP", "TRANSPARENT" if free else "OPAQUE")]
     if status not in (BusyStatus.BUSY_STATUS_FREE, BusyStatus.BUSY_STATUS_BUSY):
-        lines.append(Line(_CDO, units.key_of(_BUSY, status)))
+        lines.append(Line(_CDO, units.key_of(BUSY, status)))
     return lines
+
+
+def _requested_lines(record: ItemRecord, _old: Sequence[Line]) -> list[Line]:
+    requested = record.summary.appointment.response_requested
+    return [] if requested == _asked(record) else [Line(_REQUESTED, "TRUE" if requested else "FALSE")]
 
 
 def _url_lines(record: ItemRecord, _old: Sequence[Line]) -> list[Line]:

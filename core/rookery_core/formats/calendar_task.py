@@ -36,6 +36,9 @@ _ASSIGNMENTS = {
     "NEEDS-ACTION": TaskAssignment.TASK_ASSIGNMENT_REQUESTED,
     "ACCEPTED": TaskAssignment.TASK_ASSIGNMENT_ACCEPTED,
     "DECLINED": TaskAssignment.TASK_ASSIGNMENT_DECLINED,
+    # RFC 5545 section 3.2.12: who accepted a task goes on to say how far it is.
+    "IN-PROCESS": TaskAssignment.TASK_ASSIGNMENT_ACCEPTED,
+    "COMPLETED": TaskAssignment.TASK_ASSIGNMENT_ACCEPTED,
 }
 
 

@@ -183,5 +183,10 @@ def person_line(name: str, value: Person, old: Line | None = None, **params: str
         key = key.replace("_", "-")  # noqa: PLW2901
         words[key] = [word] if word else []
     if value.address:
-        return Line(name, "mailto:" + value.address.replace("%", "%25").replace("?", "%3F"), words)
+        return Line(name, mail_uri(value.address), words)
     return Line(name, old.value if old else "invalid:nomail", words)
+
+
+def mail_uri(address: str) -> str:
+    """The mailto: URI of an address."""
+    return "mailto:" + address.replace("%", "%25").replace("?", "%3F")

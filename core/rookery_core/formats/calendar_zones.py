@@ -14,7 +14,7 @@ from rookery_core.formats.contentlines import Component, Line, read
 from rookery_core.rules import limits, zones
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _MOST_UNKNOWN = 20
 """Zones of a document that are looked for by what their clocks show."""
@@ -97,12 +97,15 @@ def used(components: Iterable[Component]) -> dict[str, None]:
     return found
 
 
-def complete(calendar: Component) -> None:
-    """Puts a VTIMEZONE (RFC 5545 section 3.6.5) into a VCALENDAR for each IANA zone that it uses and does not define."""
+def complete(calendar: Component, define: Callable[[str], Component] | None = None) -> None:
+    """Puts a VTIMEZONE (RFC 5545 section 3.6.5) into a VCALENDAR for each IANA zone that it uses and does not define.
+
+    ``define`` makes them, ``generated`` where it is not given.
+    """
     defined = {tzid_of(component) for component in calendar.components("VTIMEZONE")}
-    missing = [generated(tzid) for tzid in used(calendar.components()) if tzid not in defined and zones.canonical(tzid) == tzid]
+    missing = [tzid for tzid in used(calendar.components()) if tzid not in defined and zones.canonical(tzid) == tzid]
     place = next((i for i, entry in enumerate(calendar.entries) if isinstance(entry, Component)), len(calendar.entries))
-    calendar.entries[place:place] = missing
+    calendar.entries[place:place] = map(define or generated, missing)
 
 
 @functools.lru_cache(maxsize=256)

@@ -39,8 +39,8 @@ def render(summary: ItemSummary, state: ItemState, content: ItemContent) -> byte
     """The document of an appointment, a task or a journal entry.
 
     It is the item's source, changed where the item changed, and the very source if nothing did; a new document where there is none.
-    Not written are the owner's own answer (``my_response``), attachments and extended properties. InvalidArgument ``KIND_MISMATCH``
-    for other kinds.
+    Not written are the owner's own answer (``my_response``), the words and proposals that came with the attendees' answers, what
+    the server keeps of a meeting, attachments and extended properties. InvalidArgument ``KIND_MISMATCH`` for other kinds.
     """
     name = next((name for name, kind in KINDS.items() if kind == summary.kind), None)
     if name is None:

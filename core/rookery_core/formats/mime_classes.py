@@ -6,16 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rookery_core.formats.mime_transfer import IDENTITY, decode_part
+from rookery_core.formats import mime_calendar
+from rookery_core.formats.mime_calendar import beginning
 
 if TYPE_CHECKING:
     from rookery_core.formats.mime_structure import Entity
 
-_LOOKED_AT = 64 * 1024
-"""Bytes of a report or a calendar part that are looked at."""
-
-_METHOD = re.compile(rb"^METHOD:[ \t]{0,5}([A-Za-z]{1,20})", re.MULTILINE | re.IGNORECASE)
 _PARTSTAT = re.compile(rb"PARTSTAT=\"?([A-Za-z-]{1,20})", re.IGNORECASE)
+_TASK = re.compile(rb"^BEGIN:[ \t]{0,5}VTODO", re.MULTILINE | re.IGNORECASE)
 _ACTION = re.compile(rb"^Action:[ \t]{0,5}([A-Za-z]{1,20})", re.MULTILINE | re.IGNORECASE)
 _DELETED = re.compile(rb"^Disposition:[^\r\n]{0,200};[ \t]{0,5}deleted", re.MULTILINE | re.IGNORECASE)
 
@@ -30,6 +28,8 @@ _RESPONSE = {
     "DECLINED": "IPM.Schedule.Meeting.Resp.Neg",
     "TENTATIVE": "IPM.Schedule.Meeting.Resp.Tent",
 }
+_TASK_REQUEST = {"REQUEST": "IPM.TaskRequest", "CANCEL": "IPM.TaskRequest.Update"}
+_TASK_RESPONSE = {"ACCEPTED": "IPM.TaskRequest.Accept", "DECLINED": "IPM.TaskRequest.Decline"}
 _DELIVERY = {"failed": "REPORT.IPM.Note.NDR", "delayed": "REPORT.IPM.Note.Delayed"}
 
 
@@ -52,46 +52,49 @@ def classify(raw: bytes, root: Entity) -> Classification:
             return Classification(report, is_report=True)
     if root.media_type == "multipart/signed" and "pkcs7-signature" in root.parameters.get("protocol", ""):
         return Classification("IPM.Note.SMIME.MultipartSigned")
-    for leaf in root.leaves():
-        if leaf.media_type == "text/calendar":
-            meeting = _meeting(raw, leaf)
-            if meeting:
-                return Classification(meeting, has_calendar=True)
-    return Classification("IPM.Note")
+    return _of_scheduling(raw, root) or Classification("IPM.Note")
 
 
 def _of_single(raw: bytes, root: Entity) -> Classification:
-    if root.media_type == "text/calendar":
-        meeting = _meeting(raw, root)
-        if meeting:
-            return Classification(meeting, has_calendar=True)
     if root.media_type in {"application/pkcs7-mime", "application/x-pkcs7-mime"}:
         return Classification("IPM.Note.SMIME")
-    return Classification("IPM.Note")
+    return _of_scheduling(raw, root) or Classification("IPM.Note")
+
+
+def _of_scheduling(raw: bytes, root: Entity) -> Classification | None:
+    """The class for an iTIP message, a plain note for methods that have none; None for a message without a method."""
+    found = mime_calendar.find(raw, root)
+    if found is None:
+        return None
+    data = beginning(raw, found[0])
+    message_class = _task(found[1], data) if _TASK.search(data) else _meeting(found[1], data)
+    return Classification(message_class, has_calendar=True)
 
 
 def _of_report(raw: bytes, root: Entity) -> str:
     for leaf in root.leaves():
         if leaf.media_type in {"message/delivery-status", "message/global-delivery-status"}:
-            actions = [action.decode("ascii").lower() for action in _ACTION.findall(_beginning(raw, leaf))]
+            actions = [action.decode("ascii").lower() for action in _ACTION.findall(beginning(raw, leaf))]
             known = next((_DELIVERY[action] for action in _DELIVERY if action in actions), "")
             return known or ("REPORT.IPM.Note.DR" if actions else "REPORT.IPM.Note.NDR")
         if leaf.media_type in {"message/disposition-notification", "message/global-disposition-notification"}:
-            return "REPORT.IPM.Note.IPNNRN" if _DELETED.search(_beginning(raw, leaf)) else "REPORT.IPM.Note.IPNRN"
+            return "REPORT.IPM.Note.IPNNRN" if _DELETED.search(beginning(raw, leaf)) else "REPORT.IPM.Note.IPNRN"
     return ""
 
 
-def _meeting(raw: bytes, leaf: Entity) -> str:
-    """The class for a calendar part's method, or "" where it has none: a calendar file, not a meeting's message."""
-    data = _beginning(raw, leaf)
-    declared = _METHOD.search(data)
-    method = (leaf.parameters.get("method") or (declared[1].decode("ascii") if declared else "")).upper()
+def _meeting(method: str, data: bytes) -> str:
     if method == "REPLY":
-        answer = _PARTSTAT.search(data.replace(b"\r\n ", b"").replace(b"\n ", b""))
-        return _RESPONSE.get(answer[1].decode("ascii").upper() if answer else "", "IPM.Schedule.Meeting.Resp.Tent")
-    return _MEETING.get(method, "IPM.Note" if method else "")
+        return _RESPONSE.get(_answer(data), "IPM.Schedule.Meeting.Resp.Tent")
+    return _MEETING.get(method, "IPM.Note")
 
 
-def _beginning(raw: bytes, leaf: Entity) -> bytes:
-    data = raw[leaf.start : min(leaf.end, leaf.start + _LOOKED_AT)]
-    return data if leaf.encoding == IDENTITY else decode_part(data, leaf.encoding)
+def _task(method: str, data: bytes) -> str:
+    """MS-OXOTASK 2.2.5: what is neither asked nor answered with yes or no tells how far it is."""
+    if method == "REPLY":
+        return _TASK_RESPONSE.get(_answer(data), "IPM.TaskRequest.Update")
+    return _TASK_REQUEST.get(method, "IPM.Note")
+
+
+def _answer(data: bytes) -> str:
+    found = _PARTSTAT.search(data.replace(b"\r\n ", b"").replace(b"\n ", b""))
+    return found[1].decode("ascii").upper() if found else ""

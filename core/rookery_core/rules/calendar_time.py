@@ -29,7 +29,7 @@ FLOATING_BEFORE = 14 * HOUR
 FLOATING_AFTER = 12 * HOUR
 """… and last in the one furthest behind, -12:00."""
 
-_LOCAL = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2}):(\d{2}))?\Z", re.ASCII)
+_DATE_LENGTH, _TIME_LENGTH = len("YYYY-MM-DD"), len("YYYY-MM-DDTHH:MM:SS")
 _UNTIL = re.compile(r"(?:\A|;)UNTIL=(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})(Z?))?(?:;|\Z)", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"(?:\A|;)COUNT=", re.IGNORECASE)
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - wall-clock arithmetic is naive
@@ -37,11 +37,13 @@ _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - wall-clock arithmetic is naiv
 
 def wall(time: CalendarTime) -> dt.datetime | None:
     """The wall-clock time, naive; midnight for a date; None if ``local`` is malformed."""
-    match = _LOCAL.match(time.local)
-    if not match:
+    local = time.local
+    if local[4:5] != "-" or local[7:8] != "-" or not local.isascii():
+        return None
+    if len(local) != _DATE_LENGTH and (len(local) != _TIME_LENGTH or local[10::3] != "T::" or local[11:13] == "24"):
         return None
     try:
-        return dt.datetime(*(int(part or 0) for part in match.groups()))  # type: ignore[arg-type]  # noqa: DTZ001
+        return dt.datetime.fromisoformat(local)
     except ValueError:
         return None
 
@@ -58,7 +60,7 @@ def on(day: dt.date) -> CalendarTime:
 
 def is_date(time: CalendarTime) -> bool:
     """Whether it is a date, without a time of day."""
-    return len(time.local) == len("YYYY-MM-DD")
+    return len(time.local) == _DATE_LENGTH
 
 
 def is_floating(time: CalendarTime) -> bool:

@@ -156,11 +156,15 @@ class _Merging:
         return stamps.judge(self._known.get(unit), self._edit)
 
     def _not_named(self) -> set[str]:
-        """Entries that a list replaced whole does not have, put there by others unseen: the device can not have meant them."""
+        """Entries that a list replaced whole does not have, put there by others unseen: the device can not have meant them.
+
+        Of attendees it means none that others have changed unseen, or taken off: those that it has it only knew so.
+        """
         absent: set[str] = set()
         for named in self._changes.lists:
-            wanted = named.by_unit(self._changes.wanted)
-            absent.update(unit for unit in named.by_unit(self._stored) if unit not in wanted and self._is_unseen(unit))
+            wanted, stored = named.by_unit(self._changes.wanted), named.by_unit(self._stored)
+            known = {*stored, *wanted} if named is units.ATTENDEES else stored.keys() - wanted.keys()
+            absent.update(filter(self._is_unseen, known))
         return absent
 
     def _is_unseen(self, unit: str) -> bool:

@@ -1,8 +1,8 @@
 """Merge units: which fields of an item's content change together (SYNC.md, Push rule 2).
 
 The table names what is more than one field. Every other field of a summary, a content or their detail is a unit by itself, named by
-its path. Entries of the keyed lists are units too, each named by its key: recipients, attachments, extended properties, and the
-exceptions of a series.
+its path. Entries of the keyed lists are units too, each named by its key: recipients, attachments, extended properties, the
+exceptions of a series, and the attendees of a meeting.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from rookery.v1 import item_pb2, options_pb2
 from rookery.v1.item_pb2 import Item, ItemContent, ItemSummary
-from rookery_core.rules import names, ownership
+from rookery_core.rules import mail_addresses, names, ownership
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from google.protobuf.descriptor import FieldDescriptor
 
-    from rookery.v1.calendar_pb2 import OccurrenceException
+    from rookery.v1.calendar_pb2 import Attendee, OccurrenceException
     from rookery.v1.item_pb2 import Recipient
     from rookery.v1.property_pb2 import PropertyKey
 
@@ -124,6 +124,12 @@ def exception_unit(exception: OccurrenceException) -> str:
     return _named("exception", f"{start.local}:{start.time_zone}" if start.time_zone else start.local)
 
 
+def attendee_unit(attendee: Attendee) -> str:
+    """Attendees are told apart by address, or where there is none by name."""
+    person = attendee.person
+    return _named("attendee", mail_addresses.key_of(person.address) if person.address else names.key(person.name))
+
+
 RECIPIENTS = KeyedList("content.recipients", "recipient:", lambda item: item.content.recipients, recipient_unit)
 ATTACHMENTS = KeyedList(
     "content.attachments", "attachment:", lambda item: item.content.attachments, lambda entry: attachment_unit(entry.id)
@@ -134,8 +140,9 @@ PROPERTIES = KeyedList(
 EXCEPTIONS = KeyedList(
     "summary.appointment.exceptions", "exception:", lambda item: item.summary.appointment.exceptions, exception_unit
 )
+ATTENDEES = KeyedList("content.appointment.attendees", "attendee:", lambda item: item.content.appointment.attendees, attendee_unit)
 
-KEYED_LISTS: dict[str, KeyedList] = {each.path: each for each in (RECIPIENTS, ATTACHMENTS, PROPERTIES, EXCEPTIONS)}
+KEYED_LISTS: dict[str, KeyedList] = {each.path: each for each in (RECIPIENTS, ATTACHMENTS, PROPERTIES, EXCEPTIONS, ATTENDEES)}
 """The keyed lists by their paths."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rookery_core.rules import checks, limits, names
+from rookery_core.rules import checks, limits, names, reminder_marks
 from rookery_core.rules.records import require_kind
 from rookery_core.rules.validation_calendar import validate_appointment, validate_journal, validate_task
 from rookery_core.rules.validation_properties import validate_properties
@@ -36,6 +36,7 @@ def validate_item(summary: ItemSummary, content: ItemContent) -> None:
 def validate_state(state: ItemState) -> list[str]:
     """The category names as they are kept; InvalidArgument for a state that can not be."""
     validate_follow_up(state.follow_up, "item.state.follow_up")
+    reminder_marks.validate(state.reminder, "item.state.reminder")
     return names.categories(list(state.categories), "item.state.categories")
 
 

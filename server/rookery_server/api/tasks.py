@@ -23,3 +23,11 @@ class TaskServicer:
     async def list_tasks(self, request: task_service_pb2.ListTasksRequest, call: Call) -> bytes:
         """ListTasks."""
         return await self._service.list_tasks(call.caller, request)
+
+    async def assign_task(self, request: task_service_pb2.AssignTaskRequest, call: Call) -> bytes:
+        """AssignTask."""
+        return await self._service.assign_task(call.caller, request)
+
+    async def respond_to_task(self, request: task_service_pb2.RespondToTaskRequest, call: Call) -> bytes:
+        """RespondToTask."""
+        return await self._service.respond_to_task(call.caller, request)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rookery_server.config import Settings
     from rookery_server.gateway.resolver import Resolver
     from rookery_server.jobs.runner import JobRunner
+    from rookery_server.services.calendar.parsed_appointments import ParsedAppointments
     from rookery_server.services.long_operations import LongOperations
     from rookery_server.services.operations import Operations
     from rookery_server.services.page_tokens import PageTokens
@@ -66,6 +67,8 @@ class Base:
     jobs: JobRunner
     drafts: Drafts
     outbound: Outbound
+    random_bytes: Callable[[int], bytes]
+    parsed: ParsedAppointments
 
 
 def mail_name(settings: Settings) -> str:

@@ -96,7 +96,7 @@ def listeners(base: Base, sign_in: SignIn) -> Listeners:
     """What listens for mail, and what stands behind it."""
     database, clock, ids, settings = base.database, base.clock, base.ids, base.settings
     recipients = Recipients(database)
-    deliveries = Deliveries(database, clock, ids, authserv_ids=settings.trusted_authserv)
+    deliveries = Deliveries(database, clock, ids, authserv_ids=settings.trusted_authserv, wake=base.outbound.wake)
     base.jobs.every("forget deliveries", HOUR, deliveries.forget_old)
     incoming = IncomingMail(
         recipients, deliveries, clock, ids, is_front=lambda peer: is_loopback(peer) or _is_relay(settings, peer)

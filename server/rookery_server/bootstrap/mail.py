@@ -80,6 +80,9 @@ def outbound(
     def chance() -> float:
         return int.from_bytes(edges.random_bytes(6)) / 2**48
 
+    def wake() -> None:
+        out.wake()
+
     own_name = mail_name(settings)
     keys = KeyRing(database, clock)
     carrier: Carrier | None = None
@@ -93,7 +96,7 @@ def outbound(
         database,
         clock,
         destinations,
-        HereCarrier(LocalDelivery(database, clock)) if here else None,
+        HereCarrier(LocalDelivery(database, clock, wake=wake)) if here else None,
         carrier if elsewhere else None,
         reports,
         chance,
@@ -103,7 +106,8 @@ def outbound(
         lease_seconds=edges.lease_seconds,
     )
     traffic = Traffic(figures, destinations, carrier.destination if carrier is not None else str)
-    return Outbound(worker, reports, keys, traffic, database.ring, does_all=here and elsewhere)
+    out = Outbound(worker, reports, keys, traffic, database.ring, does_all=here and elsewhere)
+    return out
 
 
 def _elsewhere(

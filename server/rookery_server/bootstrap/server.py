@@ -16,8 +16,10 @@ from rookery_server.api.calls import Calls
 from rookery_server.api.health import Health
 from rookery_server.api.registry import register
 from rookery_server.bootstrap import mail, services
+from rookery_server.bootstrap.availability import availability
 from rookery_server.bootstrap.base import DAY, HOUR, Base, Edges, sqlite_file
 from rookery_server.bootstrap.listeners import listeners
+from rookery_server.bootstrap.web import PublishedCalendars
 from rookery_server.jobs.runner import JobRunner
 from rookery_server.metrics.endpoint import MetricsEndpoint
 from rookery_server.metrics.mail import MailFigures
@@ -25,6 +27,7 @@ from rookery_server.metrics.server import CallFigures, ListenerFigures
 from rookery_server.services import keys
 from rookery_server.services.accounts.session_tokens import SessionTokens
 from rookery_server.services.announcements import Announcements
+from rookery_server.services.calendar.parsed_appointments import ParsedAppointments
 from rookery_server.services.callers import Callers
 from rookery_server.services.importing.document_readers import DocumentReaders
 from rookery_server.services.long_operations import LongOperations
@@ -72,6 +75,8 @@ class Server:
         """"HOST:PORT" with the real port, once started; "" if only the Unix socket is served."""
         self.mail_addresses: Mapping[str, str] = {}
         """Where each of the listeners for mail is, by the name of its setting, once started."""
+        self.calendars_address = ""
+        """Where published calendars are, as "HOST:PORT" with the real port, once started; "" if nowhere."""
         self.metrics_address = ""
         """Where Prometheus may ask, as "HOST:PORT" with the real port, once started; "" if nowhere."""
 
@@ -139,6 +144,8 @@ class Server:
             self._open.push_async_callback(parts.listeners.stop)
             await parts.listeners.start()
             self.mail_addresses = parts.listeners.addresses
+            self._open.push_async_callback(parts.calendars.stop)
+            self.calendars_address = await parts.calendars.start()
             if settings.metrics:
                 metrics = MetricsEndpoint(settings.metrics, parts.figures)
                 self.metrics_address = await metrics.start()
@@ -168,6 +175,7 @@ class _Parts:
     jobs: JobRunner
     mail: QueueWorker
     listeners: Listeners
+    calendars: PublishedCalendars
     figures: list[Source]
 
 
@@ -196,13 +204,29 @@ async def _build(
     outbound = mail.outbound(
         settings, edges, database, clock, ids, here=works_on_queue, elsewhere=works_on_queue and settings.gateway
     )
-    base = Base(settings, database, clock, ids, operations, page_tokens, cursors, long_operations, JobRunner(), drafts, outbound)
+    base = Base(
+        settings,
+        database,
+        clock,
+        ids,
+        operations,
+        page_tokens,
+        cursors,
+        long_operations,
+        JobRunner(),
+        drafts,
+        outbound,
+        edges.random_bytes,
+        ParsedAppointments(),
+    )
+    published = PublishedCalendars(settings, database, clock)
     passwords = await asyncio.to_thread(edges.passwords)
     callers = Callers(database, tokens, clock)
     sign_in, people = services.people(base, passwords, tokens, callers)
     servicers = [
         *people,
-        *services.mailboxes(base, readers),
+        *services.mailboxes(base, readers, published.base_url),
+        availability(base),
         services.search(base, indexer),
         services.sync(base, followers),
         *mail.servicers(base),
@@ -213,4 +237,4 @@ async def _build(
     counts, incoming = CallCounts(), listeners(base, sign_in)
     sending = MailFigures(database, clock, outbound.traffic)
     figures: list[Source] = [sending, CallFigures(counts), ListenerFigures(incoming.counters)]
-    return _Parts(Calls(callers, ids, counts), servicers, passwords, base.jobs, outbound.worker, incoming, figures)
+    return _Parts(Calls(callers, ids, counts), servicers, passwords, base.jobs, outbound.worker, incoming, published, figures)

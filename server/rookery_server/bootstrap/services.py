@@ -13,6 +13,8 @@ from rookery.v1 import (
     folder_pb2,
     item_service_pb2,
     mailbox_pb2,
+    meeting_service_pb2,
+    reminder_service_pb2,
     search_service_pb2,
     sync_service_pb2,
     task_service_pb2,
@@ -24,6 +26,8 @@ from rookery_server.api.content import ContentServicer
 from rookery_server.api.folders import FolderServicer
 from rookery_server.api.items import ItemServicer
 from rookery_server.api.mailboxes import MailboxServicer
+from rookery_server.api.meetings import MeetingServicer
+from rookery_server.api.reminders import ReminderServicer
 from rookery_server.api.search import SearchServicer
 from rookery_server.api.sync import SyncServicer
 from rookery_server.api.tasks import TaskServicer
@@ -35,6 +39,8 @@ from rookery_server.services.accounts.sessions import Sessions
 from rookery_server.services.accounts.sign_in import SignIn
 from rookery_server.services.accounts.statistics import Statistics
 from rookery_server.services.calendar.occurrences import OccurrenceService
+from rookery_server.services.calendar.publishing import PublishingService
+from rookery_server.services.calendar.splitting import SplittingService
 from rookery_server.services.content.blob_sweep import BlobSweep
 from rookery_server.services.content.downloads import DownloadService
 from rookery_server.services.content.uploads import UploadService
@@ -48,6 +54,8 @@ from rookery_server.services.items.item_reading import ItemReading
 from rookery_server.services.items.item_removal import ItemRemoval
 from rookery_server.services.items.recoverable_purge import RecoverablePurge
 from rookery_server.services.mailboxes import MailboxService
+from rookery_server.services.reminders.listing import ReminderService
+from rookery_server.services.scheduling.meetings import MeetingService
 from rookery_server.services.search.search import SearchService
 from rookery_server.services.sync.conflicts import ConflictService
 from rookery_server.services.sync.pull import PullService
@@ -57,6 +65,8 @@ from rookery_server.services.sync.watch import WatchService
 from rookery_server.services.tasks.tasks import TaskService
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google.protobuf.descriptor import ServiceDescriptor
 
     from rookery_server.services.accounts.passwords import Passwords
@@ -100,26 +110,26 @@ def search(base: Base, indexer: Indexer) -> tuple[ServiceDescriptor, object]:
 def sync(base: Base, followers: Followers) -> tuple[ServiceDescriptor, object]:
     """Keeping replicas."""
     database, clock, ids = base.database, base.clock, base.ids
-    conflicts = ConflictService(database, base.operations, clock, ids)
+    conflicts = ConflictService(database, base.operations, clock, ids, wake=base.outbound.wake)
     base.jobs.every("forget conflicts", DAY, conflicts.forget_old)
     servicer = SyncServicer(
         PullService(database, base.cursors, followers),
         PushService(database, base.long_operations, clock, ids, base.drafts, wake=base.outbound.wake),
         ReconcileService(database, base.cursors),
-        WatchService(database, followers),
+        WatchService(database, followers, clock),
         conflicts,
     )
     return sync_service_pb2.DESCRIPTOR.services_by_name["SyncService"], servicer
 
 
-def mailboxes(base: Base, readers: DocumentReaders) -> list[tuple[ServiceDescriptor, object]]:
-    """What is in the mailboxes."""
+def mailboxes(base: Base, readers: DocumentReaders, calendars_url: Callable[[], str]) -> list[tuple[ServiceDescriptor, object]]:
+    """What is in the mailboxes. ``calendars_url``: how the URLs of published calendars begin."""
     database, operations, clock, ids = base.database, base.operations, base.clock, base.ids
     limit = base.settings.max_message_bytes
     folders = FolderServicer(FolderService(database, operations, ids), FolderRemoval(base.long_operations))
     items = ItemServicer(
         ItemReading(database, base.page_tokens),
-        ItemEditing(operations, ids),
+        ItemEditing(operations, ids, wake=base.outbound.wake),
         ItemMarks(operations),
         ItemPlaces(operations, ids),
         ItemRemoval(operations),
@@ -129,8 +139,13 @@ def mailboxes(base: Base, readers: DocumentReaders) -> list[tuple[ServiceDescrip
         DownloadService(database),
         ImportService(database, clock, ids, readers, max_message_bytes=limit),
     )
-    tasks = TaskServicer(TaskService(database, operations, base.page_tokens))
-    calendar = CalendarServicer(OccurrenceService(database, base.page_tokens))
+    tasks = TaskServicer(TaskService(database, operations, base.page_tokens, wake=base.outbound.wake))
+    calendar = CalendarServicer(
+        OccurrenceService(database, base.page_tokens, base.parsed),
+        SplittingService(operations, ids),
+        PublishingService(database, operations, ids, base_url=calendars_url, random_bytes=base.random_bytes),
+    )
+    meetings = MeetingServicer(MeetingService(operations, wake=base.outbound.wake))
     purge = RecoverablePurge(database, clock, retention_seconds=base.settings.retention_recoverable)
     base.jobs.every("long operations", HOUR, base.long_operations.resume)
     base.jobs.every("purge recoverable items", HOUR, purge.purge)
@@ -141,5 +156,10 @@ def mailboxes(base: Base, readers: DocumentReaders) -> list[tuple[ServiceDescrip
         (item_service_pb2.DESCRIPTOR.services_by_name["ItemService"], items),
         (content_service_pb2.DESCRIPTOR.services_by_name["ContentService"], content),
         (calendar_service_pb2.DESCRIPTOR.services_by_name["CalendarService"], calendar),
+        (meeting_service_pb2.DESCRIPTOR.services_by_name["MeetingService"], meetings),
+        (
+            reminder_service_pb2.DESCRIPTOR.services_by_name["ReminderService"],
+            ReminderServicer(ReminderService(database, clock)),
+        ),
         (task_service_pb2.DESCRIPTOR.services_by_name["TaskService"], tasks),
     ]

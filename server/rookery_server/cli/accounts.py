@@ -11,6 +11,7 @@ from rookery.v1 import admin_service_pb2 as messages
 from rookery_core.rules import amounts
 from rookery_core.rules.ids import text_of
 from rookery_server.cli.administration import Administration, administer
+from rookery_server.cli.booking import booking
 from rookery_server.cli.options import WHERE, with_settings
 from rookery_server.cli.output import bytes_of, json_option, print_json, print_table, time_of
 
@@ -25,6 +26,7 @@ _KINDS = {
 }
 _KIND_NAMES = {kind: name for name, kind in _KINDS.items()}
 
+_MEMBERS = click.option("--members", metavar="ADDRESSES", help="Of a group: who belongs to it, separated by commas.")
 _password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 
 
@@ -39,6 +41,7 @@ def account() -> None:
 @click.option("--kind", type=click.Choice(list(_KINDS)), default="user", show_default=True, help="What the account stands for.")
 @click.option("--quota", metavar="SIZE", help="Limit of the mailbox, like 5GiB. Default: the setting quota_bytes.")
 @click.option("--admin", is_flag=True, help="May administer the server.")
+@_MEMBERS
 @click.option("--no-password", is_flag=True, help="Set none: nobody can sign in until one is set.")
 @_password_stdin
 @with_settings(*WHERE)
@@ -48,6 +51,7 @@ def add(
     kind: str,
     quota: str | None,
     admin: bool,
+    members: str | None,
     no_password: bool,
     password_stdin: bool,
     config_file: pathlib.Path | None,
@@ -55,7 +59,12 @@ def add(
 ) -> None:
     """Create an account with its mailbox. Its domain must be there: rookeryd domain add."""
     wanted = messages.Account(
-        address=address, display_name=name, kind=_KINDS[kind], administrator=admin, quota_bytes=_size(quota) if quota else 0
+        address=address,
+        display_name=name,
+        kind=_KINDS[kind],
+        administrator=admin,
+        quota_bytes=_size(quota) if quota else 0,
+        members=_addresses(members or ""),
     )
     password = "" if no_password else read_password(password_stdin)
 
@@ -99,15 +108,27 @@ def list_(as_json: bool, config_file: pathlib.Path | None, **flags: object) -> N
 @click.option("--name", help="Display name.")
 @click.option("--quota", metavar="SIZE", help="Limit of the mailbox, like 5GiB; 0 is none.")
 @click.option("--admin/--no-admin", default=None, help="May administer the server, or not.")
+@_MEMBERS
 @with_settings(*WHERE)
 def set_(
-    address: str, name: str | None, quota: str | None, admin: bool | None, config_file: pathlib.Path | None, **flags: object
+    address: str,
+    name: str | None,
+    quota: str | None,
+    admin: bool | None,
+    members: str | None,
+    config_file: pathlib.Path | None,
+    **flags: object,
 ) -> None:
-    """Change an account."""
-    values: dict[str, Any] = {"display_name": name, "quota_bytes": _size(quota) if quota else None, "administrator": admin}
+    """Change an account. How a room is booked: rookeryd account booking."""
+    values: dict[str, Any] = {
+        "display_name": name,
+        "quota_bytes": _size(quota) if quota else None,
+        "administrator": admin,
+        "members": None if members is None else _addresses(members),
+    }
     values = {field: value for field, value in values.items() if value is not None}
     if not values:
-        raise click.UsageError("say what to change: --name, --quota, --admin or --no-admin")
+        raise click.UsageError("say what to change: --name, --quota, --admin, --no-admin or --members")
     _update(address, values, config_file, flags)
     click.echo(f"{address} is changed.")
 
@@ -165,6 +186,9 @@ def remove(address: str, yes: bool, config_file: pathlib.Path | None, **flags: o
     click.echo(f"{address} is gone, with {items:,} items.")
 
 
+account.add_command(booking)
+
+
 def read_password(from_stdin: bool) -> str:
     """A password from the first line of stdin, or asked for twice on the terminal."""
     if from_stdin:
@@ -190,8 +214,15 @@ def _size(text: str) -> int:
         raise click.UsageError(f"--quota: “{text}” is wrong, {error} right") from None
 
 
+def _addresses(text: str) -> list[str]:
+    return [address.strip() for address in text.split(",") if address.strip()]
+
+
 def _marks(account: messages.Account) -> str:
-    return ", ".join(word for word, holds in (("admin", account.administrator), ("disabled", account.disabled)) if holds)
+    marks = [word for word, holds in (("admin", account.administrator), ("disabled", account.disabled)) if holds]
+    if account.members:
+        marks.append(f"{len(account.members)} member{'' if len(account.members) == 1 else 's'}")
+    return ", ".join(marks)
 
 
 def _document(account: messages.Account) -> dict[str, object]:
@@ -199,6 +230,7 @@ def _document(account: messages.Account) -> dict[str, object]:
         "id": text_of(account.id),
         "address": account.address,
         "aliases": list(account.aliases),
+        "members": list(account.members),
         "display_name": account.display_name,
         "kind": _KIND_NAMES[account.kind],
         "administrator": account.administrator,

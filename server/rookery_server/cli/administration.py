@@ -13,6 +13,7 @@ import grpc.aio
 
 from rookery.v1 import admin_service_pb2 as messages
 from rookery.v1.admin_service_pb2_grpc import AdminServiceStub
+from rookery.v1.availability_service_pb2_grpc import AvailabilityServiceStub
 from rookery.v1.dkim_service_pb2_grpc import DkimServiceStub
 from rookery.v1.queue_service_pb2_grpc import QueueServiceStub
 from rookery_core.rules.clock import SystemClock
@@ -46,6 +47,7 @@ class Administration:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.service = AdminServiceStub(channel)
+        self.availability = AvailabilityServiceStub(channel)
         self.queue = QueueServiceStub(channel)
         self.dkim = DkimServiceStub(channel)
         self._ids = RandomIds(SystemClock())

@@ -31,6 +31,8 @@ class MailboxChange:
         self.mailbox = mailbox
         self.caller = caller
         self.now = now
+        self.has_posted = False
+        """Whether something was put into the queue of outgoing mail, so that it is to be woken after the commit."""
         self._last = mailbox.revision
         self._taken: int | None = None
         self._name = ""

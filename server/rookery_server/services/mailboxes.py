@@ -30,6 +30,7 @@ def to_message(connection: Connection, row: MailboxRow) -> mailbox_pb2.Mailbox:
         used_bytes=row.used_bytes,
         item_count=row.item_count,
         folder_count=row.folder_count,
+        aliases=accounts.aliases_of(connection, [row.account_id]).get(row.account_id, []),
     )
 
 

@@ -25,6 +25,7 @@ _BESIDE_ITEMS = (
     tables.outgoing_recipient,
     tables.submission,
     tables.incoming_delivery,
+    tables.published_calendar,
     tables.change,
 )
 
@@ -51,6 +52,8 @@ def remove_rest(connection: Connection, account_id: bytes, mailbox_id: int | Non
     for table in (tables.session, tables.operation):
         if removed := _some(connection, table, table.c.account_id == account_id, limit):
             return removed
+    members = tables.group_member
+    connection.execute(delete(members).where((members.c.account_id == account_id) | (members.c.member_id == account_id)))
     if mailbox_id is not None:
         if connection.dialect.name == "sqlite" and _stale(connection, mailbox_id):
             search_sqlite.restart_compaction(connection)

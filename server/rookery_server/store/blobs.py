@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from rookery_server.store.blob_chunks import Chunk, PreparedBlob
 from rookery_server.store.bulk import insert_rows
-from rookery_server.store.direct import Direct
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import blob, blob_chunk, item_blob, submission, upload
 
 if TYPE_CHECKING:
@@ -22,22 +22,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_by_hashes = (
-    select(blob.c.sha256, blob.c.id)
-    .where(blob.c.sha256.in_(bindparam("hashes", expanding=True)))
-    .order_by(blob.c.sha256)
-    .with_for_update()
-)
-_by_hash = Direct(select(blob.c.id).where(blob.c.sha256 == bindparam("sha256")))
+_by_hash = ByKeys(select(blob.c.sha256, blob.c.id), blob.c.sha256, ordered=True)
 _by_ids = (
     select(blob.c.id).where(blob.c.id.in_(bindparam("ids", expanding=True))).order_by(blob.c.sha256, blob.c.id).with_for_update()
 )
-_touch = update(blob).where(blob.c.id.in_(bindparam("ids", expanding=True))).values(touched=bindparam("now"))
+_touch = Direct(update(blob).where(blob.c.id == bindparam("blob")).values(touched=bindparam("now")))
 _upsert = postgresql.insert(blob)
-_insert_or_touch = _upsert.on_conflict_do_update(
-    index_elements=[blob.c.sha256], set_={"touched": _upsert.excluded.touched}
-).returning(blob.c.sha256, blob.c.id)
-_chunks = (
+_insert_or_touch = Direct(
+    _upsert.values({name: bindparam(name) for name in ("id", "sha256", "size_bytes", "stored_bytes", "touched")})
+    .on_conflict_do_update(index_elements=[blob.c.sha256], set_={"touched": _upsert.excluded.touched})
+    .returning(blob.c.id)
+)
+_chunks = Direct(
     select(blob_chunk.c.offset, blob_chunk.c.size_bytes, blob_chunk.c.codec, blob_chunk.c.data)
     .where(blob_chunk.c.blob_id == bindparam("blob"), blob_chunk.c.offset >= bindparam("from"))
     .order_by(blob_chunk.c.offset)
@@ -54,21 +50,12 @@ def put(connection: Connection, prepared: Iterable[PreparedBlob], now: int) -> d
     wanted = {blob_.sha256: blob_ for blob_ in prepared}
     if not wanted:
         return {}
-    found = _find(connection, list(wanted))
-    if found:
-        connection.execute(_touch, {"ids": list(found.values()), "now": now})
+    found: dict[bytes, bytes] = dict(map(tuple, _by_hash.all(connection, list(wanted), {})))
+    _touch.run_many(connection, [{"blob": blob_id, "now": now} for blob_id in found.values()])
     missing = [wanted[sha256] for sha256 in sorted(wanted.keys() - found.keys())]
     if missing:
         found |= _insert(connection, missing, now)
     return found
-
-
-def _find(connection: Connection, hashes: list[bytes]) -> dict[bytes, bytes]:
-    """Ids of those that are there, by hash; locked."""
-    if connection.dialect.name == "postgresql":
-        return {row.sha256: row.id for row in connection.execute(_by_hashes, {"hashes": hashes})}
-    rows = ((sha256, _by_hash.first(connection, {"sha256": sha256})) for sha256 in hashes)
-    return {sha256: row[0] for sha256, row in rows if row is not None}
 
 
 def _insert(connection: Connection, missing: list[PreparedBlob], now: int) -> dict[bytes, bytes]:
@@ -76,10 +63,9 @@ def _insert(connection: Connection, missing: list[PreparedBlob], now: int) -> di
         {"id": new.id, "sha256": new.sha256, "size_bytes": new.size, "stored_bytes": new.stored, "touched": now} for new in missing
     ]
     if connection.dialect.name == "postgresql":  # another transaction may store the same bytes at this moment
-        ids: dict[bytes, bytes] = {}
-        for row in rows:
-            inserted = connection.execute(_insert_or_touch, row).one()
-            ids[inserted.sha256] = inserted.id
+        ids: dict[bytes, bytes] = {
+            new.sha256: _insert_or_touch.all(connection, row)[0][0] for new, row in zip(missing, rows, strict=True)
+        }
     else:
         insert_rows(connection, blob, rows)
         ids = {new.sha256: new.id for new in missing}
@@ -103,15 +89,14 @@ def add_chunks(connection: Connection, rows: list[dict[str, Any]]) -> None:
 def touch(connection: Connection, blob_ids: Sequence[bytes], now: int) -> set[bytes]:
     """Locks and touches blobs that are to be linked; gives those that are there. The others are gone, never to be linked."""
     found = set(connection.execute(_by_ids, {"ids": list(blob_ids)}).scalars())
-    if found:
-        connection.execute(_touch, {"ids": list(found), "now": now})
+    _touch.run_many(connection, [{"blob": blob_id, "now": now} for blob_id in found])
     return found
 
 
 def chunks(connection: Connection, blob_id: bytes, offset: int, limit: int) -> list[Chunk]:
     """Up to ``limit`` chunks, in order, beginning with the one that starts at ``offset`` or first after it."""
-    rows = connection.execute(_chunks, {"blob": blob_id, "from": offset, "limit": limit})
-    return [Chunk(row.offset, row.size_bytes, row.codec, row.data) for row in rows]
+    rows = _chunks.all(connection, {"blob": blob_id, "from": offset, "limit": limit})
+    return [Chunk(*row) for row in rows]
 
 
 def stored_bytes(connection: Connection, blob_id: bytes) -> int:

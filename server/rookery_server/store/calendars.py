@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, literal_column, select
 
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT
+from rookery_server.store.direct import Direct
 from rookery_server.store.items import LIVE
-from rookery_server.store.tables import item
+from rookery_server.store.tables import NO_TIME, item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,18 +26,18 @@ class SpanRow(NamedTuple):
     span_start: int
 
 
-_spans = (
-    select(*(item.c[name] for name in SpanRow._fields))
-    .where(
+_PLACE = operator.attrgetter("span_start", "id")
+_spans = Direct(
+    select(*(item.c[name] for name in SpanRow._fields)).where(
         item.c.mailbox_id == bindparam("mailbox"),
-        item.c.folder_id.in_(bindparam("folders", expanding=True)),
+        item.c.folder_id == bindparam("folder"),
         # The numbers themselves, not parameters: only so are partial indexes used.
         item.c.life == literal_column(str(LIVE)),
         item.c.kind == literal_column(str(ITEM_KIND_APPOINTMENT)),
         item.c.span_end >= bindparam("ends_from"),
+        item.c.span_start >= bindparam("starts_from"),
         item.c.span_start < bindparam("starts_before"),
     )
-    .order_by(item.c.span_start, item.c.id)
 )
 _summaries = select(item.c.id, item.c.summary).where(
     item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
@@ -43,14 +45,25 @@ _summaries = select(item.c.id, item.c.summary).where(
 
 
 def spans(
-    connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes], *, ends_from: int, starts_before: int
+    connection: Connection,
+    mailbox_id: int,
+    folder_ids: Sequence[bytes],
+    *,
+    ends_from: int,
+    starts_before: int,
+    starts_from: int = NO_TIME,
 ) -> list[SpanRow]:
     """Live appointments of the folders whose spans end at ``ends_from`` or later and begin before ``starts_before``.
 
-    Ascending by ``span_start``.
+    And at ``starts_from`` or later, if that is said. Ascending by ``span_start``.
     """
-    values = {"mailbox": mailbox_id, "folders": folder_ids, "ends_from": ends_from, "starts_before": starts_before}
-    return [SpanRow(*row) for row in connection.execute(_spans, values)]
+    times = {"ends_from": ends_from, "starts_from": starts_from, "starts_before": starts_before}
+    found = [
+        SpanRow._make(row)
+        for folder_id in folder_ids
+        for row in _spans.all(connection, {"mailbox": mailbox_id, "folder": folder_id, **times})
+    ]
+    return sorted(found, key=_PLACE)
 
 
 def summaries(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -1,8 +1,8 @@
-"""Statements that are run all the time, with as little between them and SQLite's driver as there can be.
+"""Statements that are run all the time, with as little between them and the engines as there can be.
 
 SQLAlchemy takes several times as long to run one of these as SQLite does. So each is compiled once, and its parameters go to the
 driver as they are: bytes, integers, text, booleans and None need no conversion. What comes back is the driver's too: plain tuples,
-with 0 and 1 for truth values. PostgreSQL, which is a journey away, is spoken to as by all others.
+with 0 and 1 for truth values on SQLite. What PostgreSQL does with them is in ``prepared``.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import sqlite3
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, tuple_
+from sqlalchemy import ARRAY, and_, any_, bindparam, func, select, tuple_
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
+from rookery_server.store.prepared import Prepared
 from rookery_server.store.sqlite import driver_connection, forbid_writes_outside_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import Column, ColumnElement, Connection, Select
     from sqlalchemy.sql.dml import UpdateBase
 
 
@@ -28,6 +29,7 @@ class Direct:
 
     def __init__(self, statement: Select[Any] | UpdateBase) -> None:
         self._statement = statement
+        self._prepared = Prepared(statement)
 
     def first(self, connection: Connection, parameters: dict[str, Any]) -> Sequence[Any] | None:
         """The first row, if there is one."""
@@ -38,22 +40,23 @@ class Direct:
         """The rows."""
         if connection.dialect.name == "sqlite":
             return self._run(connection, parameters).fetchall()
-        return connection.execute(self._statement, parameters).all()
+        return self._prepared.rows(connection, parameters)
 
     def run(self, connection: Connection, parameters: dict[str, Any]) -> None:
         """Runs a statement that gives no rows."""
         if connection.dialect.name == "sqlite":
             self._run(connection, parameters)
         else:
-            connection.execute(self._statement, parameters)
+            self._prepared.run(connection, parameters)
 
     def run_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Runs a statement that gives no rows, once for each of the parameters' rows."""
-        if connection.dialect.name == "sqlite":
-            sql, order, constants = self._compiled
-            insert_many(connection, sql, [[(constants | row)[name] for name in order] for row in rows])
+        if len(rows) == 1:
+            self.run(connection, rows[0])
+        elif rows and connection.dialect.name == "sqlite":
+            self._run_many(connection, rows)
         elif rows:
-            connection.execute(self._statement, rows)
+            self._prepared.run_many(connection, rows)
 
     def _run(self, connection: Connection, parameters: dict[str, Any]) -> sqlite3.Cursor:
         sql, order, constants = self._compiled
@@ -65,10 +68,21 @@ class Direct:
             forbid_writes_outside_transaction(driver)
             raise
 
+    def _run_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        sql, order, constants = self._compiled
+        all_values = ({**constants, **row} for row in rows) if constants else rows
+        driver = _begun(connection)
+        try:
+            driver.executemany(sql, [[values[name] for name in order] for values in all_values])
+        except sqlite3.Error:
+            forbid_writes_outside_transaction(driver)
+            raise
+
     @cached_property
     def _compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         """The statement for SQLite, the order of its parameters, and those of them that are values of the statement itself."""
-        compiled = self._statement.compile(dialect=sqlite_dialect(paramstyle="qmark"))
+        dialect = sqlite_dialect(paramstyle="qmark")
+        compiled: Any = self._statement.compile(dialect=dialect)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         return str(compiled), tuple(compiled.positiontup or ()), constants
 
@@ -79,34 +93,35 @@ class ByKeys:
     ``grouped``: rows are made of all that has the same key, rather than being found by it. ``ordered``: by the keys, and locked.
     """
 
-    def __init__(self, statement: Select[Any], *key: ColumnElement[Any], grouped: bool = False, ordered: bool = False) -> None:
-        self._width = len(key)
-        this = and_(*(column == bindparam(f"key_{place}") for place, column in enumerate(key)))
-        of_them = (tuple_(*key) if self._width > 1 else key[0]).in_(bindparam("keys", expanding=True))
-        self._one = Direct(statement.where(this).group_by(*key) if grouped else statement.where(this))
-        self._many = statement.where(of_them).group_by(*key) if grouped else statement.where(of_them)
+    def __init__(self, statement: Select[Any], *key: Column[Any], grouped: bool = False, ordered: bool = False) -> None:
+        self._names = [f"key_{place}" for place in range(len(key))]
+        this = and_(*(column == bindparam(name) for name, column in zip(self._names, key, strict=True)))
+        one, many = statement.where(this), statement.where(_among(key, self._names))
+        if grouped:
+            one, many = one.group_by(*key), many.group_by(*key)
         if ordered:
-            self._many = self._many.order_by(*key).with_for_update()
+            one, many = one.with_for_update(), many.order_by(*key).with_for_update()
+        self._one, self._many = Direct(one), Direct(many)
 
     def all(self, connection: Connection, keys: Sequence[Any], parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows; a key of several columns is a tuple. At most 500 keys."""
-        if connection.dialect.name != "sqlite":
-            return connection.execute(self._many, {**parameters, "keys": list(keys)}).all() if keys else []
+        tuples = keys if len(self._names) > 1 else [(key,) for key in keys]
+        if len(tuples) > 1 and connection.dialect.name != "sqlite":
+            columns = zip(*tuples, strict=True)
+            return self._many.all(connection, {**parameters, **dict(zip(self._names, columns, strict=True))})
         found: list[Sequence[Any]] = []
-        for key in keys:
-            values = zip(range(self._width), key if self._width > 1 else (key,), strict=True)
-            found += self._one.all(connection, {**parameters, **{f"key_{place}": value for place, value in values}})
+        for key in tuples:
+            found += self._one.all(connection, {**parameters, **dict(zip(self._names, key, strict=True))})
         return found
 
 
-def insert_many(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Runs one statement of SQLite's for each of the rows of parameters."""
-    driver = _begun(connection)
-    try:
-        driver.executemany(sql, rows)
-    except sqlite3.Error:
-        forbid_writes_outside_transaction(driver)
-        raise
+def _among(key: Sequence[Column[Any]], names: Sequence[str]) -> ColumnElement[bool]:
+    """The condition that a key is one of several, whose columns are parameters with arrays."""
+    arrays = [bindparam(name, type_=ARRAY(column.type)) for name, column in zip(names, key, strict=True)]
+    if len(key) == 1:
+        return key[0] == any_(arrays[0])
+    wanted = func.unnest(*arrays).table_valued(*names).render_derived()
+    return tuple_(*key).in_(select(*wanted.c))
 
 
 def _begun(connection: Connection) -> sqlite3.Connection:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from rookery_core.errors import AlreadyExists
-from rookery_server.store.direct import Direct
+from rookery_server.store.direct import ByKeys
 from rookery_server.store.tables import address, domain
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ class DomainRow(NamedTuple):
     address_count: int
 
 
-_known = Direct(select(domain.c.name).where(domain.c.name == bindparam("name")))
-_known_of = select(domain.c.name).where(domain.c.name.in_(bindparam("names", expanding=True)))
+_known = ByKeys(select(domain.c.name), domain.c.name)
 
 
 def add(connection: Connection, name: str, now: int) -> None:
@@ -58,9 +57,7 @@ def is_used(connection: Connection, name: str) -> bool:
 
 def known(connection: Connection, names: Collection[str]) -> frozenset[str]:
     """Those of the names, at most 1,000, that are domains of this server."""
-    if len(names) == 1:
-        return frozenset(row[0] for row in _known.all(connection, {"name": next(iter(names))}))
-    return frozenset(connection.execute(_known_of, {"names": list(names)}).scalars())
+    return frozenset(row[0] for row in _known.all(connection, list(names), {}))
 
 
 def list_all(connection: Connection) -> list[DomainRow]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, func, insert, literal, literal_column, select, update
+from sqlalchemy import bindparam, func, literal, literal_column, select, update
 
+from rookery_server.store.bulk import insert_rows
 from rookery_server.store.direct import Direct
 from rookery_server.store.tables import folder
 
@@ -50,9 +51,10 @@ class Counts:
 # A literal, no parameter: else the engines do not see that the index of siblings' names, which has live folders only, will do.
 _live = (folder.c.mailbox_id == bindparam("mailbox")) & (folder.c.deleted == literal_column("0"))
 _columns = select(*(folder.c[name] for name in FolderRow._fields)).where(_live)
-_by_id = _columns.where(folder.c.id == bindparam("folder"))
+_all = Direct(_columns)
+_by_id = Direct(_columns.where(folder.c.id == bindparam("folder")))
 _by_role = Direct(_columns.where(folder.c.role == bindparam("role")))
-_by_name = _columns.where(folder.c.parent_id == bindparam("parent"), folder.c.name_key == bindparam("name_key"))
+_by_name = Direct(_columns.where(folder.c.parent_id == bindparam("parent"), folder.c.name_key == bindparam("name_key")))
 _this = (folder.c.mailbox_id == bindparam("mailbox")) & (folder.c.id == bindparam("folder"))
 _add_counts = Direct(
     update(folder)
@@ -67,25 +69,25 @@ _add_counts = Direct(
 _take_uids = Direct(
     update(folder).where(_this).values(next_uid=folder.c.next_uid + bindparam("wanted")).returning(folder.c.next_uid)
 )
-_exists = select(folder.c.deleted).where(_this)
-_bury = update(folder).where(_this).values(deleted=1, revision=bindparam("to"))
+_exists = Direct(select(folder.c.deleted).where(_this))
+_bury = Direct(update(folder).where(_this).values(deleted=1, revision=bindparam("to")))
 _top = select(folder.c.id, literal(1).label("depth")).where(_live, folder.c.id == bindparam("folder")).cte("below", recursive=True)
 _below = _top.union_all(select(folder.c.id, _top.c.depth + 1).join(_top, folder.c.parent_id == _top.c.id).where(_live))
-_subtree = (
+_subtree = Direct(
     select(*(folder.c[name] for name in FolderRow._fields))
     .join(_below, folder.c.id == _below.c.id)
     .where(_live)
     .order_by(_below.c.depth, folder.c.id)
 )
-_height = select(func.max(_below.c.depth))
+_height = Direct(select(func.max(_below.c.depth)))
 _bottom = select(folder.c.id, folder.c.parent_id).where(_live, folder.c.id == bindparam("folder")).cte("above", recursive=True)
 _above = _bottom.union_all(select(folder.c.id, folder.c.parent_id).join(_bottom, folder.c.id == _bottom.c.parent_id).where(_live))
-_path = select(_above.c.id)
+_path = Direct(select(_above.c.id))
 
 
 def find(connection: Connection, mailbox_id: int, folder_id: bytes) -> FolderRow | None:
     """The live folder with this id."""
-    row = connection.execute(_by_id, {"mailbox": mailbox_id, "folder": folder_id}).first()
+    row = _by_id.first(connection, {"mailbox": mailbox_id, "folder": folder_id})
     return FolderRow(*row) if row else None
 
 
@@ -97,38 +99,38 @@ def find_role(connection: Connection, mailbox_id: int, role: int) -> FolderRow |
 
 def find_name(connection: Connection, mailbox_id: int, parent_id: bytes, name_key: str) -> FolderRow | None:
     """The live folder with this name (case-folded) below this parent."""
-    row = connection.execute(_by_name, {"mailbox": mailbox_id, "parent": parent_id, "name_key": name_key}).first()
+    row = _by_name.first(connection, {"mailbox": mailbox_id, "parent": parent_id, "name_key": name_key})
     return FolderRow(*row) if row else None
 
 
 def subtree(connection: Connection, mailbox_id: int, folder_id: bytes) -> list[FolderRow]:
     """The live folder with this id and all live ones below it, parents before children; empty if there is no such folder."""
-    return [FolderRow(*row) for row in connection.execute(_subtree, {"mailbox": mailbox_id, "folder": folder_id})]
+    return [FolderRow(*row) for row in _subtree.all(connection, {"mailbox": mailbox_id, "folder": folder_id})]
 
 
 def height(connection: Connection, mailbox_id: int, folder_id: bytes) -> int:
     """How many levels a live folder and what is below it take: 1 for one without subfolders; 0 if there is no such folder."""
-    return connection.execute(_height, {"mailbox": mailbox_id, "folder": folder_id}).scalar_one() or 0
+    return int(_height.all(connection, {"mailbox": mailbox_id, "folder": folder_id})[0][0] or 0)
 
 
 def path(connection: Connection, mailbox_id: int, folder_id: bytes) -> list[bytes]:
     """The ids of a live folder and of all those above it, in no particular order; empty for ``TOP``."""
-    return list(connection.execute(_path, {"mailbox": mailbox_id, "folder": folder_id}).scalars())
+    return [row[0] for row in _path.all(connection, {"mailbox": mailbox_id, "folder": folder_id})]
 
 
 def list_all(connection: Connection, mailbox_id: int) -> list[FolderRow]:
     """All live folders of a mailbox, in no particular order."""
-    return [FolderRow(*row) for row in connection.execute(_columns, {"mailbox": mailbox_id})]
+    return [FolderRow(*row) for row in _all.all(connection, {"mailbox": mailbox_id})]
 
 
 def is_known(connection: Connection, mailbox_id: int, folder_id: bytes) -> bool:
     """Whether the id names a folder, or a deleted one whose tombstone is still there."""
-    return connection.execute(_exists, {"mailbox": mailbox_id, "folder": folder_id}).first() is not None
+    return _exists.first(connection, {"mailbox": mailbox_id, "folder": folder_id}) is not None
 
 
 def add(connection: Connection, mailbox_id: int, rows: list[FolderRow]) -> None:
     """Inserts live folders."""
-    connection.execute(insert(folder), [{**row._asdict(), "mailbox_id": mailbox_id, "deleted": 0} for row in rows])
+    insert_rows(connection, folder, [{**row._asdict(), "mailbox_id": mailbox_id, "deleted": 0} for row in rows])
 
 
 def change(connection: Connection, mailbox_id: int, folder_id: bytes, values: dict[str, Any]) -> None:
@@ -138,7 +140,7 @@ def change(connection: Connection, mailbox_id: int, folder_id: bytes, values: di
 
 def bury(connection: Connection, mailbox_id: int, folder_ids: list[bytes], revision: int) -> None:
     """Turns live folders into tombstones: they are found no more, and their names are free."""
-    connection.execute(_bury, [{"mailbox": mailbox_id, "folder": folder_id, "to": revision} for folder_id in folder_ids])
+    _bury.run_many(connection, [{"mailbox": mailbox_id, "folder": folder_id, "to": revision} for folder_id in folder_ids])
 
 
 def add_counts(connection: Connection, mailbox_id: int, folder_id: bytes, counts: Counts) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import bindparam, delete, select, tuple_
 
 from rookery_server.store.bulk import insert_rows
-from rookery_server.store.direct import Direct
+from rookery_server.store.direct import ByKeys
 from rookery_server.store.tables import account, address, incoming_delivery, mailbox
 
 if TYPE_CHECKING:
@@ -35,22 +35,17 @@ _destinations = (
     .join(account, account.c.id == address.c.account_id)
     .join(mailbox, mailbox.c.account_id == account.c.id)
 )
-_by_key = Direct(_destinations.where(address.c.key == bindparam("key")))
-_by_keys = _destinations.where(address.c.key.in_(bindparam("keys", expanding=True)))
+_by_key = ByKeys(_destinations, address.c.key)
 _postmaster = (
     _destinations.where(address.c.key >= "postmaster@", address.c.key < "postmasterA").order_by(address.c.key).limit(1)
 )  # "A" follows "@"
 _of_mailbox = select(incoming_delivery.c.digest).where(incoming_delivery.c.mailbox_id == bindparam("mailbox"))
-_known = Direct(_of_mailbox.where(incoming_delivery.c.digest == bindparam("digest")))
-_all_known = _of_mailbox.where(incoming_delivery.c.digest.in_(bindparam("digests", expanding=True)))
+_known = ByKeys(_of_mailbox, incoming_delivery.c.digest)
 
 
 def destinations(connection: Connection, keys: Collection[str]) -> dict[str, Destination]:
     """Where those of the addresses (by key) lead that are addresses of accounts here."""
-    if len(keys) == 1:  # as nearly always
-        rows = _by_key.all(connection, {"key": next(iter(keys))})
-    else:
-        rows = connection.execute(_by_keys, {"keys": list(keys)}).all()
+    rows = _by_key.all(connection, list(keys), {})
     return {row[0]: Destination(*row) for row in rows}
 
 
@@ -62,9 +57,7 @@ def postmaster(connection: Connection) -> Destination | None:
 
 def delivered(connection: Connection, mailbox_id: int, digests: Sequence[bytes]) -> set[bytes]:
     """Those of the messages (by digest) that the mailbox was brought already, as far as that is remembered."""
-    if len(digests) == 1:
-        return set(digests) if _known.first(connection, {"mailbox": mailbox_id, "digest": digests[0]}) else set()
-    return set(connection.execute(_all_known, {"mailbox": mailbox_id, "digests": digests}).scalars())
+    return {row[0] for row in _known.all(connection, digests, {"mailbox": mailbox_id})}
 
 
 def note(connection: Connection, mailbox_id: int, digests: Sequence[bytes], now: int) -> None:

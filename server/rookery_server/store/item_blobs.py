@@ -8,7 +8,7 @@ from sqlalchemy import and_, bindparam, delete, exists, insert, select
 
 from rookery_server.store import items
 from rookery_server.store.bulk import insert_rows
-from rookery_server.store.direct import Direct
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import blob, conflict, item, item_blob
 
 if TYPE_CHECKING:
@@ -50,9 +50,9 @@ _of_content = and_(
     item_blob.c.item_id == bindparam("item"),
     item_blob.c.content_revision == bindparam("revision"),
 )
-_part = _part_columns.where(_of_content, item_blob.c.part == bindparam("part"))
+_part = Direct(_part_columns.where(_of_content, item_blob.c.part == bindparam("part")))
 _parts = Direct(_part_columns.where(_of_content).order_by(item_blob.c.part))
-_originals = (
+_originals = ByKeys(
     select(blob.c.sha256, item.c.id)
     .join(item_blob, item_blob.c.blob_id == blob.c.id)
     .join(
@@ -64,12 +64,12 @@ _originals = (
         ),
     )
     .where(
-        blob.c.sha256.in_(bindparam("hashes", expanding=True)),
         item_blob.c.mailbox_id == bindparam("mailbox"),
         item_blob.c.part == ORIGINAL,
         item.c.folder_id == bindparam("folder"),
         item.c.life == items.LIVE,
-    )
+    ),
+    blob.c.sha256,
 )
 _held = (
     select(blob.c.id)
@@ -96,17 +96,19 @@ _kept = exists().where(
 )
 _forget = Direct(delete(item_blob).where(_of_content, ~_kept))
 _same = [column for column in item_blob.c if column.name not in {"item_id", "content_revision"}]
-_copy = insert(item_blob).from_select(
-    [*(column.name for column in _same), "item_id", "content_revision"],
-    select(
-        *_same,
-        bindparam("copy", type_=item_blob.c.item_id.type),
-        bindparam("new_revision", type_=item_blob.c.content_revision.type),
-    ).where(
-        item_blob.c.mailbox_id == bindparam("mailbox"),
-        item_blob.c.item_id == bindparam("source"),
-        item_blob.c.content_revision == bindparam("old_revision"),
-    ),
+_copy = Direct(
+    insert(item_blob).from_select(
+        [*(column.name for column in _same), "item_id", "content_revision"],
+        select(
+            *_same,
+            bindparam("copy", type_=item_blob.c.item_id.type),
+            bindparam("new_revision", type_=item_blob.c.content_revision.type),
+        ).where(
+            item_blob.c.mailbox_id == bindparam("mailbox"),
+            item_blob.c.item_id == bindparam("source"),
+            item_blob.c.content_revision == bindparam("old_revision"),
+        ),
+    )
 )
 
 
@@ -120,7 +122,7 @@ def part(connection: Connection, mailbox_id: int, item_id: bytes, content_revisi
     if number > _MOST_PART:
         return None
     values = {"mailbox": mailbox_id, "item": item_id, "revision": content_revision, "part": number}
-    row = connection.execute(_part, values).first()
+    row = _part.first(connection, values)
     return PartRow._make(row) if row else None
 
 
@@ -132,8 +134,8 @@ def parts(connection: Connection, mailbox_id: int, item_id: bytes, content_revis
 
 def originals(connection: Connection, mailbox_id: int, folder_id: bytes, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
     """Live items of a folder by the SHA-256 of their original's blob; at most 500 hashes."""
-    rows = connection.execute(_originals, {"mailbox": mailbox_id, "folder": folder_id, "hashes": list(hashes)})
-    return {row.sha256: row.id for row in rows}
+    rows = _originals.all(connection, hashes, {"mailbox": mailbox_id, "folder": folder_id})
+    return {row[0]: row[1] for row in rows}
 
 
 def held(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> list[bytes]:
@@ -143,7 +145,7 @@ def held(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> 
 
 def copy(connection: Connection, mailbox_id: int, copies: Sequence[Copy]) -> None:
     """Gives copies what the versions that they were made of hold. The blobs were touched in this transaction."""
-    connection.execute(_copy, [{"mailbox": mailbox_id, **copy_._asdict()} for copy_ in copies])
+    _copy.run_many(connection, [{"mailbox": mailbox_id, **copy_._asdict()} for copy_ in copies])
 
 
 def row(mailbox_id: int, item_id: bytes, content_revision: int, held: PartRow) -> dict[str, Any]:

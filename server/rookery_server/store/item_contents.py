@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, bindparam, func, insert, select
 
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import item, item_content
 
 if TYPE_CHECKING:
@@ -22,22 +23,26 @@ _current = and_(
     item_content.c.item_id == item.c.id,
     item_content.c.revision == item.c.content,
 )
-_wanted = and_(item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True)))
-_lengths = select(item.c.id, func.length(item_content.c.content)).join(item_content, _current).where(_wanted)
-_contents = select(item.c.id, item_content.c.codec, item_content.c.content).join(item_content, _current).where(_wanted)
-_copy = insert(item_content).from_select(
-    ["mailbox_id", "item_id", "revision", "codec", "content"],
-    select(
-        item_content.c.mailbox_id,
-        bindparam("copy", type_=item_content.c.item_id.type),
-        bindparam("new_revision", type_=item_content.c.revision.type),
-        item_content.c.codec,
-        item_content.c.content,
-    ).where(
-        item_content.c.mailbox_id == bindparam("mailbox"),
-        item_content.c.item_id == bindparam("source"),
-        item_content.c.revision == bindparam("old_revision"),
-    ),
+_in_mailbox = item.c.mailbox_id == bindparam("mailbox")
+_lengths = ByKeys(select(item.c.id, func.length(item_content.c.content)).join(item_content, _current).where(_in_mailbox), item.c.id)
+_contents = ByKeys(
+    select(item.c.id, item_content.c.codec, item_content.c.content).join(item_content, _current).where(_in_mailbox), item.c.id
+)
+_copy = Direct(
+    insert(item_content).from_select(
+        ["mailbox_id", "item_id", "revision", "codec", "content"],
+        select(
+            item_content.c.mailbox_id,
+            bindparam("copy", type_=item_content.c.item_id.type),
+            bindparam("new_revision", type_=item_content.c.revision.type),
+            item_content.c.codec,
+            item_content.c.content,
+        ).where(
+            item_content.c.mailbox_id == bindparam("mailbox"),
+            item_content.c.item_id == bindparam("source"),
+            item_content.c.revision == bindparam("old_revision"),
+        ),
+    )
 )
 
 
@@ -55,19 +60,17 @@ def each(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> 
 
     Read as it is asked for, so that whoever stops early has not read the rest.
     """
-    lengths: dict[bytes, int] = {}
-    if item_ids:
-        lengths = {row[0]: row[1] for row in connection.execute(_lengths, {"mailbox": mailbox_id, "items": list(item_ids)})}
+    lengths: dict[bytes, int] = {row[0]: row[1] for row in _lengths.all(connection, item_ids, {"mailbox": mailbox_id})}
     for portion in _portions(item_ids, lengths):
-        rows = connection.execute(_contents, {"mailbox": mailbox_id, "items": portion})
-        found = {row.id: (row.codec, row.content) for row in rows}
+        rows = _contents.all(connection, portion, {"mailbox": mailbox_id})
+        found = {row[0]: (row[1], row[2]) for row in rows}
         for item_id in portion:
             yield found.pop(item_id, None)
 
 
 def copy(connection: Connection, mailbox_id: int, copies: Sequence[Copy]) -> None:
     """Copies versions of contents inside the database."""
-    connection.execute(_copy, [{"mailbox": mailbox_id, **copy_._asdict()} for copy_ in copies])
+    _copy.run_many(connection, [{"mailbox": mailbox_id, **copy_._asdict()} for copy_ in copies])
 
 
 def _portions(item_ids: Sequence[bytes], lengths: dict[bytes, int]) -> Iterator[list[bytes]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, select
+from sqlalchemy import and_, bindparam, delete, exists, select
 
 from rookery_core.rules.stamps import Stamp
+from rookery_server.store.bulk import insert_rows
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import change, conflict, item, item_stamp
 
 if TYPE_CHECKING:
@@ -15,61 +17,56 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _of_item = and_(item_stamp.c.mailbox_id == bindparam("mailbox"), item_stamp.c.item_id == bindparam("item"))
-_find = select(item_stamp.c.unit, *(item_stamp.c[name] for name in Stamp._fields)).where(_of_item)
-_remove = delete(item_stamp).where(_of_item, item_stamp.c.unit.in_(bindparam("units", expanding=True)))
-_edited_unseen = select(item_stamp.c.item_id).where(
-    item_stamp.c.mailbox_id == bindparam("mailbox"),
-    item_stamp.c.item_id.in_(bindparam("items", expanding=True)),
-    item_stamp.c.revision > bindparam("base"),
-    item_stamp.c.device_id != bindparam("device"),
+_find = Direct(select(item_stamp.c.unit, *(item_stamp.c[name] for name in Stamp._fields)).where(_of_item))
+_remove = Direct(delete(item_stamp).where(_of_item, item_stamp.c.unit == bindparam("of_unit")))
+_edited_unseen, _lost_unseen = (
+    ByKeys(
+        select(table.c.item_id).where(
+            table.c.mailbox_id == bindparam("mailbox"),
+            table.c.revision > bindparam("base"),
+            table.c.device_id != bindparam("device"),
+        ),
+        table.c.item_id,
+    )
+    for table in (item_stamp, conflict)
 )
-_lost_unseen = select(conflict.c.item_id).where(
-    conflict.c.mailbox_id == bindparam("mailbox"),
-    conflict.c.item_id.in_(bindparam("items", expanding=True)),
-    conflict.c.revision > bindparam("base"),
-    conflict.c.device_id != bindparam("device"),
-)
-_unseen = _edited_unseen.union(_lost_unseen)
 _own_move = exists().where(
     change.c.mailbox_id == item.c.mailbox_id, change.c.revision == item.c.place, change.c.device_id == bindparam("device")
 )
-_placed_unseen = select(item.c.id).where(
-    item.c.mailbox_id == bindparam("mailbox"),
-    item.c.id.in_(bindparam("items", expanding=True)),
-    item.c.place > bindparam("base"),
-    ~_own_move,
+_placed_unseen = ByKeys(
+    select(item.c.id).where(item.c.mailbox_id == bindparam("mailbox"), item.c.place > bindparam("base"), ~_own_move), item.c.id
 )
-_device = select(change.c.device_id).where(change.c.mailbox_id == bindparam("mailbox"), change.c.revision == bindparam("revision"))
+_device = Direct(
+    select(change.c.device_id).where(change.c.mailbox_id == bindparam("mailbox"), change.c.revision == bindparam("revision"))
+)
 
 
 def find(connection: Connection, mailbox_id: int, item_id: bytes) -> dict[str, Stamp]:
     """All stamps of an item, by unit."""
-    rows = connection.execute(_find, {"mailbox": mailbox_id, "item": item_id})
-    return {row.unit: Stamp(row.edited, row.device_id, row.revision) for row in rows}
+    rows = _find.all(connection, {"mailbox": mailbox_id, "item": item_id})
+    return {unit: Stamp(*columns) for unit, *columns in rows}
 
 
 def put(connection: Connection, mailbox_id: int, item_id: bytes, stamps: Mapping[str, Stamp]) -> None:
     """Sets the stamps of units."""
-    if not stamps:
-        return
-    connection.execute(_remove, {"mailbox": mailbox_id, "item": item_id, "units": list(stamps)})
+    _remove.run_many(connection, [{"mailbox": mailbox_id, "item": item_id, "of_unit": unit} for unit in stamps])
     key = {"mailbox_id": mailbox_id, "item_id": item_id}
-    connection.execute(insert(item_stamp), [{**key, "unit": unit, **stamp._asdict()} for unit, stamp in stamps.items()])
+    insert_rows(connection, item_stamp, [{**key, "unit": unit, **stamp._asdict()} for unit, stamp in stamps.items()])
 
 
 def edited_unseen(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes], base: int, device_id: bytes) -> set[bytes]:
     """Those of the items, at most 500, that another device edited after revision ``base``, even if its edit lost."""
-    values = {"mailbox": mailbox_id, "items": list(item_ids), "base": base, "device": device_id}
-    return set(connection.execute(_unseen, values).scalars())
+    values = {"mailbox": mailbox_id, "base": base, "device": device_id}
+    return {row[0] for by_ids in (_edited_unseen, _lost_unseen) for row in by_ids.all(connection, item_ids, values)}
 
 
 def placed_unseen(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes], base: int, device_id: bytes) -> set[bytes]:
     """Those of the items, at most 500, that another device made, or moved to where they are, after revision ``base``."""
-    values = {"mailbox": mailbox_id, "items": list(item_ids), "base": base, "device": device_id}
-    return set(connection.execute(_placed_unseen, values).scalars())
+    values = {"mailbox": mailbox_id, "base": base, "device": device_id}
+    return {row[0] for row in _placed_unseen.all(connection, item_ids, values)}
 
 
 def is_foreign(connection: Connection, mailbox_id: int, revision: int, device_id: bytes) -> bool:
     """Whether a revision was taken by another device."""
-    actor = connection.execute(_device, {"mailbox": mailbox_id, "revision": revision}).scalar()
-    return actor != device_id
+    row = _device.first(connection, {"mailbox": mailbox_id, "revision": revision})
+    return row is None or row[0] != device_id

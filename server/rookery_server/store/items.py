@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, insert, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, case, delete, func, literal_column, select, tuple_, update
 
 from rookery_server.store import item_versions
 from rookery_server.store.bulk import insert_rows
@@ -83,12 +83,15 @@ PACKED_COLUMNS = tuple(item.c[name] for name in PackedRow._fields)
 _place_columns = tuple(item.c[name] for name in PlaceRow._fields)
 
 _packed_by_id = Direct(select(*PACKED_COLUMNS).where(item.c.mailbox_id == bindparam("mailbox"), item.c.id == bindparam("item")))
-_packed_by_ids = select(*PACKED_COLUMNS).where(
-    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
-)
+_packed_by_ids = ByKeys(select(*PACKED_COLUMNS).where(item.c.mailbox_id == bindparam("mailbox")), item.c.id)
 _places_by_ids = ByKeys(select(*_place_columns).where(item.c.mailbox_id == bindparam("mailbox")), item.c.id)
-_marks_by_ids = select(*(item.c[name] for name in MarkRow._fields)).where(
-    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
+_marks_by_ids = ByKeys(
+    select(*(item.c[name] for name in MarkRow._fields)).where(item.c.mailbox_id == bindparam("mailbox")), item.c.id
+)
+_taken = ByKeys(select(item.c.id).where(item.c.mailbox_id == bindparam("mailbox")), item.c.id)
+_retired = ByKeys(select(retired_id.c.item_id).where(retired_id.c.mailbox_id == bindparam("mailbox")), retired_id.c.item_id)
+_of_external = Direct(
+    select(item.c.id).where(item.c.mailbox_id == bindparam("mailbox"), item.c.external_id == bindparam("external")).limit(50)
 )
 _content = Direct(
     select(item_content.c.codec, item_content.c.content).where(
@@ -108,6 +111,7 @@ _drop_contents = Direct(
         ),
     )
 )
+_delete = Direct(delete(item).where(item.c.mailbox_id == bindparam("mailbox"), item.c.id == bindparam("item")))
 _drop_departure = Direct(
     delete(departure).where(*(departure.c[name] == bindparam(name) for name in ("mailbox_id", "item_id", "folder_id")))
 )
@@ -151,8 +155,8 @@ def whole(
 
 def packed_many(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, PackedRow]:
     """Those of the items that exist, live or recoverable; at most 500 ids."""
-    rows = connection.execute(_packed_by_ids, {"mailbox": mailbox_id, "items": item_ids})
-    return {row.id: PackedRow(*row) for row in rows}
+    rows = _packed_by_ids.all(connection, item_ids, {"mailbox": mailbox_id})
+    return {row[0]: PackedRow(*row) for row in rows}
 
 
 def places(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, PlaceRow]:
@@ -163,8 +167,8 @@ def places(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -
 
 def marks(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, MarkRow]:
     """How those of the items are marked that exist, live or recoverable; at most 500 ids."""
-    rows = connection.execute(_marks_by_ids, {"mailbox": mailbox_id, "items": item_ids})
-    return {row.id: MarkRow(*row) for row in rows}
+    rows = _marks_by_ids.all(connection, item_ids, {"mailbox": mailbox_id})
+    return {row[0]: MarkRow(*row) for row in rows}
 
 
 def content(connection: Connection, mailbox_id: int, item_id: bytes, revision: int) -> tuple[int, bytes] | None:
@@ -202,9 +206,17 @@ def page(
         values |= {"folder": folder_id, "life": life}
     if after is not None:
         values |= {"after_key": after[0], "after_id": after[1]}
-    statement = _page(sort, descending=descending, continued=after is not None, anywhere=folder_id is None)
-    rows = connection.execute(statement if where is None else statement.where(where), values)
+    shape = {"descending": descending, "continued": after is not None, "anywhere": folder_id is None}
+    if where is None:
+        rows = _direct_page(sort, **shape).all(connection, values)
+    else:
+        rows = connection.execute(_page(sort, **shape).where(where), values).all()
     return [(row[0], PackedRow(*row[1:])) for row in rows]
+
+
+@cache
+def _direct_page(sort: str, *, descending: bool, continued: bool, anywhere: bool) -> Direct:
+    return Direct(_page(sort, descending=descending, continued=continued, anywhere=anywhere))
 
 
 @cache
@@ -225,9 +237,8 @@ def _page(sort: str, *, descending: bool, continued: bool, anywhere: bool) -> Se
 
 def known(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> tuple[set[bytes], set[bytes]]:
     """Which of the ids name items (live or recoverable), and which were retired by a purge."""
-    taken = select(item.c.id).where(item.c.mailbox_id == mailbox_id, item.c.id.in_(item_ids))
-    retired = select(retired_id.c.item_id).where(retired_id.c.mailbox_id == mailbox_id, retired_id.c.item_id.in_(item_ids))
-    return set(connection.execute(taken).scalars()), set(connection.execute(retired).scalars())
+    taken, retired = (by_ids.all(connection, item_ids, {"mailbox": mailbox_id}) for by_ids in (_taken, _retired))
+    return {row[0] for row in taken}, {row[0] for row in retired}
 
 
 def find_external(connection: Connection, mailbox_id: int, folder_id: bytes, external_ids: Sequence[str]) -> dict[str, bytes]:
@@ -245,8 +256,7 @@ def find_external(connection: Connection, mailbox_id: int, folder_id: bytes, ext
 
 def by_external(connection: Connection, mailbox_id: int, external_id: str) -> list[bytes]:
     """Up to 50 items, live or recoverable, with this Message-ID or UID, as the column has it."""
-    statement = select(item.c.id).where(item.c.mailbox_id == mailbox_id, item.c.external_id == external_id).limit(50)
-    return list(connection.execute(statement).scalars())
+    return [row[0] for row in _of_external.all(connection, {"mailbox": mailbox_id, "external": external_id})]
 
 
 def in_folder(connection: Connection, mailbox_id: int, folder_id: bytes, *, life: int, limit: int) -> list[bytes]:
@@ -292,12 +302,11 @@ def replace_content(connection: Connection, mailbox_id: int, item_id: bytes, rev
 
 def replace_categories(connection: Connection, mailbox_id: int, categories: Mapping[bytes, Iterable[str]]) -> None:
     """Sets the categories (as keys) of items."""
-    _delete_of(connection, item_category, mailbox_id, list(categories))
+    _delete_of(connection, item_category, mailbox_id, categories)
     rows = [
         {"mailbox_id": mailbox_id, "item_id": item_id, "category_key": key} for item_id, keys in categories.items() for key in keys
     ]
-    if rows:
-        connection.execute(insert(item_category), rows)
+    insert_rows(connection, item_category, rows)
 
 
 def note_departures(connection: Connection, mailbox_id: int, revision: int, reason: int, gone: Iterable[PlaceRow]) -> None:
@@ -330,10 +339,10 @@ def purge(connection: Connection, mailbox_id: int, revision: int, item_ids: list
     """
     for table in (item_category, item_stamp, reader_state, *([conflict] if with_conflicts else [])):
         _delete_of(connection, table, mailbox_id, item_ids)
-    connection.execute(delete(item).where(item.c.mailbox_id == mailbox_id, item.c.id.in_(item_ids)))
+    _delete.run_many(connection, [{"mailbox": mailbox_id, "item": item_id} for item_id in item_ids])
     item_versions.sweep(connection, mailbox_id, item_ids)
-    connection.execute(
-        insert(retired_id), [{"mailbox_id": mailbox_id, "item_id": item_id, "revision": revision} for item_id in item_ids]
+    insert_rows(
+        connection, retired_id, [{"mailbox_id": mailbox_id, "item_id": item_id, "revision": revision} for item_id in item_ids]
     )
 
 
@@ -352,5 +361,10 @@ def recount(connection: Connection, mailbox_id: int) -> dict[bytes, tuple[int, i
     return {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in rows}
 
 
-def _delete_of(connection: Connection, table: Any, mailbox_id: int, item_ids: Sequence[bytes]) -> None:
-    connection.execute(delete(table).where(table.c.mailbox_id == mailbox_id, table.c.item_id.in_(item_ids)))
+def _delete_of(connection: Connection, table: Table, mailbox_id: int, item_ids: Iterable[bytes]) -> None:
+    _deletion(table).run_many(connection, [{"mailbox": mailbox_id, "item": item_id} for item_id in item_ids])
+
+
+@cache
+def _deletion(table: Table) -> Direct:
+    return Direct(delete(table).where(table.c.mailbox_id == bindparam("mailbox"), table.c.item_id == bindparam("item")))

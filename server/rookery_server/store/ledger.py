@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, select, tuple_
+from sqlalchemy import BigInteger, bindparam, delete, func, select, tuple_
 
 from rookery_server.store.bulk import insert_rows
-from rookery_server.store.direct import Direct
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import change, operation
 
 if TYPE_CHECKING:
@@ -25,34 +25,29 @@ class Entry(NamedTuple):
     result: bytes | None
 
 
-_find = Direct(
-    select(operation.c.request_hash, operation.c.refusal, operation.c.result).where(
-        operation.c.account_id == bindparam("account_id"), operation.c.id == bindparam("id")
-    )
+_entries = select(operation.c.id, operation.c.request_hash, operation.c.refusal, operation.c.result).where(
+    operation.c.account_id == bindparam("account_id")
 )
+_find = ByKeys(_entries, operation.c.id)
+_serialize = Direct(select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger))))
 
 
 def serialize(connection: Connection, account_id: bytes, operation_id: bytes) -> None:
     """Lets one transaction at a time work on an operation, where no mailbox's lock does that. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         digest = hashlib.sha256(account_id + operation_id).digest()
-        connection.execute(select(func.pg_advisory_xact_lock(int.from_bytes(digest[:8], "big", signed=True))))
+        _serialize.run(connection, {"key": int.from_bytes(digest[:8], "big", signed=True)})
 
 
 def find(connection: Connection, account_id: bytes, operation_id: bytes) -> Entry | None:
     """The entry, if the operation was carried out or refused before."""
-    row = _find.first(connection, {"account_id": account_id, "id": operation_id})
-    return Entry(*row) if row else None
+    return find_many(connection, account_id, [operation_id]).get(operation_id)
 
 
 def find_many(connection: Connection, account_id: bytes, operation_ids: Sequence[bytes]) -> dict[bytes, Entry]:
     """The entries of those operations that were carried out or refused before."""
-    rows = connection.execute(
-        select(operation.c.id, operation.c.request_hash, operation.c.refusal, operation.c.result).where(
-            operation.c.account_id == account_id, operation.c.id.in_(operation_ids)
-        )
-    )
-    return {row.id: Entry(row.request_hash, row.refusal, row.result) for row in rows}
+    rows = _find.all(connection, operation_ids, {"account_id": account_id})
+    return {found: Entry(*columns) for found, *columns in rows}
 
 
 def record(connection: Connection, entries: list[dict[str, Any]]) -> None:

@@ -35,6 +35,10 @@ _of_uid = _columns.where(mailbox.c.uid == bindparam("uid"))
 _of_account = _columns.where(mailbox.c.account_id == bindparam("account_id"))
 _by_uid, _by_uid_locked = Direct(_of_uid), Direct(_of_uid.with_for_update())
 _by_account, _by_account_locked = Direct(_of_account), Direct(_of_account.with_for_update())
+_calendar_settings = Direct(select(mailbox.c.calendar_settings).where(mailbox.c.id == bindparam("mailbox")))
+_set_calendar_settings = Direct(
+    update(mailbox).where(mailbox.c.id == bindparam("mailbox")).values(calendar_settings=bindparam("settings"))
+)
 _advance = Direct(
     update(mailbox)
     .where(mailbox.c.id == bindparam("mailbox"))
@@ -67,3 +71,14 @@ def advance(connection: Connection, mailbox_id: int, revision: int, *, items: in
 def create(connection: Connection, values: dict[str, Any]) -> int:
     """Inserts a mailbox; gives its number."""
     return int(connection.execute(insert(mailbox).returning(mailbox.c.id), values).scalar_one())
+
+
+def calendar_settings(connection: Connection, mailbox_id: int) -> bytes:
+    """The encoded CalendarSettings; empty where nothing was set."""
+    row = _calendar_settings.first(connection, {"mailbox": mailbox_id})
+    return bytes(row[0]) if row and row[0] is not None else b""
+
+
+def set_calendar_settings(connection: Connection, mailbox_id: int, settings: bytes) -> None:
+    """Keeps encoded CalendarSettings. The caller holds the mailbox's lock."""
+    _set_calendar_settings.run(connection, {"mailbox": mailbox_id, "settings": settings})

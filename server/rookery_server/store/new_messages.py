@@ -14,6 +14,7 @@ from rookery.v1.folder_pb2 import (
     FOLDER_ROLE_SENT,
 )
 from rookery.v1.item_pb2 import ITEM_KIND_MESSAGE
+from rookery_server.store.direct import Direct
 from rookery_server.store.items import LIVE, PACKED_COLUMNS, PackedRow
 from rookery_server.store.tables import folder, item
 
@@ -28,12 +29,13 @@ class NewMessage(NamedTuple):
     row: PackedRow
 
 
+_UNWATCHED = (FOLDER_ROLE_DRAFTS, FOLDER_ROLE_OUTBOX, FOLDER_ROLE_SENT, FOLDER_ROLE_DELETED, FOLDER_ROLE_JUNK)
 _elsewhere = select(folder.c.id).where(
     folder.c.mailbox_id == bindparam("mailbox"),
-    folder.c.role.in_([FOLDER_ROLE_DRAFTS, FOLDER_ROLE_OUTBOX, FOLDER_ROLE_SENT, FOLDER_ROLE_DELETED, FOLDER_ROLE_JUNK]),
+    folder.c.role.in_([literal_column(str(role)) for role in _UNWATCHED]),
 )
 _behind = tuple_(bindparam("created", type_=item.c.created.type), bindparam("id", type_=item.c.id.type))
-_new = (
+_new = Direct(
     select(item.c.created, *PACKED_COLUMNS)
     .where(
         item.c.mailbox_id == bindparam("mailbox"),
@@ -55,4 +57,4 @@ def after(connection: Connection, mailbox_id: int, created: int, item_id: bytes,
     Those are drafts, outbox, sent and deleted items and junk. Costs what is told, and what came into those folders meanwhile.
     """
     parameters = {"mailbox": mailbox_id, "created": created, "id": item_id, "most": most}
-    return [NewMessage(created, PackedRow(*row)) for created, *row in connection.execute(_new, parameters)]
+    return [NewMessage(created, PackedRow(*row)) for created, *row in _new.all(connection, parameters)]

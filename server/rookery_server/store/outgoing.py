@@ -101,10 +101,12 @@ _domains = _domains.union_all(
         _domains.c.domain.is_not(None)
     )
 )
-_due_elsewhere = select(
-    _domains.c.domain,
-    select(func.min(_table.c.next_attempt)).where(_waits, _table.c.domain == _domains.c.domain).scalar_subquery(),
-).where(_domains.c.domain.is_not(None))
+_due_elsewhere = Direct(
+    select(
+        _domains.c.domain,
+        select(func.min(_table.c.next_attempt)).where(_waits, _table.c.domain == _domains.c.domain).scalar_subquery(),
+    ).where(_domains.c.domain.is_not(None))
+)
 _backlog = select(_table.c.domain, func.count(), func.min(_table.c.queued)).where(_waits).group_by(_table.c.domain)
 _is_due = (_table.c.domain == bindparam("domain")) & (_table.c.next_attempt <= bindparam("now"))
 _longest_due = Direct(
@@ -135,7 +137,7 @@ _renew = Direct(update(_table).where(_mine).values(next_attempt=bindparam("to"))
 _give_back = Direct(update(_table).where(_mine).values(next_attempt=bindparam("to"), lease_owner=null()))
 # The number itself, not a parameter: only so do the engines use the index.
 _is_owed = _table.c.report > literal_column("0")
-_owed = (
+_owed = Direct(
     select(_table.c.mailbox_id, mailbox.c.uid, _table.c.submission_id)
     .join(mailbox, mailbox.c.id == _table.c.mailbox_id)
     .where(_is_owed)
@@ -155,7 +157,7 @@ _queued = (
 def due(connection: Connection, *, here: bool = True, elsewhere: bool = True) -> list[Due]:
     """Every domain that recipients wait for, with the time of the first. Only ``HERE`` or only others, if that is all one wants."""
     found = _left(connection, [HERE]) if here else []
-    return found + ([Due(*row) for row in connection.execute(_due_elsewhere)] if elsewhere else [])
+    return found + ([Due(*row) for row in _due_elsewhere.all(connection, {})] if elsewhere else [])
 
 
 def claim(connection: Connection, wanted: Sequence[Wanted], owner: bytes, now: int, until: int, together: int) -> Claims:
@@ -246,7 +248,7 @@ def backlog(connection: Connection) -> list[Backlog]:
 
 def owed(connection: Connection, most: int) -> list[Owed]:
     """Up to so many submissions whose senders are to be told something."""
-    return [Owed(*row) for row in connection.execute(_owed, {"most": most})]
+    return [Owed(*row) for row in _owed.all(connection, {"most": most})]
 
 
 def waiting(

@@ -56,6 +56,7 @@ def open_engine(url: URL, pool_size: int, **options: Any) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,  # errors are logged, people's mail is not
+        connect_args={"prepare_threshold": None},  # see ``prepared``
         **options,
     )
     event.listen(engine, "connect", _require_durable_commits)

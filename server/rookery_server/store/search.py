@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from rookery_core.rules.search_numbers import HASH_BITS, MAX_MILLIS, NUMBERS, number_at
 from rookery_server.store import search_postgresql, search_sqlite
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.items import LIVE, PACKED_COLUMNS, PackedRow
 from rookery_server.store.tables import item, mailbox, search_document, search_progress
 
@@ -74,22 +75,22 @@ class Indexed(NamedTuple):
     document: Document
 
 
-_window_end = (
+_window_end = Direct(
     select(item.c.revision)
     .where(item.c.mailbox_id == bindparam("mailbox"), item.c.revision > bindparam("since"))
     .order_by(item.c.revision)
     .offset(bindparam("skip"))
     .limit(1)
 )
-_window = (
+_window = Direct(
     select(item.c.id, item.c.content, item.c.revision, item.c.received, search_document.c.number)
     .outerjoin(search_document, (search_document.c.mailbox_id == item.c.mailbox_id) & (search_document.c.item_id == item.c.id))
     .where(item.c.mailbox_id == bindparam("mailbox"), item.c.revision > bindparam("since"), item.c.revision <= bindparam("upto"))
     .order_by(item.c.revision)
 )
-_progress = select(search_progress.c.revision).where(search_progress.c.mailbox_id == bindparam("mailbox"))
-_progress_locked = _progress.with_for_update()
-_advance = (
+_of_mailbox = select(search_progress.c.revision).where(search_progress.c.mailbox_id == bindparam("mailbox"))
+_progress, _progress_locked = Direct(_of_mailbox), Direct(_of_mailbox.with_for_update())
+_advance = Direct(
     update(search_progress)
     .where(search_progress.c.mailbox_id == bindparam("mailbox"))
     .values(revision=bindparam("to"), stale=search_progress.c.stale + bindparam("more"))
@@ -97,16 +98,14 @@ _advance = (
 _forget = delete(search_document).where(
     search_document.c.mailbox_id == bindparam("mailbox"), search_document.c.item_id.in_(bindparam("items", expanding=True))
 )
-_present = select(item.c.id, item.c.content).where(
-    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
-)
-_hold = select(mailbox.c.id).where(mailbox.c.id == bindparam("mailbox")).with_for_update(read=True, key_share=True)
+_present = ByKeys(select(item.c.id, item.c.content).where(item.c.mailbox_id == bindparam("mailbox")), item.c.id)
+_hold = Direct(select(mailbox.c.id).where(mailbox.c.id == bindparam("mailbox")).with_for_update(read=True, key_share=True))
 _live = select(*PACKED_COLUMNS).where(
     item.c.mailbox_id == bindparam("mailbox"),
     item.c.id.in_(bindparam("items", expanding=True)),
     item.c.life == LIVE,
 )
-_taken = select(search_document.c.number).where(search_document.c.number.in_(bindparam("numbers", expanding=True)))
+_taken = ByKeys(select(search_document.c.number), search_document.c.number)
 _behind = (
     select(mailbox.c.uid)
     .outerjoin(search_progress, search_progress.c.mailbox_id == mailbox.c.id)
@@ -117,7 +116,8 @@ _behind = (
 
 def progress(connection: Connection, mailbox_id: int) -> int:
     """Everything up to this revision is in the index."""
-    return connection.execute(_progress, {"mailbox": mailbox_id}).scalar() or 0
+    row = _progress.first(connection, {"mailbox": mailbox_id})
+    return row[0] if row else 0
 
 
 def behind(connection: Connection) -> list[bytes]:
@@ -131,8 +131,9 @@ def pending(connection: Connection, mailbox_id: int, since: int, limit: int) -> 
     All items of the last revision are among them. The second value is that revision, or None if nothing follows.
     """
     window = {"mailbox": mailbox_id, "since": since, "skip": limit - 1}
-    upto = connection.execute(_window_end, window).scalar()
-    rows = connection.execute(_window, {"mailbox": mailbox_id, "since": since, "upto": NUMBERS if upto is None else upto})
+    end = _window_end.first(connection, window)
+    upto = end[0] if end else None
+    rows = _window.all(connection, {"mailbox": mailbox_id, "since": since, "upto": NUMBERS if upto is None else upto})
     return [Candidate(mailbox_id, *row) for row in rows], upto
 
 
@@ -144,19 +145,19 @@ def index_batch(connection: Connection, mailbox_id: int, documents: Sequence[Ind
     """
     engine = _engine(connection)
     # Nothing is purged or changed while it is looked at.
-    if connection.execute(_hold, {"mailbox": mailbox_id}).first() is None:  # the mailbox was removed meanwhile
+    if _hold.first(connection, {"mailbox": mailbox_id}) is None:  # the mailbox was removed meanwhile
         return True
     engine.ensure_progress(connection, mailbox_id)
-    if connection.execute(_progress_locked, {"mailbox": mailbox_id}).scalar_one() != since:
+    if _progress_locked.all(connection, {"mailbox": mailbox_id})[0][0] != since:
         return False
     stale = 0
     if documents:
-        present = connection.execute(_present, {"mailbox": mailbox_id, "items": [document.item_id for document in documents]})
-        contents = {row.id: row.content for row in present}
+        present = _present.all(connection, [document.item_id for document in documents], {"mailbox": mailbox_id})
+        contents = {item_id: content for item_id, content in present}
         current = [document for document in documents if contents.get(document.item_id) == document.content]
         stale = _remove(connection, mailbox_id, [document.item_id for document in current])
         _insert(connection, mailbox_id, current)
-    connection.execute(_advance, {"mailbox": mailbox_id, "to": upto, "more": stale})
+    _advance.run(connection, {"mailbox": mailbox_id, "to": upto, "more": stale})
     return True
 
 
@@ -228,7 +229,7 @@ def _number(connection: Connection, mailbox_id: int, documents: Iterable[Indexed
 def _already_taken(connection: Connection, numbers: Sequence[int]) -> set[int]:
     taken: set[int] = set()
     for begin in range(0, len(numbers), 500):
-        taken |= set(connection.execute(_taken, {"numbers": numbers[begin : begin + 500]}).scalars())
+        taken |= {row[0] for row in _taken.all(connection, numbers[begin : begin + 500], {})}
     return taken
 
 

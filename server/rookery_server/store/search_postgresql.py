@@ -15,6 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from rookery_core.rules.search_numbers import micros_after, micros_from, number_at
 from rookery_core.rules.search_query import Field
+from rookery_server.store.direct import Direct
+from rookery_server.store.prepared import Prepared
 from rookery_server.store.search_terms import mailbox_prefix
 from rookery_server.store.tables import FOREVER, NO_TIME, item, search_document, search_progress
 
@@ -34,8 +36,11 @@ _MAX_POSITIONS = 255
 _MAX_BYTES = 900_000
 """Of a tsvector's 1 MiB: four bytes a term and two a position are the engine's own."""
 
-_add = text(
-    "INSERT INTO search_document (number, mailbox_id, item_id, terms) VALUES (:number, :mailbox, :item, CAST(:terms AS tsvector))"
+_add = Prepared(
+    text(
+        "INSERT INTO search_document (number, mailbox_id, item_id, terms)"
+        " VALUES (:number, :mailbox, :item, CAST(CAST(:terms AS text) AS tsvector))"
+    )
 )
 _FEW = 2_000
 """So many hits are fetched by the GIN index and sorted; where there are more, the newest documents are looked through instead."""
@@ -55,19 +60,21 @@ _find_among = text(
     " AND d.number >= :at_least AND d.number < :below)"
     " SELECT number, item_id FROM newest WHERE terms @@ CAST(:expression AS tsquery) ORDER BY number DESC LIMIT :limit"
 ).columns(search_document.c.number, search_document.c.item_id)
-_window_end = (
+_window_end = Direct(
     select(item.c.fill_key)
     .where(item.c.mailbox_id == bindparam("mailbox"), item.c.fill_key < bindparam("end"))
     .order_by(item.c.fill_key.desc())
     .offset(bindparam("size"))
     .limit(1)
 )
-_ensure_progress = insert(search_progress).values(mailbox_id=bindparam("mailbox"), revision=0, stale=0).on_conflict_do_nothing()
+_ensure_progress = Direct(
+    insert(search_progress).values(mailbox_id=bindparam("mailbox"), revision=0, stale=0).on_conflict_do_nothing()
+)
 
 
 def ensure_progress(connection: Connection, mailbox_id: int) -> None:
     """Sees that the mailbox has its row in ``search_progress``."""
-    connection.execute(_ensure_progress, {"mailbox": mailbox_id})
+    _ensure_progress.run(connection, {"mailbox": mailbox_id})
 
 
 def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, bytes, Document]]) -> None:
@@ -77,7 +84,7 @@ def add(connection: Connection, mailbox_id: int, documents: Sequence[tuple[int, 
         {"number": number, "mailbox": mailbox_id, "item": item_id, "terms": _vector(prefix, document)}
         for number, item_id, document in documents
     ]
-    connection.execute(_add, rows)
+    _add.run_many(connection, rows)
 
 
 def find(
@@ -93,8 +100,8 @@ def find(
     while len(hits) < limit and below > at_least:
         end = micros_after(below)
         end = FOREVER if end is None else end
-        window = connection.execute(_window_end, {"mailbox": mailbox_id, "end": end, "size": size}).scalar()
-        begin = at_least if window is None else max(at_least, number_at(window))
+        window = _window_end.first(connection, {"mailbox": mailbox_id, "end": end, "size": size})
+        begin = at_least if window is None else max(at_least, number_at(window[0]))
         limits = {"at_least": begin, "below": below, "begin": _begin(begin), "end": end, "limit": limit - len(hits)}
         hits += [(row.number, row.item_id) for row in connection.execute(_find_among, {**given, **limits})]
         below, size = begin, 4 * size

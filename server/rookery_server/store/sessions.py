@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import account, session
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Standing(NamedTuple):
 
 
 _columns = select(*(session.c[name] for name in SessionRow._fields))
-_by_id = _columns.where(session.c.id == bindparam("id"))
-_by_id_locked = _by_id.with_for_update()
-_standing = (
+_of_id = _columns.where(session.c.id == bindparam("id"))
+_by_id, _by_id_locked = Direct(_of_id), Direct(_of_id.with_for_update())
+_standing = Direct(
     select(session.c.account_id, account.c.administrator, account.c.disabled, session.c.revoked)
     .join_from(session, account, account.c.id == session.c.account_id)
     .where(session.c.id == bindparam("id"))
@@ -57,14 +58,14 @@ def add(connection: Connection, row: SessionRow) -> None:
 
 def find(connection: Connection, session_id: bytes, *, lock: bool = False) -> SessionRow | None:
     """The session, revoked or not. ``lock`` keeps others from changing it until the transaction ends."""
-    row = connection.execute(_by_id_locked if lock else _by_id, {"id": session_id}).first()
-    return SessionRow(*row) if row else None
+    row = (_by_id_locked if lock else _by_id).first(connection, {"id": session_id})
+    return SessionRow(*row)._replace(revoked=bool(row[-1])) if row else None
 
 
 def standing(connection: Connection, session_id: bytes) -> Standing | None:
     """Whether the session and its account stand; None if there is no such session."""
-    row = connection.execute(_standing, {"id": session_id}).first()
-    return Standing(*row) if row else None
+    row = _standing.first(connection, {"id": session_id})
+    return Standing(row[0], *map(bool, row[1:])) if row else None
 
 
 def list_standing(connection: Connection, account_id: bytes, now: int) -> list[SessionRow]:

@@ -14,7 +14,7 @@ from rookery.v1.submission_pb2 import (
     SUBMISSION_STATE_PENDING,
 )
 from rookery_server.store.bulk import insert_rows
-from rookery_server.store.direct import Direct
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import outgoing_recipient, submission
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ _submissions = select(*(submission.c[name] for name in SubmissionRow._fields))
 _submission = Direct(
     _submissions.where(submission.c.mailbox_id == bindparam("mailbox"), submission.c.id == bindparam("submission"))
 )
-_changed = (
+_changed = Direct(
     _submissions.where(
         submission.c.mailbox_id == bindparam("mailbox"),
         tuple_(submission.c.revision, submission.c.id)
@@ -83,15 +83,13 @@ _changed = (
     .order_by(submission.c.revision, submission.c.id)
     .limit(bindparam("most"))
 )
-_recipients = (
+_of_mailbox = (
     select(*(outgoing_recipient.c[name] for name in RecipientRow._fields))
-    .where(
-        outgoing_recipient.c.mailbox_id == bindparam("mailbox"),
-        outgoing_recipient.c.submission_id.in_(bindparam("submissions", expanding=True)),
-    )
+    .where(outgoing_recipient.c.mailbox_id == bindparam("mailbox"))
     .order_by(outgoing_recipient.c.submission_id, outgoing_recipient.c.position)
 )
-_recipients_locked = _recipients.with_for_update()
+_recipients = ByKeys(_of_mailbox, outgoing_recipient.c.submission_id)
+_recipients_locked = ByKeys(_of_mailbox.with_for_update(), outgoing_recipient.c.submission_id)
 _is_open = exists().where(
     outgoing_recipient.c.mailbox_id == submission.c.mailbox_id,
     outgoing_recipient.c.submission_id == submission.c.id,
@@ -118,9 +116,9 @@ def recipients(
 ) -> dict[bytes, list[RecipientRow]]:
     """The recipients of submissions, at most 500, in the order of the messages. ``lock``: nobody takes them on meanwhile."""
     found: dict[bytes, list[RecipientRow]] = {submission_id: [] for submission_id in submission_ids}
-    statement = _recipients_locked if lock else _recipients
-    for row in connection.execute(statement, {"mailbox": mailbox_id, "submissions": list(submission_ids)}):
-        found[row.submission_id].append(RecipientRow(*row))
+    rows = (_recipients_locked if lock else _recipients).all(connection, list(found), {"mailbox": mailbox_id})
+    for row in map(RecipientRow._make, rows):
+        found[row.submission_id].append(row)
     return found
 
 
@@ -152,7 +150,7 @@ def page(
 def changed(connection: Connection, mailbox_id: int, after: tuple[int, bytes], most: int) -> list[SubmissionRow]:
     """Up to ``most`` submissions whose latest change comes behind a (revision, id), in that order."""
     parameters = {"mailbox": mailbox_id, "revision": after[0], "id": after[1], "most": most}
-    return [SubmissionRow(*row) for row in connection.execute(_changed, parameters)]
+    return [SubmissionRow(*row) for row in _changed.all(connection, parameters)]
 
 
 def newest_of_items(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> bytes:

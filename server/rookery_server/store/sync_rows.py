@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import and_, bindparam, case, func, or_, select, tuple_
 
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, ITEM_KIND_MESSAGE
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.items import LIVE
 from rookery_server.store.tables import folder, item, item_content
 
@@ -56,14 +57,14 @@ _newest = _live.where(_place < _after).order_by(item.c.fill_key.desc(), item.c.i
 _newest_of_folder = _live.where(item.c.folder_id == bindparam("folder"), tuple_(item.c.received, item.c.id) < _after).order_by(
     item.c.received.desc(), item.c.id.desc()
 )
-_on = (
+_on = Direct(
     select(item.c.fill_key, item.c.id)
     .where(item.c.mailbox_id == bindparam("mailbox"), _place < _after)
     .order_by(item.c.fill_key.desc(), item.c.id.desc())
     .offset(bindparam("rows"))
     .limit(1)
 )
-_contents = (
+_contents = ByKeys(
     select(
         item.c.id,
         item_content.c.codec,
@@ -77,7 +78,8 @@ _contents = (
             item_content.c.revision == item.c.content,
         ),
     )
-    .where(item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True)))
+    .where(item.c.mailbox_id == bindparam("mailbox")),
+    item.c.id,
 )
 _live_folders = and_(folder.c.mailbox_id == bindparam("mailbox"), folder.c.deleted == 0)
 
@@ -181,7 +183,7 @@ def _portions(
 
 def place_after(connection: Connection, mailbox_id: int, after: Place, rows: int) -> Place | None:
     """The place of the item that comes ``rows`` behind another place, whatever item it is; None if there are not so many."""
-    found = connection.execute(_on, {"mailbox": mailbox_id, "key": after[0], "id": after[1], "rows": rows - 1}).first()
+    found = _on.first(connection, {"mailbox": mailbox_id, "key": after[0], "id": after[1], "rows": rows - 1})
     return (found[0], found[1]) if found else None
 
 
@@ -192,7 +194,7 @@ def contents(
 
     None for the bytes of one that is stored in more than ``most``: they are not even read.
     """
-    rows = connection.execute(_contents, {"mailbox": mailbox_id, "items": list(item_ids), "most": most})
+    rows = _contents.all(connection, item_ids, {"mailbox": mailbox_id, "most": most})
     return {row[0]: (row[1], row[2]) for row in rows}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, case, select, tuple_
 
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.folders import FolderRow
 from rookery_server.store.sync_rows import SyncRow
 from rookery_server.store.tables import departure, folder, item
@@ -66,7 +67,7 @@ def _behind(revision: ColumnElement[Any], id_: ColumnElement[bytes]) -> ColumnEl
 
 _item_columns = tuple(name for name in ItemEntry._fields if name != "row")
 _ITEM_WIDTH = len(_item_columns)
-_items = (
+_items = Direct(
     select(*(item.c[name] for name in _item_columns), *(item.c[name].label(f"row_{name}") for name in SyncRow._fields))
     .where(item.c.mailbox_id == bindparam("mailbox"), _behind(item.c.revision, item.c.id))
     .order_by(item.c.revision, item.c.id)
@@ -78,13 +79,13 @@ _changed = case(
     (folder.c.contents_revision > folder.c.revision, folder.c.contents_revision),
     else_=folder.c.revision,
 )
-_folders = (
+_folders = Direct(
     select(_changed, folder.c.deleted, *(folder.c[name] for name in FolderRow._fields))
     .where(folder.c.mailbox_id == bindparam("mailbox"), _behind(_changed, folder.c.id))
     .order_by(_changed, folder.c.id)
     .limit(bindparam("most"))
 )
-_departures = (
+_departures = Direct(
     select(departure.c.revision, departure.c.item_id, departure.c.created, item.c.life)
     .outerjoin(item, and_(item.c.mailbox_id == departure.c.mailbox_id, item.c.id == departure.c.item_id))
     .where(departure.c.mailbox_id == bindparam("mailbox"), _behind(departure.c.revision, departure.c.item_id))
@@ -92,10 +93,11 @@ _departures = (
     .limit(bindparam("most"))
 )
 # Without a condition for the revision, lest SQLite read all later departures of the mailbox instead of those of some items.
-_left = select(departure.c.item_id, departure.c.folder_id, departure.c.revision).where(
-    departure.c.mailbox_id == bindparam("mailbox"), departure.c.item_id.in_(bindparam("items", expanding=True))
+_left = ByKeys(
+    select(departure.c.item_id, departure.c.folder_id, departure.c.revision).where(departure.c.mailbox_id == bindparam("mailbox")),
+    departure.c.item_id,
 )
-_folders_by_id = (
+_folders_by_id = Direct(
     select(*(folder.c[name] for name in FolderRow._fields))
     .where(folder.c.mailbox_id == bindparam("mailbox"), folder.c.deleted == 0)
     .where(folder.c.created <= bindparam("created"), folder.c.id > bindparam("id"))
@@ -105,26 +107,25 @@ _folders_by_id = (
 
 def items(connection: Connection, mailbox_id: int, after: After, most: int) -> list[ItemEntry]:
     """Items whose latest change comes behind ``after``."""
-    rows = connection.execute(_items, _parameters(mailbox_id, after, most))
+    rows = _items.all(connection, _parameters(mailbox_id, after, most))
     return [ItemEntry(*row[:_ITEM_WIDTH], row=SyncRow(*row[_ITEM_WIDTH:])) for row in rows]  # type: ignore[misc]
 
 
 def folders(connection: Connection, mailbox_id: int, after: After, most: int) -> list[FolderEntry]:
     """Folders whose latest change, or that of their contents, comes behind ``after``; of deleted ones the deletion."""
-    rows = connection.execute(_folders, _parameters(mailbox_id, after, most))
+    rows = _folders.all(connection, _parameters(mailbox_id, after, most))
     return [FolderEntry(changed, row[0], deleted, FolderRow(*row)) for changed, deleted, *row in rows]
 
 
 def departures(connection: Connection, mailbox_id: int, after: After, most: int) -> list[DepartureEntry]:
     """Departures behind ``after``."""
-    return [DepartureEntry(*row) for row in connection.execute(_departures, _parameters(mailbox_id, after, most))]
+    return [DepartureEntry(*row) for row in _departures.all(connection, _parameters(mailbox_id, after, most))]
 
 
 def left(connection: Connection, mailbox_id: int, item_ids: Collection[bytes], base: int) -> dict[bytes, list[Candidate]]:
     """The folders that items left after a revision, by item; of those that left none there is no entry."""
     found: dict[bytes, list[Candidate]] = {}
-    rows = connection.execute(_left, {"mailbox": mailbox_id, "items": list(item_ids)}) if item_ids else ()
-    for item_id, folder_id, revision in rows:
+    for item_id, folder_id, revision in _left.all(connection, list(item_ids), {"mailbox": mailbox_id}):
         if revision > base:
             found.setdefault(item_id, []).append(Candidate(folder_id, revision))
     return found
@@ -132,7 +133,7 @@ def left(connection: Connection, mailbox_id: int, item_ids: Collection[bytes], b
 
 def folders_by_id(connection: Connection, mailbox_id: int, after: bytes, created: int) -> list[FolderRow]:
     """Live folders by id, behind one, that were created up to a revision."""
-    rows = connection.execute(_folders_by_id, {"mailbox": mailbox_id, "id": after, "created": created})
+    rows = _folders_by_id.all(connection, {"mailbox": mailbox_id, "id": after, "created": created})
     return [FolderRow(*row) for row in rows]
 
 

@@ -11,6 +11,8 @@ from rookery.v1 import (
     folder_pb2,
     item_service_pb2,
     mailbox_pb2,
+    meeting_service_pb2,
+    reminder_service_pb2,
     search_service_pb2,
     submission_service_pb2,
     task_service_pb2,
@@ -20,8 +22,10 @@ from rookery_client.client.content import Content
 from rookery_client.connection.local import LocalConnection
 from rookery_client.replica.offline.changes import OfflineChanges
 from rookery_client.replica.offline.downloads import OfflineBytes
+from rookery_client.replica.offline.meetings import OfflineMeetings
 from rookery_client.replica.offline.notes import Notes
 from rookery_client.replica.offline.reads import OfflineReading
+from rookery_client.replica.offline.reminders import OfflineReminders
 from rookery_client.replica.offline.sending import OfflineSending
 from rookery_client.replica.offline.tasks import OfflineTasks
 from rookery_client.replica.reading.contents import Contents
@@ -29,6 +33,7 @@ from rookery_client.replica.reading.reader import Reader
 from rookery_client.replica.reading.searching import Searcher
 from rookery_client.replica.reading.submissions import Submissions
 from rookery_core.errors import NotFound, Unavailable
+from rookery_core.rules import zones
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
@@ -50,14 +55,15 @@ class OfflineClient(Client):
     """A client for one replica, with the calls of ``Client``.
 
     Folders and items are read as the person sees them, changes of their own included; search works; what the replica does not
-    hold is FailedPrecondition ``NOT_IN_REPLICA``. Creating, updating, marking, completing, moving, copying, deleting, restoring and
-    sending are recorded in the outbox: the answer tells what they make of things here, and the next sync sends them. Everything
-    else (signing in, administration, imports) is Unavailable. Nothing ever waits for a network.
+    hold is FailedPrecondition ``NOT_IN_REPLICA``. Creating, updating, marking, completing, moving, copying, deleting, restoring,
+    sending, inviting and answering are recorded in the outbox: the answer tells what they make of things here, and the next sync
+    sends them. Everything else (signing in, administration, imports) is Unavailable. Nothing ever waits for a network.
     """
 
-    def __init__(self, replica: Replica, *, clock: Clock, ids: Ids) -> None:
+    def __init__(self, replica: Replica, *, clock: Clock, ids: Ids, time_zone: str = zones.UTC) -> None:
+        """``time_zone``: where the days of reminders begin."""
         self._notes = Notes()
-        answers = _Answers(replica, self._notes, clock, ids)
+        answers = _Answers(replica, self._notes, clock, ids, time_zone)
         identity = replica.identity()
         connection = LocalConnection(answers, identity.server if identity else "", clock=clock, ids=ids)
         super().__init__(connection)
@@ -107,13 +113,16 @@ class _OfflineContent(Content):
 class _Answers:
     """Answers the calls (``connection.local.Answers``), by the types of their requests."""
 
-    def __init__(self, replica: Replica, notes: Notes, clock: Clock, ids: Ids) -> None:
+    def __init__(self, replica: Replica, notes: Notes, clock: Clock, ids: Ids, time_zone: str) -> None:
         reader, contents = Reader(replica), Contents(replica, clock)
         self.changes = OfflineChanges(replica, reader, ids, notes)
         self._replica = replica
         sending = OfflineSending(replica, reader, Submissions(replica, clock), ids, notes)
         reading = OfflineReading(replica, reader, Searcher(replica, clock), contents, notes)
-        self._calls = _calls(reading, self.changes, sending, OfflineTasks(replica, reader, notes))
+        meetings = OfflineMeetings(replica, reader, notes)
+        self._calls = _calls(reading, self.changes, sending, meetings, OfflineTasks(replica, reader, notes))
+        reminders = OfflineReminders(replica, reader, clock, notes, time_zone)
+        self._calls[reminder_service_pb2.ListRemindersRequest] = reminders.list_reminders
         data = OfflineBytes(reader, contents)
         self._streams: dict[type[Message], Callable[[Any], Any]] = {
             content_service_pb2.DownloadAttachmentRequest: data.attachment,
@@ -149,7 +158,7 @@ class _Answers:
 
 
 def _calls(
-    reading: OfflineReading, changes: OfflineChanges, sending: OfflineSending, tasks: OfflineTasks
+    reading: OfflineReading, changes: OfflineChanges, sending: OfflineSending, meetings: OfflineMeetings, tasks: OfflineTasks
 ) -> dict[type[Message], Callable[[Any], Message]]:
     return {
         mailbox_pb2.ListMailboxesRequest: reading.list_mailboxes,
@@ -172,12 +181,19 @@ def _calls(
         item_service_pb2.RestoreItemsRequest: changes.restore_items,
         search_service_pb2.SearchRequest: reading.search,
         calendar_service_pb2.ListOccurrencesRequest: reading.list_occurrences,
+        calendar_service_pb2.SplitSeriesRequest: meetings.split,
+        meeting_service_pb2.SendMeetingRequest: meetings.send,
+        meeting_service_pb2.RespondToMeetingRequest: meetings.respond,
+        meeting_service_pb2.CancelMeetingRequest: meetings.cancel,
+        meeting_service_pb2.ForwardMeetingRequest: meetings.forward,
         submission_service_pb2.SubmitRequest: sending.submit,
         submission_service_pb2.CancelSubmissionRequest: sending.cancel_submission,
         submission_service_pb2.ResendSubmissionRequest: sending.resend_submission,
         submission_service_pb2.GetSubmissionRequest: sending.get_submission,
         submission_service_pb2.ListSubmissionsRequest: sending.list_submissions,
         task_service_pb2.CompleteTaskRequest: tasks.complete_task,
+        task_service_pb2.AssignTaskRequest: tasks.assign_task,
+        task_service_pb2.RespondToTaskRequest: tasks.respond_to_task,
         task_service_pb2.ListTasksRequest: tasks.list_tasks,
     }
 

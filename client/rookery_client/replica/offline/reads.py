@@ -121,18 +121,19 @@ class OfflineReading:
             self._agenda = (digest, Agenda(self._replica, asked.folder_ids, asked.window))
         page = self._agenda[1].page(after, asked.most)
         self._notes.add(*self._reader.limits())
-        return calendar_pb.ListOccurrencesResponse(
-            occurrences=page.occurrences,
-            next_page_token=pages.token_behind(digest, page.following),
-            incomplete_item_ids=page.incomplete,
-            revision=self._reader.revision(),
-        )
+        response = calendar_pb.ListOccurrencesResponse.FromString(page.encoded)
+        response.next_page_token = pages.token_behind(digest, page.following)
+        response.incomplete_item_ids.extend(page.incomplete)
+        response.revision = self._reader.revision()
+        return response
 
     def _mailbox(self) -> mailbox_pb2.Mailbox:
         identity, status, folders = self._replica.identity(), self._replica.status(), self._reader.folders()
         return mailbox_pb2.Mailbox(
             id=identity.mailbox_id if identity else b"",
             address=identity.address if identity else "",
+            display_name=identity.display_name if identity else "",
+            aliases=identity.aliases if identity else (),
             epoch=status.epoch,
             revision=self._reader.revision(),
             item_count=sum(folder.item_count for folder in folders),

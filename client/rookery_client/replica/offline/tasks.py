@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OfflineTasks:
-    """Gives the responses that the server would give. What it would refuse is refused here."""
+    """Gives the responses that the server would give, but for what it will send. What it would refuse is refused here."""
 
     def __init__(self, replica: Replica, reader: Reader, notes: Notes) -> None:
         self._replica = replica
@@ -34,12 +34,23 @@ class OfflineTasks:
         if item.summary.kind == ITEM_KIND_TASK and task_series.is_completed(item.summary.task, request.occurrence):
             return response
         operation = SyncOperation(operation_id=request.operation_id, complete_task=request)
-        self._replica.record(operation)
-        self._notes.count_change()
+        self._record(operation)
         response.item.CopyFrom(self._reader.item(request.item_id, full=False))
         for copy in self._reader.items([task_series.copy_id(request.item_id, request.occurrence)]):
             response.completed_copy.CopyFrom(copy)
         return response
+
+    def assign_task(self, request: pb.AssignTaskRequest) -> pb.AssignTaskResponse:
+        """Hands a task to somebody, who hears of it with the next sync."""
+        recorded = self._record(SyncOperation(operation_id=request.operation_id, assign_task=request))
+        item = self._reader.item(recorded.assign_task.item_id, full=False)
+        return pb.AssignTaskResponse(item=item, revision=self._reader.revision())
+
+    def respond_to_task(self, request: pb.RespondToTaskRequest) -> pb.RespondToTaskResponse:
+        """Answers to a task that was given."""
+        recorded = self._record(SyncOperation(operation_id=request.operation_id, respond_to_task=request))
+        item = self._reader.item(recorded.respond_to_task.item_id, full=False)
+        return pb.RespondToTaskResponse(item=item, revision=self._reader.revision())
 
     def list_tasks(self, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
         """A page of the list."""
@@ -50,6 +61,12 @@ class OfflineTasks:
         self._notes.add(*self._reader.limits())
         following = "" if last is None else pages.token_of(digest, (":".join(map(str, last[:3])), last[3]))
         return pb.ListTasksResponse(items=found, next_page_token=following, revision=self._reader.revision())
+
+    def _record(self, operation: SyncOperation) -> SyncOperation:
+        """Puts the operation into the outbox; gives it as it stands there."""
+        recorded = self._replica.record(operation)
+        self._notes.count_change()
+        return recorded
 
 
 def _after(page_token: str, digest: bytes) -> to_do.Place | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rookery.v1.item_pb2 import ItemSummary
 from rookery.v1.task_pb2 import TaskSummary
 from rookery_client.replica.storage import facts, operations, schema, submissions
-from rookery_client.replica.view import overlay
+from rookery_client.replica.view import local_assignments, local_meetings, overlay
 from rookery_core.rules import homes, task_progress
 
 if TYPE_CHECKING:
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from rookery_client.replica.storage.operations import Recorded
     from rookery_core.rules.ids import Ids
 
+_OF_ONE = local_meetings.ACTIONS | local_assignments.ACTIONS
+"""Actions on one item, which they name by its id."""
+_EDITS = _OF_ONE | {"complete_task", "split_series"}
+"""Actions that edit an item, besides updates."""
 _ABOUT_SUBMISSIONS = frozenset({"submit", "cancel_submission", "resend_submission"})
 _NEED = {
-    "update_item": frozenset({"submit"}),
+    "update_item": frozenset({"submit", "send_meeting", "assign_task"}),
     "cancel_submission": frozenset({"submit", "update_item"}),
     "submit": frozenset({"cancel_submission"}),
 }
@@ -52,6 +56,8 @@ def identify(connection: sqlite3.Connection, operation: SyncOperation, ids: Ids)
             request.folder.id = request.folder.id or ids.new()
         case "submit":
             request.submission_id = request.submission_id or ids.new()
+        case "split_series":
+            request.new_item_id = request.new_item_id or ids.new()
 
 
 def settle(operation: SyncOperation) -> None:
@@ -68,7 +74,7 @@ def touched(connection: sqlite3.Connection, operation: SyncOperation) -> tuple[l
             return [operation.create_item.item.id], []
         case "update_item":
             return [operation.update_item.item.id], []
-        case "copy_items" | "complete_task":
+        case "copy_items" | "complete_task" | "split_series":
             return [item_id for pair in operations.copies_of(operation) for item_id in pair], []
         case "create_folder":
             return [], [operation.create_folder.folder.id]
@@ -82,7 +88,8 @@ def touched(connection: sqlite3.Connection, operation: SyncOperation) -> tuple[l
         case "submit" | "cancel_submission" | "resend_submission":
             return _sent_items(connection, operation), []
         case str(action):
-            return list(getattr(operation, action).item_ids), []
+            request = getattr(operation, action)
+            return [request.item_id] if action in _OF_ONE else list(request.item_ids), []
         case _:
             return [], []
 
@@ -112,8 +119,10 @@ def last_seen(connection: sqlite3.Connection, operation: SyncOperation) -> int:
 
     An edit comes after what it was made upon, whatever the device's clock says.
     """
-    edits = {"update_item": operation.update_item.item.id, "complete_task": operation.complete_task.item_id}
-    edited = edits.get(operation.WhichOneof("action") or "")
+    action = operation.WhichOneof("action") or ""
+    edited = operation.update_item.item.id
+    if action in _EDITS:
+        edited = getattr(operation, action).item_id
     row = connection.execute("SELECT summary FROM item WHERE id = ?", (edited,)).fetchone() if edited else None
     return 0 if row is None else int(ItemSummary.FromString(row[0]).modified.ToMicroseconds())
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1.sync_pb2 import SyncOperation
-from rookery_client.replica.outbox import filling_in, recording_checks, sending_checks, taking_over, task_checks
+from rookery_client.replica.outbox import (
+    assignment_checks,
+    filling_in,
+    meeting_checks,
+    recording_checks,
+    sending_checks,
+    superseding,
+    taking_over,
+    task_checks,
+)
 from rookery_client.replica.storage import operations
 from rookery_client.replica.view import overlay
 from rookery_core.errors import AlreadyExists
@@ -24,7 +33,8 @@ def record(
     """Records an operation; gives it as it will be pushed.
 
     Fills in what is left empty of operation_id, edited and base_revision, the ids of what it creates, the folder of a new item, and
-    depends_on; an update's mask is widened to whole merge units. Raises what the server would refuse with.
+    depends_on; an update's mask is widened to whole merge units. Leaves out what waits and is needless now (``superseding``). Raises
+    what the server would refuse with.
     """
     recorded = SyncOperation()
     recorded.CopyFrom(operation)
@@ -32,6 +42,8 @@ def record(
     if operations.find(connection, recorded.operation_id) is not None:
         raise AlreadyExists("ID_TAKEN", "an operation has this id already", field="operation_id")
     filling_in.identify(connection, recorded, ids)
+    meeting_checks.settle(connection, recorded)
+    assignment_checks.settle(connection, recorded)
     if not recorded.HasField("edited"):
         recorded.edited.FromMicroseconds(max(now, filling_in.last_seen(connection, recorded) + 1))
     filling_in.settle(recorded)
@@ -39,6 +51,9 @@ def record(
     recording_checks.require_sound(connection, recorded, uploads)
     sending_checks.require_possible(connection, recorded, now)
     task_checks.require_completable(connection, recorded)
+    meeting_checks.require_possible(connection, recorded)
+    assignment_checks.require_possible(connection, recorded)
+    superseding.leave_out(connection, recorded)
     item_ids, folder_ids = filling_in.touched(connection, recorded)
     recorded.base_revision = recorded.base_revision or filling_in.base_revision(connection, item_ids, folder_ids)
     recorded.ClearField("depends_on")

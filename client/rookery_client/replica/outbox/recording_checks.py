@@ -49,7 +49,7 @@ def require_sound(connection: sqlite3.Connection, operation: SyncOperation, uplo
 
 def _create(connection: sqlite3.Connection, request: item_service_pb2.CreateItemRequest) -> None:
     item_id = require_minted(request.item.id, "item.id")
-    _require_free(connection, [item_id], "item.id")
+    require_free(connection, [item_id], "item.id")
     _require_folder(connection, request.item.folder_id, "item.folder_id")
 
 
@@ -70,8 +70,10 @@ def _update(connection: sqlite3.Connection, request: UpdateItemRequest, edited: 
 
 
 def _mark(connection: sqlite3.Connection, request: item_service_pb2.SetItemStateRequest) -> None:
-    if not (request.HasField("read") or request.HasField("follow_up") or request.add_categories or request.remove_categories):
-        raise InvalidArgument("FIELD_INVALID", "say what to change: read, follow_up, add_categories or remove_categories")
+    marks = request.HasField("read") or request.HasField("follow_up") or request.HasField("reminder")
+    if not (marks or request.add_categories or request.remove_categories):
+        message = "say what to change: read, follow_up, add_categories, remove_categories or reminder"
+        raise InvalidArgument("FIELD_INVALID", message)
     names.categories(list(request.add_categories), "add_categories")
     require_shown(connection, request.item_ids)
 
@@ -91,7 +93,7 @@ def _copy(connection: sqlite3.Connection, request: item_service_pb2.CopyItemsReq
         raise InvalidArgument("FIELD_INVALID", "new_ids holds one id for each item, or none at all", field="new_ids")
     if len(set(minted)) != len(minted):
         raise InvalidArgument("FIELD_INVALID", "new_ids holds an id twice", field="new_ids")
-    _require_free(connection, minted, "new_ids")
+    require_free(connection, minted, "new_ids")
 
 
 def _delete(connection: sqlite3.Connection, request: item_service_pb2.DeleteItemsRequest) -> None:
@@ -200,7 +202,8 @@ def _no_item(item_id: bytes, field: str) -> NotFound:
     return NotFound("ITEM_NOT_FOUND", "this device holds no such item", metadata={"item_id": item_id.hex()}, field=field)
 
 
-def _require_free(connection: sqlite3.Connection, item_ids: Sequence[bytes], field: str) -> None:
+def require_free(connection: sqlite3.Connection, item_ids: Sequence[bytes], field: str) -> None:
+    """AlreadyExists ``ID_TAKEN`` if an item that this device knows has one of the ids."""
     if any(_is_known(connection, item_id) for item_id in item_ids):
         raise AlreadyExists("ID_TAKEN", "an item has this id already", field=field)
 

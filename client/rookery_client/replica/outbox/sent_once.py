@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from rookery.v1.sync_pb2 import SyncOperation
     from rookery_client.replica.storage.operations import Recorded
 
-_SENDING = frozenset({"submit", "resend_submission"})
+_SENDING = frozenset(
+    {
+        "submit",
+        "resend_submission",
+        "send_meeting",
+        "respond_to_meeting",
+        "cancel_meeting",
+        "forward_meeting",
+        "assign_task",
+        "respond_to_task",
+    }
+)
 """Actions by which mail is sent."""
 _UNKNOWN = "it may have been sent before the server was restored from a backup: look whether it was, and send it again if not"
 
@@ -33,7 +44,7 @@ def keep_back(connection: sqlite3.Connection, now: int) -> frozenset[int]:
     whether it is sent again a person decides.
     """
     kept: set[int] = set()
-    for recorded in operations.about_submissions(connection):
+    for recorded in operations.every(connection):
         if recorded.action not in _SENDING:
             continue
         kept.add(recorded.seq)

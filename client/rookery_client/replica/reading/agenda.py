@@ -10,7 +10,8 @@ from rookery_client.replica.view import shown_rows
 from rookery_core.errors import NotFound
 from rookery_core.rules import calendar_time
 from rookery_core.rules.recurrence import agenda
-from rookery_core.rules.recurrence.agenda import Candidate, Entry
+from rookery_core.rules.recurrence.agenda import Candidate
+from rookery_core.rules.recurrence.entries import Entry
 
 if TYPE_CHECKING:
     import sqlite3

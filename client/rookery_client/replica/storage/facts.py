@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 SERVER, ADDRESS, MAILBOX_ID, ACCOUNT_ID = "server", "address", "mailbox_id", "account_id"
 """Whose replica it is: two texts, two ids."""
+DISPLAY_NAME, ALIASES = "display_name", "aliases"
+"""What the owner is called, and further addresses of theirs, a line each."""
 CURSOR, EPOCH, REVISION = "cursor", "epoch", "revision"
 """Where it stands: what to pull with next, the mailbox's epoch, and its revision in the last batch."""
 CAUGHT_UP_REVISION, CAUGHT_UP_AT = "caught_up_revision", "caught_up_at"

@@ -54,13 +54,18 @@ _NUMBERED = (
 
 
 def copies_of(operation: SyncOperation) -> list[tuple[bytes, bytes]]:
-    """The copies that an operation makes: what of, and their ids. That of a completed task stays only if the task recurs."""
+    """The copies that an operation makes: what of, and their ids. That of a completed task stays only if the task recurs.
+
+    The second part of a series that is split is made of the first.
+    """
     match operation.WhichOneof("action"):
         case "copy_items":
             return list(zip(operation.copy_items.item_ids, operation.copy_items.new_ids, strict=True))
         case "complete_task":
             completed = operation.complete_task
             return [(completed.item_id, task_series.copy_id(completed.item_id, completed.occurrence))]
+        case "split_series":
+            return [(operation.split_series.item_id, operation.split_series.new_item_id)]
         case _:
             return []
 
@@ -217,6 +222,11 @@ def about_submissions(connection: sqlite3.Connection) -> list[Recorded]:
     """All operations, of whatever status, that make submissions, call them back or send them again, in order."""
     chosen = "seq IN (SELECT seq FROM operation_submission)"
     return [_recorded(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM operation WHERE {chosen} ORDER BY seq")]
+
+
+def every(connection: sqlite3.Connection) -> list[Recorded]:
+    """All operations, of whatever status, in order."""
+    return [_recorded(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM operation ORDER BY seq")]
 
 
 def live_submissions(connection: sqlite3.Connection) -> list[bytes]:

@@ -7,14 +7,18 @@ not has the operation in it already.
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 from rookery.v1.folder_pb2 import Folder
+from rookery.v1.person_pb2 import Person
 from rookery.v1.sync_pb2 import SyncOperation
 from rookery_client.replica.storage import operations, schema, submissions
+from rookery_client.replica.storage.identity import Identity
 from rookery_client.replica.view import local_edits, shown_contents
 from rookery_client.replica.view.local_item import LocalItem
 from rookery_core.errors import DataLoss, InvalidArgument, NotFound
+from rookery_core.rules.scheduling.itip import Self
 
 if TYPE_CHECKING:
     import sqlite3
@@ -97,6 +101,12 @@ class ItemView:
         here = (each for each in operations.live_of_folder(self.connection, folder_id) if self.operation(each).action in _DELETING)
         return next(here, seq) < seq
 
+    @functools.cached_property
+    def owner(self) -> Self:
+        """The owner of the mailbox."""
+        identity = Identity.read(self.connection)
+        return Self(Person(), frozenset()) if identity is None else identity.owner
+
     def operation(self, seq: int) -> Recorded:
         """An operation by its number."""
         found = self._read.get(seq)
@@ -175,6 +185,11 @@ class Around:
     def edited(self) -> int:
         """See ``Surroundings``."""
         return int(self._recorded.operation.edited.ToMicroseconds())
+
+    @property
+    def owner(self) -> Self:
+        """See ``Surroundings``."""
+        return self._view.owner
 
     @property
     def landed(self) -> bytes:

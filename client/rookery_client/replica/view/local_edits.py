@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery.v1.item_pb2 import ItemState, ItemSummary
-from rookery_client.replica.view import local_records, local_tasks
+from rookery_client.replica.view import local_assignments, local_meetings, local_records, local_tasks
 from rookery_client.replica.view.local_item import Life
-from rookery_core.rules import names, validation
+from rookery_core.rules import names, reminder_marks, validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,12 @@ def apply(operation: SyncOperation, item_id: bytes, item: LocalItem | None, arou
         return _copied(operation.copy_items, item_id, item, around)
     if action == "complete_task":
         return local_tasks.apply(operation.complete_task, item_id, item, around)
+    if action == "split_series":
+        return local_meetings.split(operation.split_series, item_id, item, around)
+    if item is not None and action in local_meetings.ACTIONS:
+        local_meetings.apply(operation, item, around)
+    if item is not None and action in local_assignments.ACTIONS:
+        local_assignments.apply(operation, item, around)
     if item is not None and (edit := _EDITS.get(action)):
         edit(getattr(operation, action), item, around)
     return item
@@ -65,6 +71,9 @@ def _mark(request: item_service_pb2.SetItemStateRequest, item: LocalItem, around
         state.ClearField("follow_up")
         if request.follow_up.status != item_pb2.FLAG_STATUS_UNSPECIFIED:
             state.follow_up.CopyFrom(request.follow_up)
+    if request.HasField("reminder"):
+        reminder_marks.validate(request.reminder, "reminder")
+        reminder_marks.mark(state, request.reminder)
     if request.add_categories or request.remove_categories:
         removed = {names.key(name) for name in request.remove_categories}
         kept = [name for name in state.categories if names.key(name) not in removed]

@@ -11,6 +11,7 @@ from rookery_client.replica.storage import rows
 
 if TYPE_CHECKING:
     from rookery_client.replica.view.shown_contents import Held
+    from rookery_core.rules.scheduling.itip import Self
 
 
 class Life(enum.Enum):
@@ -93,6 +94,11 @@ class Surroundings(Protocol):
     @property
     def edited(self) -> int:
         """When the operation was made, in microseconds since 1970."""
+        ...
+
+    @property
+    def owner(self) -> Self:
+        """The owner of the mailbox."""
         ...
 
     @property

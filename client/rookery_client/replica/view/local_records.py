@@ -8,6 +8,7 @@ from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, Item, ItemContent, ItemSu
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL
 from rookery_client.replica.view.local_item import LocalItem
 from rookery_core.rules import list_edits, ownership, records, task_series, validation
+from rookery_core.rules.scheduling import returning, tracking
 
 if TYPE_CHECKING:
     from rookery.v1 import item_service_pb2
@@ -25,6 +26,8 @@ def created(request: item_service_pb2.CreateItemRequest, around: Surroundings) -
     if not request.item.HasField("state"):
         item.state.read = True  # what one writes oneself, one has read
     ownership.clear_server_owned(item)
+    if request.item.revision:  # a version that the server has lost
+        returning.keep(item, request.item)
     categories = validation.validate_state(item.state)
     item.state.ClearField("categories")
     item.state.categories.extend(categories)
@@ -98,6 +101,8 @@ def edited_record(item: LocalItem, request: item_service_pb2.UpdateItemRequest, 
         list_edits.apply(after, request.list_edits, provisional=False)
         _keep_attachments(before.content, after.content)
         _number_new(after.content, around)
+    if after.summary.HasField("appointment"):
+        tracking.keep_answers(before, after)
     if after.summary.HasField("task"):
         task_series.settle_edit(before.summary.task, after.summary.task, around.edited)
     validation.validate_item(after.summary, after.content)

@@ -6,7 +6,7 @@ import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1.folder_pb2 import Folder
-from rookery.v1.item_pb2 import Item, ItemLife, ItemState, ItemSummary
+from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, Item, ItemLife, ItemState, ItemSummary
 from rookery_client.replica.storage import schema
 from rookery_core.rules import names
 
@@ -101,6 +101,12 @@ def in_folder(connection: sqlite3.Connection, folder_id: bytes) -> Iterator[Show
 def to_do(connection: sqlite3.Connection) -> Iterator[ShownItem]:
     """All that the list of tasks may hold, in no particular order."""
     for row in connection.execute(f"SELECT {_COLUMNS} FROM shown_item WHERE {schema.TO_DO}"):
+        yield ShownItem(*row)
+
+
+def reminding(connection: sqlite3.Connection) -> Iterator[ShownItem]:
+    """All that people may be reminded of, in no particular order."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM shown_item WHERE kind = {ITEM_KIND_APPOINTMENT} OR {schema.TO_DO}"):
         yield ShownItem(*row)
 
 

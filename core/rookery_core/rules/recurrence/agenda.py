@@ -9,19 +9,16 @@ not even be computed for a moment is named and left out.
 from __future__ import annotations
 
 import datetime as dt
-import operator
 from typing import TYPE_CHECKING, NamedTuple
 
-from rookery.v1.calendar_service_pb2 import Occurrence as OccurrenceRecord
 from rookery_core.rules import calendar_time
-from rookery_core.rules.recurrence.series import Series
+from rookery_core.rules.recurrence.entries import BEGINS, ENCODED
 from rookery_core.rules.recurrence.starts import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rookery.v1.item_pb2 import ItemSummary
-    from rookery_core.rules.recurrence.series import Occurrence
+    from rookery_core.rules.recurrence.entries import Entry, Laid
 
 MOST_INCOMPLETE = 100
 """Series that a page names as incomplete."""
@@ -67,60 +64,6 @@ class Place(NamedTuple):
         return cls(begins, item_id, dt.datetime.fromisoformat(text))
 
 
-class Entry:
-    """An appointment, ready to be laid out. It knows no viewer and no window, so it may be kept and asked again."""
-
-    __slots__ = ("_shown", "item_id", "series")
-
-    def __init__(self, item_id: bytes, summary: ItemSummary) -> None:
-        """ValueError if the start is malformed: such an appointment has no place in a calendar."""
-        appointment = summary.appointment
-        self.item_id = item_id
-        self.series = Series(appointment)
-        self._shown = OccurrenceRecord(
-            item_id=item_id,
-            all_day=calendar_time.is_date(appointment.start),
-            subject=summary.subject,
-            location=appointment.location,
-            busy_status=appointment.busy_status,
-            status=appointment.status,
-            my_response=appointment.my_response,
-            sensitivity=summary.sensitivity,
-            is_recurring=self.is_series,
-        )
-        if appointment.HasField("organizer"):
-            self._shown.organizer.CopyFrom(appointment.organizer)
-        if appointment.HasField("reminder_minutes"):
-            self._shown.reminder_minutes = appointment.reminder_minutes
-
-    @property
-    def is_series(self) -> bool:
-        """Whether it has a rule, or several dates."""
-        return not self.series.recurring.is_single
-
-    def record(self, occurrence: Occurrence) -> OccurrenceRecord:
-        """One of its occurrences as agendas show it, with what its exception says."""
-        shown = OccurrenceRecord()
-        shown.CopyFrom(self._shown)
-        start, end = occurrence.series.times(occurrence)
-        shown.original_start.CopyFrom(occurrence.original_start)
-        shown.start.CopyFrom(start)
-        shown.end.CopyFrom(end)
-        shown.begins.seconds, begins = divmod(occurrence.begins, _SECOND)
-        shown.begins.nanos = begins * 1000
-        shown.ends.seconds, ends = divmod(occurrence.ends, _SECOND)
-        shown.ends.nanos = ends * 1000
-        exception = occurrence.exception
-        if exception is not None:
-            shown.is_exception = True
-            shown.all_day = calendar_time.is_date(start)
-            shown.busy_status = exception.busy_status or shown.busy_status
-            for name in ("subject", "location", "reminder_minutes"):
-                if exception.HasField(name):
-                    setattr(shown, name, getattr(exception, name))
-        return shown
-
-
 class Candidate(NamedTuple):
     """An appointment that may reach into the window."""
 
@@ -131,7 +74,8 @@ class Candidate(NamedTuple):
 class Page(NamedTuple):
     """A page of an agenda."""
 
-    occurrences: list[OccurrenceRecord]
+    encoded: bytes
+    """The occurrences, as a ListOccurrencesResponse has them."""
     following: Place | None
     """The place behind which the next page begins; None at the end."""
     incomplete: list[bytes]
@@ -157,28 +101,12 @@ def page(candidates: Iterable[Candidate], window: Window, after: Place | None, m
     entries: list[Entry] = []
     while not layout.is_full:
         layout.begin_slice()
-        for entry in entries:
-            layout.add(entry)
+        entries = [entry for entry in entries if layout.add(entry)]
         while following is not None and following.span_start - calendar_time.FLOATING_BEFORE < layout.horizon:
-            entries.append(following.entry)
-            layout.add(following.entry)
+            if layout.add(following.entry):
+                entries.append(following.entry)
             following = next(waiting, None)
     return layout.page()
-
-
-class _Found(NamedTuple):
-    begins: int
-    item_id: bytes
-    original: dt.datetime
-    entry: Entry
-    occurrence: Occurrence
-
-    @property
-    def place(self) -> Place:
-        return Place(self.begins, self.item_id, self.original)
-
-
-_ORDER = operator.itemgetter(0, 1, 2)
 
 
 class _Layout:
@@ -193,7 +121,7 @@ class _Layout:
         self._after = after or Place(_EVER)
         self._most = most
         self._starts_left: float = _PAGE_STARTS
-        self._found: list[_Found] = []
+        self._found: list[Laid] = []
         self._incomplete: dict[bytes, None] = {}
 
     @property
@@ -211,45 +139,50 @@ class _Layout:
         self.horizon = min(begin + width, self._window.end)
         self._slice = (begin, self.horizon)
 
-    def add(self, entry: Entry) -> None:
-        """Lays out what of an appointment begins in the slice; in the first also what reaches into it."""
-        occurrences = self._laid_out(entry.series)
-        if occurrences is None:
+    def add(self, entry: Entry) -> bool:
+        """Lays out what of an appointment begins in the slice; in the first also what reaches into it.
+
+        False if there is nothing more of it behind the slice.
+        """
+        laid = self._laid_out(entry)
+        if laid is None:
             self._incomplete[entry.item_id] = None
-            return
+            return True
+        may_recur = entry.is_series or not laid
+        if laid and laid[0][BEGINS] <= self._after.begins:
+            laid = [each for each in laid if each[:3] > self._after]
         least = _EVER if self._slice[0] == self._begin else self._slice[0]
-        for each in occurrences:
-            found = _Found(each.begins, entry.item_id, each.original, entry, each)
-            if each.begins >= least and found[:3] > self._after:
-                self._found.append(found)
+        if laid and laid[0][BEGINS] < least:
+            laid = [each for each in laid if each[BEGINS] >= least]
+        self._found += laid
         if len(self._found) > 2 * self._most:
             self._cut()
+        return may_recur
 
     def page(self) -> Page:
         """What was found."""
-        found = sorted((each for each in self._found if each.begins < self.horizon), key=_ORDER)
-        records: list[OccurrenceRecord] = []
+        found = sorted(each for each in self._found if each[BEGINS] < self.horizon)
+        listed: list[bytes] = []
         size = 0
         for each in found[: self._most]:
-            record = each.entry.record(each.occurrence)
-            size += record.ByteSize() + 8
-            if records and size > _MOST_BYTES:
+            size += len(each[ENCODED])
+            if listed and size > _MOST_BYTES:
                 break
-            records.append(record)
+            listed.append(each[ENCODED])
         following = None
-        if len(records) < len(found) or len(records) == self._most:
-            following = found[len(records) - 1].place
+        if len(listed) < len(found) or len(listed) == self._most:
+            following = Place(*found[len(listed) - 1][:3])
         elif self.horizon < self._window.end:
             following = Place(self.horizon)
-        return Page(records, following, list(self._incomplete)[:MOST_INCOMPLETE])
+        return Page(b"".join(listed), following, list(self._incomplete)[:MOST_INCOMPLETE])
 
-    def _laid_out(self, series: Series) -> list[Occurrence] | None:
+    def _laid_out(self, entry: Entry) -> list[Laid] | None:
         """The occurrences up to the horizon, which comes nearer if that takes too long; None if it takes too long in any case."""
         begin, end = self._slice[0], self.horizon
         while True:
             given = min(_SERIES_STARTS, self._starts_left)
             budget = Budget(given)
-            found = series.between(begin, end, self._window.viewer_zone, budget)
+            found = entry.lay(begin, end, self._window.viewer_zone, budget)
             self._starts_left -= given - max(budget.left, 0)
             if not budget.is_spent:
                 self.horizon = end
@@ -260,9 +193,9 @@ class _Layout:
 
     def _cut(self) -> None:
         """Drops what the page has no room for. What begins later than its last can not come in any more."""
-        self._found.sort(key=_ORDER)
+        self._found.sort()
         del self._found[self._most :]
-        self.horizon = min(self.horizon, self._found[-1].begins + 1)
+        self.horizon = min(self.horizon, self._found[-1][BEGINS] + 1)
 
 
 def _begin(window: Window, after: Place | None) -> int:

@@ -74,7 +74,8 @@ class Series:
         self._start = appointment.start
         self._end = appointment.end if appointment.HasField("end") else appointment.start
         self.recurring = Recurring(appointment.start, appointment.recurrence)
-        self._travels = self._start.time_zone != self._end.time_zone
+        self.travels = self._start.time_zone != self._end.time_zone
+        """Whether it ends in another zone than it begins in."""
         self._length = self._duration(self._start, self._end)
         self._exceptions: dict[dt.datetime, OccurrenceException] = {}
         for exception in appointment.exceptions:
@@ -86,6 +87,8 @@ class Series:
             for original, exception in sorted(self._exceptions.items(), key=lambda each: each[0])
             if exception.this_and_future
         ]
+        self.longest = max([self._length, *map(self._length_of, self._exceptions.items())])
+        """At least as long as any occurrence lasts by the clocks."""
         longest = max([self._length, *(each.length for each in self._lasting if each.length is not None)])
         self._before = longest + max([_NONE, *(each.shift for each in self._lasting)])
         """How long before a window an occurrence may have its original start."""
@@ -107,7 +110,7 @@ class Series:
             return self._excepted_times(occurrence.original, occurrence.exception)
         first, last = occurrence.walls
         start = self.recurring.clock.time(first)
-        return start, calendar_time.moved(self._start, self._end, start) if self._travels else self.recurring.clock.time(last)
+        return start, calendar_time.moved(self._start, self._end, start) if self.travels else self.recurring.clock.time(last)
 
     def _regular(self, begin: int, end: int, viewer_zone: str, budget: Budget) -> Iterator[Occurrence]:
         clock = self.recurring.clock
@@ -153,6 +156,9 @@ class Series:
             if exception.HasField("end"):
                 return start, exception.end
         return start, calendar_time.moved(self._start, self._end, start)
+
+    def _length_of(self, excepted: tuple[dt.datetime, OccurrenceException]) -> dt.timedelta:
+        return self._duration(*self._excepted_times(*excepted))
 
     def lasting_at(self, original: dt.datetime) -> Lasting | None:
         """What holds for an occurrence without an exception of its own."""

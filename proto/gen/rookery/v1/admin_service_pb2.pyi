@@ -70,6 +70,7 @@ class Account(message.Message):
     ALIASES_FIELD_NUMBER: builtins.int
     USED_BYTES_FIELD_NUMBER: builtins.int
     ITEM_COUNT_FIELD_NUMBER: builtins.int
+    MEMBERS_FIELD_NUMBER: builtins.int
     id: builtins.bytes
     """Unique id, 16 bytes (UUIDv7)."""
     address: builtins.str
@@ -98,6 +99,12 @@ class Account(message.Message):
     def aliases(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Further addresses."""
 
+    @builtins.property
+    def members(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Of a group: the addresses of its members on this server, at most 500, no groups among them. Whoever asks when the group is free
+        asks about them. INVALID_ARGUMENT for any other kind of account.
+        """
+
     def __init__(
         self,
         *,
@@ -113,10 +120,11 @@ class Account(message.Message):
         aliases: abc.Iterable[builtins.str] | None = ...,
         used_bytes: builtins.int = ...,
         item_count: builtins.int = ...,
+        members: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["created", b"created"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["address", b"address", "administrator", b"administrator", "aliases", b"aliases", "created", b"created", "disabled", b"disabled", "display_name", b"display_name", "id", b"id", "item_count", b"item_count", "kind", b"kind", "mailbox_id", b"mailbox_id", "quota_bytes", b"quota_bytes", "used_bytes", b"used_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["address", b"address", "administrator", b"administrator", "aliases", b"aliases", "created", b"created", "disabled", b"disabled", "display_name", b"display_name", "id", b"id", "item_count", b"item_count", "kind", b"kind", "mailbox_id", b"mailbox_id", "members", b"members", "quota_bytes", b"quota_bytes", "used_bytes", b"used_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,7 +357,7 @@ class UpdateAccountRequest(message.Message):
 
     @builtins.property
     def update_mask(self) -> field_mask_pb2.FieldMask:
-        """"display_name", "administrator", "disabled", "quota_bytes"."""
+        """"display_name", "administrator", "disabled", "quota_bytes", "members"."""
 
     def __init__(
         self,

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from rookery.v1 import options_pb2 as rookery_dot_v1_dot_options__pb2
 from rookery.v1 import person_pb2 as rookery_dot_v1_dot_person__pb2
+from rookery.v1 import scheduling_pb2 as rookery_dot_v1_dot_scheduling__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19rookery/v1/calendar.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18rookery/v1/options.proto\x1a\x17rookery/v1/person.proto\"0\n\x0c\x43\x61lendarTime\x12\r\n\x05local\x18\x01 \x01(\t\x12\x11\n\ttime_zone\x18\x02 \x01(\t\"\x83\x04\n\x12\x41ppointmentSummary\x12\'\n\x05start\x18\x01 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12%\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12\x0f\n\x07\x61ll_day\x18\x03 \x01(\x08\x12\x10\n\x08location\x18\x04 \x01(\t\x12+\n\x0b\x62usy_status\x18\x05 \x01(\x0e\x32\x16.rookery.v1.BusyStatus\x12\'\n\x06status\x18\x06 \x01(\x0e\x32\x17.rookery.v1.EventStatus\x12%\n\torganizer\x18\x07 \x01(\x0b\x32\x12.rookery.v1.Person\x12/\n\x0bmy_response\x18\x08 \x01(\x0e\x32\x1a.rookery.v1.ResponseStatus\x12*\n\nrecurrence\x18\t \x01(\x0b\x32\x16.rookery.v1.Recurrence\x12\x33\n\nexceptions\x18\n \x03(\x0b\x32\x1f.rookery.v1.OccurrenceException\x12\x1d\n\x10reminder_minutes\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12\x18\n\nmeeting_id\x18\x0c \x01(\tB\x04\xa0\xbb\x18\x03\x12\x10\n\x08sequence\x18\r \x01(\x05\x12\x0b\n\x03url\x18\x0e \x01(\tB\x13\n\x11_reminder_minutes\"\x8f\x01\n\nRecurrence\x12\r\n\x05rules\x18\x01 \x03(\t\x12\x17\n\x0f\x65xclusion_rules\x18\x02 \x03(\t\x12\'\n\x05\x64\x61tes\x18\x03 \x03(\x0b\x32\x18.rookery.v1.CalendarTime\x12\x30\n\x0e\x65xcluded_dates\x18\x04 \x03(\x0b\x32\x18.rookery.v1.CalendarTime\"\x86\x03\n\x13OccurrenceException\x12\x30\n\x0eoriginal_start\x18\x01 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12\x11\n\tcancelled\x18\x02 \x01(\x08\x12\'\n\x05start\x18\x03 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12%\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12\x14\n\x07subject\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08location\x18\x06 \x01(\tH\x01\x88\x01\x01\x12+\n\x0b\x62usy_status\x18\x07 \x01(\x0e\x32\x16.rookery.v1.BusyStatus\x12\x1d\n\x10reminder_minutes\x18\x08 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\x0fthis_and_future\x18\t \x01(\x08\x12\x11\n\x04text\x18\n \x01(\tH\x03\x88\x01\x01\x42\n\n\x08_subjectB\x0b\n\t_locationB\x13\n\x11_reminder_minutesB\x07\n\x05_text\"\xcf\x01\n\x08\x41ttendee\x12\"\n\x06person\x18\x01 \x01(\x0b\x32\x12.rookery.v1.Person\x12&\n\x04role\x18\x02 \x01(\x0e\x32\x18.rookery.v1.AttendeeRole\x12,\n\x08response\x18\x03 \x01(\x0e\x32\x1a.rookery.v1.ResponseStatus\x12-\n\tresponded\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12response_requested\x18\x05 \x01(\x08\"=\n\x12\x41ppointmentContent\x12\'\n\tattendees\x18\x01 \x03(\x0b\x32\x14.rookery.v1.Attendee*\xb2\x01\n\nBusyStatus\x12\x1b\n\x17\x42USY_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42USY_STATUS_FREE\x10\x01\x12\x19\n\x15\x42USY_STATUS_TENTATIVE\x10\x02\x12\x14\n\x10\x42USY_STATUS_BUSY\x10\x03\x12\x1d\n\x19\x42USY_STATUS_OUT_OF_OFFICE\x10\x04\x12!\n\x1d\x42USY_STATUS_WORKING_ELSEWHERE\x10\x05*\x7f\n\x0b\x45ventStatus\x12\x1c\n\x18\x45VENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VENT_STATUS_TENTATIVE\x10\x01\x12\x1a\n\x16\x45VENT_STATUS_CONFIRMED\x10\x02\x12\x1a\n\x16\x45VENT_STATUS_CANCELLED\x10\x03*\xe4\x01\n\x0eResponseStatus\x12\x1f\n\x1bRESPONSE_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19RESPONSE_STATUS_ORGANIZER\x10\x01\x12\x18\n\x14RESPONSE_STATUS_NONE\x10\x02\x12\x1d\n\x19RESPONSE_STATUS_TENTATIVE\x10\x03\x12\x1c\n\x18RESPONSE_STATUS_ACCEPTED\x10\x04\x12\x1c\n\x18RESPONSE_STATUS_DECLINED\x10\x05\x12\x1d\n\x19RESPONSE_STATUS_DELEGATED\x10\x06*\xb9\x01\n\x0c\x41ttendeeRole\x12\x1d\n\x19\x41TTENDEE_ROLE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41TTENDEE_ROLE_REQUIRED\x10\x01\x12\x1a\n\x16\x41TTENDEE_ROLE_OPTIONAL\x10\x02\x12\x1a\n\x16\x41TTENDEE_ROLE_RESOURCE\x10\x03\x12\x17\n\x13\x41TTENDEE_ROLE_CHAIR\x10\x04\x12\x1d\n\x19\x41TTENDEE_ROLE_INFORMATION\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19rookery/v1/calendar.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18rookery/v1/options.proto\x1a\x17rookery/v1/person.proto\x1a\x1brookery/v1/scheduling.proto\"0\n\x0c\x43\x61lendarTime\x12\r\n\x05local\x18\x01 \x01(\t\x12\x11\n\ttime_zone\x18\x02 \x01(\t\"\xbc\x04\n\x12\x41ppointmentSummary\x12\'\n\x05start\x18\x01 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12%\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12\x0f\n\x07\x61ll_day\x18\x03 \x01(\x08\x12\x10\n\x08location\x18\x04 \x01(\t\x12+\n\x0b\x62usy_status\x18\x05 \x01(\x0e\x32\x16.rookery.v1.BusyStatus\x12\'\n\x06status\x18\x06 \x01(\x0e\x32\x17.rookery.v1.EventStatus\x12%\n\torganizer\x18\x07 \x01(\x0b\x32\x12.rookery.v1.Person\x12/\n\x0bmy_response\x18\x08 \x01(\x0e\x32\x1a.rookery.v1.ResponseStatus\x12*\n\nrecurrence\x18\t \x01(\x0b\x32\x16.rookery.v1.Recurrence\x12\x33\n\nexceptions\x18\n \x03(\x0b\x32\x1f.rookery.v1.OccurrenceException\x12\x1d\n\x10reminder_minutes\x18\x0b \x01(\x05H\x00\x88\x01\x01\x12\x18\n\nmeeting_id\x18\x0c \x01(\tB\x04\xa0\xbb\x18\x03\x12\x10\n\x08sequence\x18\r \x01(\x05\x12\x0b\n\x03url\x18\x0e \x01(\t\x12\x1a\n\x12response_requested\x18\x0f \x01(\x08\x12\x1b\n\x13\x63ounters_disallowed\x18\x10 \x01(\x08\x42\x13\n\x11_reminder_minutes\"\x8f\x01\n\nRecurrence\x12\r\n\x05rules\x18\x01 \x03(\t\x12\x17\n\x0f\x65xclusion_rules\x18\x02 \x03(\t\x12\'\n\x05\x64\x61tes\x18\x03 \x03(\x0b\x32\x18.rookery.v1.CalendarTime\x12\x30\n\x0e\x65xcluded_dates\x18\x04 \x03(\x0b\x32\x18.rookery.v1.CalendarTime\"\xb7\x03\n\x13OccurrenceException\x12\x30\n\x0eoriginal_start\x18\x01 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12\x11\n\tcancelled\x18\x02 \x01(\x08\x12\'\n\x05start\x18\x03 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12%\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12\x14\n\x07subject\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08location\x18\x06 \x01(\tH\x01\x88\x01\x01\x12+\n\x0b\x62usy_status\x18\x07 \x01(\x0e\x32\x16.rookery.v1.BusyStatus\x12\x1d\n\x10reminder_minutes\x18\x08 \x01(\x05H\x02\x88\x01\x01\x12\x17\n\x0fthis_and_future\x18\t \x01(\x08\x12\x11\n\x04text\x18\n \x01(\tH\x03\x88\x01\x01\x12/\n\x0bmy_response\x18\x0b \x01(\x0e\x32\x1a.rookery.v1.ResponseStatusB\n\n\x08_subjectB\x0b\n\t_locationB\x13\n\x11_reminder_minutesB\x07\n\x05_text\"\xc2\x02\n\x08\x41ttendee\x12\"\n\x06person\x18\x01 \x01(\x0b\x32\x12.rookery.v1.Person\x12&\n\x04role\x18\x02 \x01(\x0e\x32\x18.rookery.v1.AttendeeRole\x12,\n\x08response\x18\x03 \x01(\x0e\x32\x1a.rookery.v1.ResponseStatus\x12-\n\tresponded\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12response_requested\x18\x05 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x06 \x01(\t\x12\x30\n\x0eproposed_start\x18\x07 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12.\n\x0cproposed_end\x18\x08 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\"n\n\x12OccurrenceResponse\x12\x30\n\x0eoriginal_start\x18\x01 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12&\n\x08\x61ttendee\x18\x02 \x01(\x0b\x32\x14.rookery.v1.Attendee\"u\n\x11OccurrenceVersion\x12\x30\n\x0eoriginal_start\x18\x01 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12.\n\x07version\x18\x02 \x01(\x0b\x32\x1d.rookery.v1.SchedulingVersion\"\xbf\x01\n\x0bSentMeeting\x12.\n\x07version\x18\x01 \x01(\x0b\x32\x1d.rookery.v1.SchedulingVersion\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x33\n\x0b\x61ppointment\x18\x03 \x01(\x0b\x32\x1e.rookery.v1.AppointmentSummary\x12\x13\n\x0btext_sha256\x18\x04 \x01(\x0c\x12%\n\tattendees\x18\x05 \x03(\x0b\x32\x12.rookery.v1.Person\"\x8c\x02\n\x0cMeetingState\x12.\n\x07version\x18\x01 \x01(\x0b\x32\x1d.rookery.v1.SchedulingVersion\x12:\n\x13occurrence_versions\x18\x02 \x03(\x0b\x32\x1d.rookery.v1.OccurrenceVersion\x12+\n\x07replied\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x04sent\x18\x04 \x01(\x0b\x32\x17.rookery.v1.SentMeeting\x12<\n\x14occurrence_responses\x18\x05 \x03(\x0b\x32\x1e.rookery.v1.OccurrenceResponse\"n\n\x12\x41ppointmentContent\x12\'\n\tattendees\x18\x01 \x03(\x0b\x32\x14.rookery.v1.Attendee\x12/\n\x07meeting\x18\x02 \x01(\x0b\x32\x18.rookery.v1.MeetingStateB\x04\xa0\xbb\x18\x02*\xb2\x01\n\nBusyStatus\x12\x1b\n\x17\x42USY_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42USY_STATUS_FREE\x10\x01\x12\x19\n\x15\x42USY_STATUS_TENTATIVE\x10\x02\x12\x14\n\x10\x42USY_STATUS_BUSY\x10\x03\x12\x1d\n\x19\x42USY_STATUS_OUT_OF_OFFICE\x10\x04\x12!\n\x1d\x42USY_STATUS_WORKING_ELSEWHERE\x10\x05*\x7f\n\x0b\x45ventStatus\x12\x1c\n\x18\x45VENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45VENT_STATUS_TENTATIVE\x10\x01\x12\x1a\n\x16\x45VENT_STATUS_CONFIRMED\x10\x02\x12\x1a\n\x16\x45VENT_STATUS_CANCELLED\x10\x03*\xe4\x01\n\x0eResponseStatus\x12\x1f\n\x1bRESPONSE_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19RESPONSE_STATUS_ORGANIZER\x10\x01\x12\x18\n\x14RESPONSE_STATUS_NONE\x10\x02\x12\x1d\n\x19RESPONSE_STATUS_TENTATIVE\x10\x03\x12\x1c\n\x18RESPONSE_STATUS_ACCEPTED\x10\x04\x12\x1c\n\x18RESPONSE_STATUS_DECLINED\x10\x05\x12\x1d\n\x19RESPONSE_STATUS_DELEGATED\x10\x06*\xb9\x01\n\x0c\x41ttendeeRole\x12\x1d\n\x19\x41TTENDEE_ROLE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41TTENDEE_ROLE_REQUIRED\x10\x01\x12\x1a\n\x16\x41TTENDEE_ROLE_OPTIONAL\x10\x02\x12\x1a\n\x16\x41TTENDEE_ROLE_RESOURCE\x10\x03\x12\x17\n\x13\x41TTENDEE_ROLE_CHAIR\x10\x04\x12\x1d\n\x19\x41TTENDEE_ROLE_INFORMATION\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +37,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPOINTMENTSUMMARY'].fields_by_name['meeting_id']._loaded_options = None
   _globals['_APPOINTMENTSUMMARY'].fields_by_name['meeting_id']._serialized_options = b'\240\273\030\003'
-  _globals['_BUSYSTATUS']._serialized_start=1506
-  _globals['_BUSYSTATUS']._serialized_end=1684
-  _globals['_EVENTSTATUS']._serialized_start=1686
-  _globals['_EVENTSTATUS']._serialized_end=1813
-  _globals['_RESPONSESTATUS']._serialized_start=1816
-  _globals['_RESPONSESTATUS']._serialized_end=2044
-  _globals['_ATTENDEEROLE']._serialized_start=2047
-  _globals['_ATTENDEEROLE']._serialized_end=2232
-  _globals['_CALENDARTIME']._serialized_start=125
-  _globals['_CALENDARTIME']._serialized_end=173
-  _globals['_APPOINTMENTSUMMARY']._serialized_start=176
-  _globals['_APPOINTMENTSUMMARY']._serialized_end=691
-  _globals['_RECURRENCE']._serialized_start=694
-  _globals['_RECURRENCE']._serialized_end=837
-  _globals['_OCCURRENCEEXCEPTION']._serialized_start=840
-  _globals['_OCCURRENCEEXCEPTION']._serialized_end=1230
-  _globals['_ATTENDEE']._serialized_start=1233
-  _globals['_ATTENDEE']._serialized_end=1440
-  _globals['_APPOINTMENTCONTENT']._serialized_start=1442
-  _globals['_APPOINTMENTCONTENT']._serialized_end=1503
+  _globals['_APPOINTMENTCONTENT'].fields_by_name['meeting']._loaded_options = None
+  _globals['_APPOINTMENTCONTENT'].fields_by_name['meeting']._serialized_options = b'\240\273\030\002'
+  _globals['_BUSYSTATUS']._serialized_start=2501
+  _globals['_BUSYSTATUS']._serialized_end=2679
+  _globals['_EVENTSTATUS']._serialized_start=2681
+  _globals['_EVENTSTATUS']._serialized_end=2808
+  _globals['_RESPONSESTATUS']._serialized_start=2811
+  _globals['_RESPONSESTATUS']._serialized_end=3039
+  _globals['_ATTENDEEROLE']._serialized_start=3042
+  _globals['_ATTENDEEROLE']._serialized_end=3227
+  _globals['_CALENDARTIME']._serialized_start=154
+  _globals['_CALENDARTIME']._serialized_end=202
+  _globals['_APPOINTMENTSUMMARY']._serialized_start=205
+  _globals['_APPOINTMENTSUMMARY']._serialized_end=777
+  _globals['_RECURRENCE']._serialized_start=780
+  _globals['_RECURRENCE']._serialized_end=923
+  _globals['_OCCURRENCEEXCEPTION']._serialized_start=926
+  _globals['_OCCURRENCEEXCEPTION']._serialized_end=1365
+  _globals['_ATTENDEE']._serialized_start=1368
+  _globals['_ATTENDEE']._serialized_end=1690
+  _globals['_OCCURRENCERESPONSE']._serialized_start=1692
+  _globals['_OCCURRENCERESPONSE']._serialized_end=1802
+  _globals['_OCCURRENCEVERSION']._serialized_start=1804
+  _globals['_OCCURRENCEVERSION']._serialized_end=1921
+  _globals['_SENTMEETING']._serialized_start=1924
+  _globals['_SENTMEETING']._serialized_end=2115
+  _globals['_MEETINGSTATE']._serialized_start=2118
+  _globals['_MEETINGSTATE']._serialized_end=2386
+  _globals['_APPOINTMENTCONTENT']._serialized_start=2388
+  _globals['_APPOINTMENTCONTENT']._serialized_end=2498
 # @@protoc_insertion_point(module_scope)

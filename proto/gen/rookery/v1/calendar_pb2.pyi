@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from rookery.v1 import person_pb2 as person_pb2
+from rookery.v1 import scheduling_pb2 as scheduling_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -201,6 +202,8 @@ class AppointmentSummary(message.Message):
     MEETING_ID_FIELD_NUMBER: builtins.int
     SEQUENCE_FIELD_NUMBER: builtins.int
     URL_FIELD_NUMBER: builtins.int
+    RESPONSE_REQUESTED_FIELD_NUMBER: builtins.int
+    COUNTERS_DISALLOWED_FIELD_NUMBER: builtins.int
     all_day: builtins.bool
     """True if start and end are dates (PidLidAppointmentSubType)."""
     location: builtins.str
@@ -216,9 +219,15 @@ class AppointmentSummary(message.Message):
     meeting_id: builtins.str
     """Identifies the meeting everywhere (PidLidGlobalObjectId; UID). The server mints one where unset."""
     sequence: builtins.int
-    """The organiser's version of the meeting (PidLidAppointmentSequence; SEQUENCE)."""
+    """The organiser's version of the meeting (PidLidAppointmentSequence; SEQUENCE). SendMeeting counts it up where time, rule or place
+    have changed.
+    """
     url: builtins.str
     """Where to join on-line (URL, CONFERENCE)."""
+    response_requested: builtins.bool
+    """Attendees are asked for an answer (PidTagResponseRequested; RSVP); on an attendee's own copy: this one is."""
+    counters_disallowed: builtins.bool
+    """Attendees are asked not to propose other times (PidLidAppointmentNotAllowPropose; X-MICROSOFT-DISALLOW-COUNTER)."""
     @builtins.property
     def start(self) -> CalendarTime:
         """First instant or day (PidLidAppointmentStartWhole; DTSTART)."""
@@ -258,10 +267,12 @@ class AppointmentSummary(message.Message):
         meeting_id: builtins.str = ...,
         sequence: builtins.int = ...,
         url: builtins.str = ...,
+        response_requested: builtins.bool = ...,
+        counters_disallowed: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_reminder_minutes", b"_reminder_minutes", "end", b"end", "organizer", b"organizer", "recurrence", b"recurrence", "reminder_minutes", b"reminder_minutes", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_reminder_minutes", b"_reminder_minutes", "all_day", b"all_day", "busy_status", b"busy_status", "end", b"end", "exceptions", b"exceptions", "location", b"location", "meeting_id", b"meeting_id", "my_response", b"my_response", "organizer", b"organizer", "recurrence", b"recurrence", "reminder_minutes", b"reminder_minutes", "sequence", b"sequence", "start", b"start", "status", b"status", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_reminder_minutes", b"_reminder_minutes", "all_day", b"all_day", "busy_status", b"busy_status", "counters_disallowed", b"counters_disallowed", "end", b"end", "exceptions", b"exceptions", "location", b"location", "meeting_id", b"meeting_id", "my_response", b"my_response", "organizer", b"organizer", "recurrence", b"recurrence", "reminder_minutes", b"reminder_minutes", "response_requested", b"response_requested", "sequence", b"sequence", "start", b"start", "status", b"status", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__reminder_minutes: _TypeAlias = typing.Literal["reminder_minutes"]  # noqa: Y015
     _WhichOneofArgType__reminder_minutes: _TypeAlias = typing.Literal["_reminder_minutes", b"_reminder_minutes"]  # noqa: Y015
@@ -323,6 +334,7 @@ class OccurrenceException(message.Message):
     REMINDER_MINUTES_FIELD_NUMBER: builtins.int
     THIS_AND_FUTURE_FIELD_NUMBER: builtins.int
     TEXT_FIELD_NUMBER: builtins.int
+    MY_RESPONSE_FIELD_NUMBER: builtins.int
     cancelled: builtins.bool
     """True: this occurrence is cancelled and the rest of the fields mean nothing."""
     subject: builtins.str
@@ -337,6 +349,8 @@ class OccurrenceException(message.Message):
     """True changes this occurrence and all later ones (RANGE=THISANDFUTURE)."""
     text: builtins.str
     """Its text; absent: as in the series."""
+    my_response: ResponseStatus.ValueType
+    """The owner's own answer for this occurrence; UNSPECIFIED: as for the series."""
     @builtins.property
     def original_start(self) -> CalendarTime:
         """Which: the start that the rule gave it."""
@@ -362,10 +376,11 @@ class OccurrenceException(message.Message):
         reminder_minutes: builtins.int | None = ...,
         this_and_future: builtins.bool = ...,
         text: builtins.str | None = ...,
+        my_response: ResponseStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["_location", b"_location", "_reminder_minutes", b"_reminder_minutes", "_subject", b"_subject", "_text", b"_text", "end", b"end", "location", b"location", "original_start", b"original_start", "reminder_minutes", b"reminder_minutes", "start", b"start", "subject", b"subject", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_location", b"_location", "_reminder_minutes", b"_reminder_minutes", "_subject", b"_subject", "_text", b"_text", "busy_status", b"busy_status", "cancelled", b"cancelled", "end", b"end", "location", b"location", "original_start", b"original_start", "reminder_minutes", b"reminder_minutes", "start", b"start", "subject", b"subject", "text", b"text", "this_and_future", b"this_and_future"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_location", b"_location", "_reminder_minutes", b"_reminder_minutes", "_subject", b"_subject", "_text", b"_text", "busy_status", b"busy_status", "cancelled", b"cancelled", "end", b"end", "location", b"location", "my_response", b"my_response", "original_start", b"original_start", "reminder_minutes", b"reminder_minutes", "start", b"start", "subject", b"subject", "text", b"text", "this_and_future", b"this_and_future"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__location: _TypeAlias = typing.Literal["location"]  # noqa: Y015
     _WhichOneofArgType__location: _TypeAlias = typing.Literal["_location", b"_location"]  # noqa: Y015
@@ -395,19 +410,34 @@ class Attendee(message.Message):
     RESPONSE_FIELD_NUMBER: builtins.int
     RESPONDED_FIELD_NUMBER: builtins.int
     RESPONSE_REQUESTED_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    PROPOSED_START_FIELD_NUMBER: builtins.int
+    PROPOSED_END_FIELD_NUMBER: builtins.int
     role: AttendeeRole.ValueType
     """As what."""
     response: ResponseStatus.ValueType
     """The answer."""
     response_requested: builtins.bool
     """An answer is asked for (RSVP)."""
+    comment: builtins.str
+    """The words that came with the answer (COMMENT); at most 4,096 characters."""
     @builtins.property
     def person(self) -> person_pb2.Person:
         """Who."""
 
     @builtins.property
     def responded(self) -> timestamp_pb2.Timestamp:
-        """When it was given (PidTagRecipientTrackStatusTime)."""
+        """When it was given (PidTagRecipientTrackStatusTime); with NONE, on the organiser's item, when it was asked for."""
+
+    @builtins.property
+    def proposed_start(self) -> CalendarTime:
+        """The time that the attendee proposed instead (COUNTER; PidLidAppointmentProposedStartWhole); absent if none, or once the organiser
+        has sent another time.
+        """
+
+    @builtins.property
+    def proposed_end(self) -> CalendarTime:
+        """Its end."""
 
     def __init__(
         self,
@@ -417,10 +447,161 @@ class Attendee(message.Message):
         response: ResponseStatus.ValueType = ...,
         responded: timestamp_pb2.Timestamp | None = ...,
         response_requested: builtins.bool = ...,
+        comment: builtins.str = ...,
+        proposed_start: CalendarTime | None = ...,
+        proposed_end: CalendarTime | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["person", b"person", "responded", b"responded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["person", b"person", "proposed_end", b"proposed_end", "proposed_start", b"proposed_start", "responded", b"responded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["person", b"person", "responded", b"responded", "response", b"response", "response_requested", b"response_requested", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comment", b"comment", "person", b"person", "proposed_end", b"proposed_end", "proposed_start", b"proposed_start", "responded", b"responded", "response", b"response", "response_requested", b"response_requested", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OccurrenceResponse(message.Message):
+    """An attendee's answer for one occurrence, where it is not that for the series."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ORIGINAL_START_FIELD_NUMBER: builtins.int
+    ATTENDEE_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def original_start(self) -> CalendarTime:
+        """Which: the start that the rule gave it."""
+
+    @builtins.property
+    def attendee(self) -> Attendee:
+        """Who, the answer, and when it was given."""
+
+    def __init__(
+        self,
+        *,
+        original_start: CalendarTime | None = ...,
+        attendee: Attendee | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["attendee", b"attendee", "original_start", b"original_start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attendee", b"attendee", "original_start", b"original_start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class OccurrenceVersion(message.Message):
+    """The version that an attendee's copy has of one occurrence."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ORIGINAL_START_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def original_start(self) -> CalendarTime:
+        """Which: the start that the rule gave it."""
+
+    @builtins.property
+    def version(self) -> scheduling_pb2.SchedulingVersion:
+        """The version."""
+
+    def __init__(
+        self,
+        *,
+        original_start: CalendarTime | None = ...,
+        version: scheduling_pb2.SchedulingVersion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["original_start", b"original_start", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["original_start", b"original_start", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SentMeeting(message.Message):
+    """What a meeting was like when its attendees were told last."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: builtins.int
+    SUBJECT_FIELD_NUMBER: builtins.int
+    APPOINTMENT_FIELD_NUMBER: builtins.int
+    TEXT_SHA256_FIELD_NUMBER: builtins.int
+    ATTENDEES_FIELD_NUMBER: builtins.int
+    subject: builtins.str
+    """Subject."""
+    text_sha256: builtins.bytes
+    """SHA-256 of the text (UTF-8)."""
+    @builtins.property
+    def version(self) -> scheduling_pb2.SchedulingVersion:
+        """The version that they were told of."""
+
+    @builtins.property
+    def appointment(self) -> AppointmentSummary:
+        """Time, place, rule, exceptions. Its `sequence` is that of the version in which answers for the whole were asked for last: answers to
+        earlier ones are stale.
+        """
+
+    @builtins.property
+    def attendees(self) -> containers.RepeatedCompositeFieldContainer[person_pb2.Person]:
+        """Who was told."""
+
+    def __init__(
+        self,
+        *,
+        version: scheduling_pb2.SchedulingVersion | None = ...,
+        subject: builtins.str = ...,
+        appointment: AppointmentSummary | None = ...,
+        text_sha256: builtins.bytes = ...,
+        attendees: abc.Iterable[person_pb2.Person] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["appointment", b"appointment", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["appointment", b"appointment", "attendees", b"attendees", "subject", b"subject", "text_sha256", b"text_sha256", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class MeetingState(message.Message):
+    """What a mailbox keeps of a meeting beside the appointment itself, to tell which messages are stale."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: builtins.int
+    OCCURRENCE_VERSIONS_FIELD_NUMBER: builtins.int
+    REPLIED_FIELD_NUMBER: builtins.int
+    SENT_FIELD_NUMBER: builtins.int
+    OCCURRENCE_RESPONSES_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def version(self) -> scheduling_pb2.SchedulingVersion:
+        """On an attendee's copy: the version that it has. On the organiser's item: the version in which somebody was taken off the list last."""
+
+    @builtins.property
+    def occurrence_versions(self) -> containers.RepeatedCompositeFieldContainer[OccurrenceVersion]:
+        """On an attendee's copy: the versions of occurrences that are newer than that, or came without it. On the organiser's item: the versions
+        in which answers for single occurrences were asked for last.
+        """
+
+    @builtins.property
+    def replied(self) -> timestamp_pb2.Timestamp:
+        """On an attendee's copy: when the owner answered (PidLidAppointmentReplyTime)."""
+
+    @builtins.property
+    def sent(self) -> SentMeeting:
+        """On the organiser's item: what the attendees were told; absent until SendMeeting."""
+
+    @builtins.property
+    def occurrence_responses(self) -> containers.RepeatedCompositeFieldContainer[OccurrenceResponse]:
+        """On the organiser's item: answers for single occurrences; at most 5,000, the oldest go."""
+
+    def __init__(
+        self,
+        *,
+        version: scheduling_pb2.SchedulingVersion | None = ...,
+        occurrence_versions: abc.Iterable[OccurrenceVersion] | None = ...,
+        replied: timestamp_pb2.Timestamp | None = ...,
+        sent: SentMeeting | None = ...,
+        occurrence_responses: abc.Iterable[OccurrenceResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["replied", b"replied", "sent", b"sent", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["occurrence_responses", b"occurrence_responses", "occurrence_versions", b"occurrence_versions", "replied", b"replied", "sent", b"sent", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -431,17 +612,25 @@ class AppointmentContent(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 
     ATTENDEES_FIELD_NUMBER: builtins.int
+    MEETING_FIELD_NUMBER: builtins.int
     @builtins.property
     def attendees(self) -> containers.RepeatedCompositeFieldContainer[Attendee]:
-        """The attendees; at most 5,000."""
+        """The attendees; at most 5,000. On the organiser's item their answers are tracked here: an edit of the list does not take back an
+        answer that came later than the one it has.
+        """
+
+    @builtins.property
+    def meeting(self) -> MeetingState:
+        """What the server keeps of a meeting."""
 
     def __init__(
         self,
         *,
         attendees: abc.Iterable[Attendee] | None = ...,
+        meeting: MeetingState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["meeting", b"meeting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["attendees", b"attendees"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["attendees", b"attendees", "meeting", b"meeting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as descriptor
 from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
+from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from rookery.v1 import calendar_pb2 as calendar_pb2
 from rookery.v1 import item_pb2 as item_pb2
 from rookery.v1 import person_pb2 as person_pb2
@@ -21,6 +22,29 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: descriptor.FileDescriptor
+
+class _PublishedDetail:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PublishedDetailEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_PublishedDetail.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    PUBLISHED_DETAIL_UNSPECIFIED: _PublishedDetail.ValueType  # 0
+    """Times only."""
+    PUBLISHED_DETAIL_TIMES: _PublishedDetail.ValueType  # 1
+    """When it is taken, and nothing more."""
+    PUBLISHED_DETAIL_FULL: _PublishedDetail.ValueType  # 2
+    """Subject, place and text too, but of what is private."""
+
+class PublishedDetail(_PublishedDetail, metaclass=_PublishedDetailEnumTypeWrapper):
+    """What a published calendar shows."""
+
+PUBLISHED_DETAIL_UNSPECIFIED: PublishedDetail.ValueType  # 0
+"""Times only."""
+PUBLISHED_DETAIL_TIMES: PublishedDetail.ValueType  # 1
+"""When it is taken, and nothing more."""
+PUBLISHED_DETAIL_FULL: PublishedDetail.ValueType  # 2
+"""Subject, place and text too, but of what is private."""
 
 @typing.final
 class ListOccurrencesRequest(message.Message):
@@ -207,3 +231,277 @@ class Occurrence(message.Message):
     _WhichOneofReturnType__reminder_minutes: _TypeAlias = typing.Literal["reminder_minutes"]  # noqa: Y015
     _WhichOneofArgType__reminder_minutes: _TypeAlias = typing.Literal["_reminder_minutes", b"_reminder_minutes"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reminder_minutes) -> _WhichOneofReturnType__reminder_minutes | None: ...
+
+@typing.final
+class SplitSeriesRequest(message.Message):
+    """Asks to split a series: "this and following"."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    ITEM_ID_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    AT_FIELD_NUMBER: builtins.int
+    NEW_ITEM_ID_FIELD_NUMBER: builtins.int
+    mailbox_id: builtins.bytes
+    """The mailbox; empty is the caller's own."""
+    operation_id: builtins.bytes
+    """Makes the call idempotent: a UUIDv7, 16 bytes."""
+    item_id: builtins.bytes
+    """The series: of a meeting the organiser's item. FAILED_PRECONDITION (NOT_A_SERIES, NOT_ORGANIZER)."""
+    etag: builtins.int
+    """Only if its content has this revision; 0: whatever it is."""
+    new_item_id: builtins.bytes
+    """The id of the second part, minted by whoever asks; the server mints one where empty."""
+    @builtins.property
+    def at(self) -> calendar_pb2.CalendarTime:
+        """The first occurrence of the second part: the start that the rule gave it. INVALID_ARGUMENT (NOT_AN_OCCURRENCE) if it is none, and
+        for the first of all.
+        """
+
+    def __init__(
+        self,
+        *,
+        mailbox_id: builtins.bytes = ...,
+        operation_id: builtins.bytes = ...,
+        item_id: builtins.bytes = ...,
+        etag: builtins.int = ...,
+        at: calendar_pb2.CalendarTime | None = ...,
+        new_item_id: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["at", b"at", "etag", b"etag", "item_id", b"item_id", "mailbox_id", b"mailbox_id", "new_item_id", b"new_item_id", "operation_id", b"operation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SplitSeriesResponse(message.Message):
+    """The two parts."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    FIRST_FIELD_NUMBER: builtins.int
+    SECOND_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The mailbox's revision after the call."""
+    @builtins.property
+    def first(self) -> item_pb2.Item:
+        """The series up to there, without content."""
+
+    @builtins.property
+    def second(self) -> item_pb2.Item:
+        """The series from there on, without content: an item and, where it is a meeting, a meeting of its own, of which nobody is told until
+        SendMeeting.
+        """
+
+    def __init__(
+        self,
+        *,
+        first: item_pb2.Item | None = ...,
+        second: item_pb2.Item | None = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["first", b"first", "second", b"second"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["first", b"first", "revision", b"revision", "second", b"second"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PublishedCalendar(message.Message):
+    """A calendar that others can subscribe to."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    FOLDER_ID_FIELD_NUMBER: builtins.int
+    URL_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    CREATED_FIELD_NUMBER: builtins.int
+    LAST_FETCHED_FIELD_NUMBER: builtins.int
+    id: builtins.bytes
+    """Names it, 16 bytes."""
+    folder_id: builtins.bytes
+    """The folder."""
+    url: builtins.str
+    """What calendar programs subscribe to. It holds a secret and is told once, by PublishCalendar."""
+    detail: PublishedDetail.ValueType
+    """What it shows."""
+    @builtins.property
+    def created(self) -> timestamp_pb2.Timestamp:
+        """When it was published."""
+
+    @builtins.property
+    def last_fetched(self) -> timestamp_pb2.Timestamp:
+        """When it was fetched last; absent if never."""
+
+    def __init__(
+        self,
+        *,
+        id: builtins.bytes = ...,
+        folder_id: builtins.bytes = ...,
+        url: builtins.str = ...,
+        detail: PublishedDetail.ValueType = ...,
+        created: timestamp_pb2.Timestamp | None = ...,
+        last_fetched: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["created", b"created", "last_fetched", b"last_fetched"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["created", b"created", "detail", b"detail", "folder_id", b"folder_id", "id", b"id", "last_fetched", b"last_fetched", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PublishCalendarRequest(message.Message):
+    """Asks to publish a calendar."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    FOLDER_ID_FIELD_NUMBER: builtins.int
+    DETAIL_FIELD_NUMBER: builtins.int
+    mailbox_id: builtins.bytes
+    """The mailbox; empty is the caller's own."""
+    operation_id: builtins.bytes
+    """Makes the call idempotent: a UUIDv7, 16 bytes."""
+    folder_id: builtins.bytes
+    """The folder; the calendar where empty."""
+    detail: PublishedDetail.ValueType
+    """What it shows."""
+    def __init__(
+        self,
+        *,
+        mailbox_id: builtins.bytes = ...,
+        operation_id: builtins.bytes = ...,
+        folder_id: builtins.bytes = ...,
+        detail: PublishedDetail.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["detail", b"detail", "folder_id", b"folder_id", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class PublishCalendarResponse(message.Message):
+    """The calendar is published."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CALENDAR_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The mailbox's revision."""
+    @builtins.property
+    def calendar(self) -> PublishedCalendar:
+        """The calendar, with its URL."""
+
+    def __init__(
+        self,
+        *,
+        calendar: PublishedCalendar | None = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["calendar", b"calendar"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["calendar", b"calendar", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPublishedCalendarsRequest(message.Message):
+    """Asks which calendars are published."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    mailbox_id: builtins.bytes
+    """The mailbox; empty is the caller's own."""
+    def __init__(
+        self,
+        *,
+        mailbox_id: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["mailbox_id", b"mailbox_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ListPublishedCalendarsResponse(message.Message):
+    """Published calendars."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    CALENDARS_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The mailbox's revision."""
+    @builtins.property
+    def calendars(self) -> containers.RepeatedCompositeFieldContainer[PublishedCalendar]:
+        """The calendars, at most 100, newest first, without URLs."""
+
+    def __init__(
+        self,
+        *,
+        calendars: abc.Iterable[PublishedCalendar] | None = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["calendars", b"calendars", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UnpublishCalendarRequest(message.Message):
+    """Asks to publish a calendar no longer."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    ID_FIELD_NUMBER: builtins.int
+    mailbox_id: builtins.bytes
+    """The mailbox; empty is the caller's own."""
+    operation_id: builtins.bytes
+    """Makes the call idempotent: a UUIDv7, 16 bytes."""
+    id: builtins.bytes
+    """Which: PublishedCalendar.id."""
+    def __init__(
+        self,
+        *,
+        mailbox_id: builtins.bytes = ...,
+        operation_id: builtins.bytes = ...,
+        id: builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["id", b"id", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class UnpublishCalendarResponse(message.Message):
+    """Nobody can fetch it any more."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The mailbox's revision."""
+    def __init__(
+        self,
+        *,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CalendarServiceStub:
-    """Lays calendars out in time.
+    """Lays calendars out in time, and splits series.
     """
 
     def __init__(self, channel):
@@ -40,14 +40,64 @@ class CalendarServiceStub:
                 request_serializer=rookery_dot_v1_dot_calendar__service__pb2.ListOccurrencesRequest.SerializeToString,
                 response_deserializer=rookery_dot_v1_dot_calendar__service__pb2.ListOccurrencesResponse.FromString,
                 _registered_method=True)
+        self.SplitSeries = channel.unary_unary(
+                '/rookery.v1.CalendarService/SplitSeries',
+                request_serializer=rookery_dot_v1_dot_calendar__service__pb2.SplitSeriesRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_calendar__service__pb2.SplitSeriesResponse.FromString,
+                _registered_method=True)
+        self.PublishCalendar = channel.unary_unary(
+                '/rookery.v1.CalendarService/PublishCalendar',
+                request_serializer=rookery_dot_v1_dot_calendar__service__pb2.PublishCalendarRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_calendar__service__pb2.PublishCalendarResponse.FromString,
+                _registered_method=True)
+        self.ListPublishedCalendars = channel.unary_unary(
+                '/rookery.v1.CalendarService/ListPublishedCalendars',
+                request_serializer=rookery_dot_v1_dot_calendar__service__pb2.ListPublishedCalendarsRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_calendar__service__pb2.ListPublishedCalendarsResponse.FromString,
+                _registered_method=True)
+        self.UnpublishCalendar = channel.unary_unary(
+                '/rookery.v1.CalendarService/UnpublishCalendar',
+                request_serializer=rookery_dot_v1_dot_calendar__service__pb2.UnpublishCalendarRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_calendar__service__pb2.UnpublishCalendarResponse.FromString,
+                _registered_method=True)
 
 
 class CalendarServiceServicer:
-    """Lays calendars out in time.
+    """Lays calendars out in time, and splits series.
     """
 
     def ListOccurrences(self, request, context):
         """Lists what calendars show in a window of time: single appointments, and each occurrence of each series.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SplitSeries(self, request, context):
+        """Splits a series in two at an occurrence, so that "this and following" can become otherwise. Both have together the occurrences that
+        the one had.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishCalendar(self, request, context):
+        """Lets whoever knows its URL subscribe to a calendar (iCalendar over HTTP). FAILED_PRECONDITION (CALENDARS_NOT_SERVED) where this
+        server serves none (setting `calendars`); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 100 in a mailbox.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPublishedCalendars(self, request, context):
+        """Lists the calendars that are published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpublishCalendar(self, request, context):
+        """Takes the URL away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +111,26 @@ def add_CalendarServiceServicer_to_server(servicer, server):
                     request_deserializer=rookery_dot_v1_dot_calendar__service__pb2.ListOccurrencesRequest.FromString,
                     response_serializer=rookery_dot_v1_dot_calendar__service__pb2.ListOccurrencesResponse.SerializeToString,
             ),
+            'SplitSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.SplitSeries,
+                    request_deserializer=rookery_dot_v1_dot_calendar__service__pb2.SplitSeriesRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_calendar__service__pb2.SplitSeriesResponse.SerializeToString,
+            ),
+            'PublishCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishCalendar,
+                    request_deserializer=rookery_dot_v1_dot_calendar__service__pb2.PublishCalendarRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_calendar__service__pb2.PublishCalendarResponse.SerializeToString,
+            ),
+            'ListPublishedCalendars': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPublishedCalendars,
+                    request_deserializer=rookery_dot_v1_dot_calendar__service__pb2.ListPublishedCalendarsRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_calendar__service__pb2.ListPublishedCalendarsResponse.SerializeToString,
+            ),
+            'UnpublishCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpublishCalendar,
+                    request_deserializer=rookery_dot_v1_dot_calendar__service__pb2.UnpublishCalendarRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_calendar__service__pb2.UnpublishCalendarResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'rookery.v1.CalendarService', rpc_method_handlers)
@@ -70,7 +140,7 @@ def add_CalendarServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CalendarService:
-    """Lays calendars out in time.
+    """Lays calendars out in time, and splits series.
     """
 
     @staticmethod
@@ -90,6 +160,114 @@ class CalendarService:
             '/rookery.v1.CalendarService/ListOccurrences',
             rookery_dot_v1_dot_calendar__service__pb2.ListOccurrencesRequest.SerializeToString,
             rookery_dot_v1_dot_calendar__service__pb2.ListOccurrencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SplitSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.CalendarService/SplitSeries',
+            rookery_dot_v1_dot_calendar__service__pb2.SplitSeriesRequest.SerializeToString,
+            rookery_dot_v1_dot_calendar__service__pb2.SplitSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.CalendarService/PublishCalendar',
+            rookery_dot_v1_dot_calendar__service__pb2.PublishCalendarRequest.SerializeToString,
+            rookery_dot_v1_dot_calendar__service__pb2.PublishCalendarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPublishedCalendars(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.CalendarService/ListPublishedCalendars',
+            rookery_dot_v1_dot_calendar__service__pb2.ListPublishedCalendarsRequest.SerializeToString,
+            rookery_dot_v1_dot_calendar__service__pb2.ListPublishedCalendarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpublishCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.CalendarService/UnpublishCalendar',
+            rookery_dot_v1_dot_calendar__service__pb2.UnpublishCalendarRequest.SerializeToString,
+            rookery_dot_v1_dot_calendar__service__pb2.UnpublishCalendarResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CalendarServiceStub:
-    """Lays calendars out in time."""
+    """Lays calendars out in time, and splits series."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -35,17 +35,41 @@ class CalendarServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CalendarServiceAsyncStub: ...
     ListOccurrences: _grpc.UnaryUnaryMultiCallable[_calendar_service_pb2.ListOccurrencesRequest, _calendar_service_pb2.ListOccurrencesResponse]
     """Lists what calendars show in a window of time: single appointments, and each occurrence of each series."""
+    SplitSeries: _grpc.UnaryUnaryMultiCallable[_calendar_service_pb2.SplitSeriesRequest, _calendar_service_pb2.SplitSeriesResponse]
+    """Splits a series in two at an occurrence, so that "this and following" can become otherwise. Both have together the occurrences that
+    the one had.
+    """
+    PublishCalendar: _grpc.UnaryUnaryMultiCallable[_calendar_service_pb2.PublishCalendarRequest, _calendar_service_pb2.PublishCalendarResponse]
+    """Lets whoever knows its URL subscribe to a calendar (iCalendar over HTTP). FAILED_PRECONDITION (CALENDARS_NOT_SERVED) where this
+    server serves none (setting `calendars`); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 100 in a mailbox.
+    """
+    ListPublishedCalendars: _grpc.UnaryUnaryMultiCallable[_calendar_service_pb2.ListPublishedCalendarsRequest, _calendar_service_pb2.ListPublishedCalendarsResponse]
+    """Lists the calendars that are published."""
+    UnpublishCalendar: _grpc.UnaryUnaryMultiCallable[_calendar_service_pb2.UnpublishCalendarRequest, _calendar_service_pb2.UnpublishCalendarResponse]
+    """Takes the URL away."""
 
 @_typing.type_check_only
 class CalendarServiceAsyncStub(CalendarServiceStub):
-    """Lays calendars out in time."""
+    """Lays calendars out in time, and splits series."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListOccurrences: _aio.UnaryUnaryMultiCallable[_calendar_service_pb2.ListOccurrencesRequest, _calendar_service_pb2.ListOccurrencesResponse]  # type: ignore[assignment]
     """Lists what calendars show in a window of time: single appointments, and each occurrence of each series."""
+    SplitSeries: _aio.UnaryUnaryMultiCallable[_calendar_service_pb2.SplitSeriesRequest, _calendar_service_pb2.SplitSeriesResponse]  # type: ignore[assignment]
+    """Splits a series in two at an occurrence, so that "this and following" can become otherwise. Both have together the occurrences that
+    the one had.
+    """
+    PublishCalendar: _aio.UnaryUnaryMultiCallable[_calendar_service_pb2.PublishCalendarRequest, _calendar_service_pb2.PublishCalendarResponse]  # type: ignore[assignment]
+    """Lets whoever knows its URL subscribe to a calendar (iCalendar over HTTP). FAILED_PRECONDITION (CALENDARS_NOT_SERVED) where this
+    server serves none (setting `calendars`); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 100 in a mailbox.
+    """
+    ListPublishedCalendars: _aio.UnaryUnaryMultiCallable[_calendar_service_pb2.ListPublishedCalendarsRequest, _calendar_service_pb2.ListPublishedCalendarsResponse]  # type: ignore[assignment]
+    """Lists the calendars that are published."""
+    UnpublishCalendar: _aio.UnaryUnaryMultiCallable[_calendar_service_pb2.UnpublishCalendarRequest, _calendar_service_pb2.UnpublishCalendarResponse]  # type: ignore[assignment]
+    """Takes the URL away."""
 
 class CalendarServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Lays calendars out in time."""
+    """Lays calendars out in time, and splits series."""
 
     @_abc_1.abstractmethod
     def ListOccurrences(
@@ -54,5 +78,41 @@ class CalendarServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_calendar_service_pb2.ListOccurrencesResponse, _abc.Awaitable[_calendar_service_pb2.ListOccurrencesResponse]]:
         """Lists what calendars show in a window of time: single appointments, and each occurrence of each series."""
+
+    @_abc_1.abstractmethod
+    def SplitSeries(
+        self,
+        request: _calendar_service_pb2.SplitSeriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calendar_service_pb2.SplitSeriesResponse, _abc.Awaitable[_calendar_service_pb2.SplitSeriesResponse]]:
+        """Splits a series in two at an occurrence, so that "this and following" can become otherwise. Both have together the occurrences that
+        the one had.
+        """
+
+    @_abc_1.abstractmethod
+    def PublishCalendar(
+        self,
+        request: _calendar_service_pb2.PublishCalendarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calendar_service_pb2.PublishCalendarResponse, _abc.Awaitable[_calendar_service_pb2.PublishCalendarResponse]]:
+        """Lets whoever knows its URL subscribe to a calendar (iCalendar over HTTP). FAILED_PRECONDITION (CALENDARS_NOT_SERVED) where this
+        server serves none (setting `calendars`); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 100 in a mailbox.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPublishedCalendars(
+        self,
+        request: _calendar_service_pb2.ListPublishedCalendarsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calendar_service_pb2.ListPublishedCalendarsResponse, _abc.Awaitable[_calendar_service_pb2.ListPublishedCalendarsResponse]]:
+        """Lists the calendars that are published."""
+
+    @_abc_1.abstractmethod
+    def UnpublishCalendar(
+        self,
+        request: _calendar_service_pb2.UnpublishCalendarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_calendar_service_pb2.UnpublishCalendarResponse, _abc.Awaitable[_calendar_service_pb2.UnpublishCalendarResponse]]:
+        """Takes the URL away."""
 
 def add_CalendarServiceServicer_to_server(servicer: CalendarServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

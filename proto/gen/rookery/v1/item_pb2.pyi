@@ -18,6 +18,7 @@ from rookery.v1 import contact_pb2 as contact_pb2
 from rookery.v1 import person_pb2 as person_pb2
 from rookery.v1 import property_pb2 as property_pb2
 from rookery.v1 import report_pb2 as report_pb2
+from rookery.v1 import scheduling_pb2 as scheduling_pb2
 from rookery.v1 import task_pb2 as task_pb2
 import builtins as builtins
 import sys
@@ -356,6 +357,7 @@ class ItemState(message.Message):
     READ_FIELD_NUMBER: builtins.int
     FOLLOW_UP_FIELD_NUMBER: builtins.int
     CATEGORIES_FIELD_NUMBER: builtins.int
+    REMINDER_FIELD_NUMBER: builtins.int
     read: builtins.bool
     """Read (PidTagMessageFlags mfRead). New items made by their owner are read; imported ones as imported."""
     @builtins.property
@@ -366,16 +368,59 @@ class ItemState(message.Message):
     def categories(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Category names (PidNameKeywords; CATEGORIES), at most 100 of 255 characters, unique by case-fold."""
 
+    @builtins.property
+    def reminder(self) -> ReminderMarks:
+        """What became of its reminders."""
+
     def __init__(
         self,
         *,
         read: builtins.bool = ...,
         follow_up: FollowUp | None = ...,
         categories: abc.Iterable[builtins.str] | None = ...,
+        reminder: ReminderMarks | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["follow_up", b"follow_up"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["follow_up", b"follow_up", "reminder", b"reminder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["categories", b"categories", "follow_up", b"follow_up", "read", b"read"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["categories", b"categories", "follow_up", b"follow_up", "read", b"read", "reminder", b"reminder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class ReminderMarks(message.Message):
+    """What a person did with the reminders of an item. Marks, so that neither a series gets an exception nor a content is sent again."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    DISMISSED_THROUGH_FIELD_NUMBER: builtins.int
+    SNOOZED_UNTIL_FIELD_NUMBER: builtins.int
+    SNOOZED_SIGNAL_FIELD_NUMBER: builtins.int
+    @builtins.property
+    def dismissed_through(self) -> timestamp_pb2.Timestamp:
+        """Reminders that were to be shown up to then are done with. Of dates (all-day appointments) those up to 11 hours later too: they are
+        midnights, which come at other times to whoever travels.
+        """
+
+    @builtins.property
+    def snoozed_until(self) -> timestamp_pb2.Timestamp:
+        """The reminder that was put off is shown again then; absent if none was."""
+
+    @builtins.property
+    def snoozed_signal(self) -> timestamp_pb2.Timestamp:
+        """Which reminder was put off: its `signal`. One that has another signal, since its appointment was moved, is put off no longer. Where
+        unset, all that would be shown before `snoozed_until` wait until then.
+        """
+
+    def __init__(
+        self,
+        *,
+        dismissed_through: timestamp_pb2.Timestamp | None = ...,
+        snoozed_until: timestamp_pb2.Timestamp | None = ...,
+        snoozed_signal: timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["dismissed_through", b"dismissed_through", "snoozed_signal", b"snoozed_signal", "snoozed_until", b"snoozed_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["dismissed_through", b"dismissed_through", "snoozed_signal", b"snoozed_signal", "snoozed_until", b"snoozed_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -898,6 +943,7 @@ class MessageContent(message.Message):
     DEFECTS_FIELD_NUMBER: builtins.int
     REPORT_FIELD_NUMBER: builtins.int
     AUTHENTICATION_RESULTS_FIELD_NUMBER: builtins.int
+    SCHEDULING_FIELD_NUMBER: builtins.int
     in_reply_to: builtins.str
     """In-Reply-To, without angle brackets (PidTagInReplyToId)."""
     read_receipt_requested: builtins.bool
@@ -926,6 +972,10 @@ class MessageContent(message.Message):
         values of those fields, topmost first; at most 20.
         """
 
+    @builtins.property
+    def scheduling(self) -> SchedulingMessage:
+        """What it says of a meeting or an assigned task, where `has_calendar` is set and it came in."""
+
     def __init__(
         self,
         *,
@@ -937,10 +987,76 @@ class MessageContent(message.Message):
         defects: abc.Iterable[builtins.str] | None = ...,
         report: report_pb2.DeliveryReport | None = ...,
         authentication_results: abc.Iterable[builtins.str] | None = ...,
+        scheduling: SchedulingMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["report", b"report", "scheduling", b"scheduling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["authentication_results", b"authentication_results", "defects", b"defects", "has_original", b"has_original", "headers", b"headers", "in_reply_to", b"in_reply_to", "read_receipt_requested", b"read_receipt_requested", "references", b"references", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["authentication_results", b"authentication_results", "defects", b"defects", "has_original", b"has_original", "headers", b"headers", "in_reply_to", b"in_reply_to", "read_receipt_requested", b"read_receipt_requested", "references", b"references", "report", b"report", "scheduling", b"scheduling"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class SchedulingMessage(message.Message):
+    """What a message says of a meeting or of an assigned task, and what came of it here."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: builtins.int
+    EFFECT_FIELD_NUMBER: builtins.int
+    ITEM_ID_FIELD_NUMBER: builtins.int
+    OCCURRENCE_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    FROM_FIELD_NUMBER: builtins.int
+    RESPONSE_FIELD_NUMBER: builtins.int
+    START_FIELD_NUMBER: builtins.int
+    END_FIELD_NUMBER: builtins.int
+    LOCATION_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    method: scheduling_pb2.SchedulingMethod.ValueType
+    """What it is for."""
+    effect: scheduling_pb2.SchedulingEffect.ValueType
+    """What it did."""
+    item_id: builtins.bytes
+    """The appointment or the task in this mailbox that it is about; empty if there is none."""
+    response: calendar_pb2.ResponseStatus.ValueType
+    """The answer."""
+    location: builtins.str
+    """Where."""
+    comment: builtins.str
+    """The words that came with it; at most 4,096 characters."""
+    @builtins.property
+    def occurrence(self) -> calendar_pb2.CalendarTime:
+        """Which occurrence it is about: the start that the rule gave it; absent for the whole."""
+
+    @builtins.property
+    def version(self) -> scheduling_pb2.SchedulingVersion:
+        """The version that it tells of, or answers to."""
+
+    @builtins.property
+    def start(self) -> calendar_pb2.CalendarTime:
+        """When the meeting is, or when the task is due; with COUNTER the proposed time."""
+
+    @builtins.property
+    def end(self) -> calendar_pb2.CalendarTime:
+        """The end of the meeting, or of the proposed time."""
+
+    def __init__(
+        self,
+        *,
+        method: scheduling_pb2.SchedulingMethod.ValueType = ...,
+        effect: scheduling_pb2.SchedulingEffect.ValueType = ...,
+        item_id: builtins.bytes = ...,
+        occurrence: calendar_pb2.CalendarTime | None = ...,
+        version: scheduling_pb2.SchedulingVersion | None = ...,
+        response: calendar_pb2.ResponseStatus.ValueType = ...,
+        start: calendar_pb2.CalendarTime | None = ...,
+        end: calendar_pb2.CalendarTime | None = ...,
+        location: builtins.str = ...,
+        comment: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["end", b"end", "from", b"from", "occurrence", b"occurrence", "start", b"start", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comment", b"comment", "effect", b"effect", "end", b"end", "from", b"from", "item_id", b"item_id", "location", b"location", "method", b"method", "occurrence", b"occurrence", "response", b"response", "start", b"start", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

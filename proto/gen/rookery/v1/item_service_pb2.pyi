@@ -566,6 +566,7 @@ class SetItemStateRequest(message.Message):
     FOLLOW_UP_FIELD_NUMBER: builtins.int
     ADD_CATEGORIES_FIELD_NUMBER: builtins.int
     REMOVE_CATEGORIES_FIELD_NUMBER: builtins.int
+    REMINDER_FIELD_NUMBER: builtins.int
     mailbox_id: builtins.bytes
     """The mailbox; empty is the caller's own."""
     operation_id: builtins.bytes
@@ -588,6 +589,12 @@ class SetItemStateRequest(message.Message):
     def remove_categories(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Categories to take off, by case-fold; applied before the additions."""
 
+    @builtins.property
+    def reminder(self) -> item_pb2.ReminderMarks:
+        """What became of reminders; absent leaves it. The later `dismissed_through` stays, in whichever order marks arrive; `snoozed_until`
+        and `snoozed_signal` become what is given here, none where they are unset, or of a reminder that is dismissed.
+        """
+
     def __init__(
         self,
         *,
@@ -598,10 +605,11 @@ class SetItemStateRequest(message.Message):
         follow_up: item_pb2.FollowUp | None = ...,
         add_categories: abc.Iterable[builtins.str] | None = ...,
         remove_categories: abc.Iterable[builtins.str] | None = ...,
+        reminder: item_pb2.ReminderMarks | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["_read", b"_read", "follow_up", b"follow_up", "read", b"read"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["_read", b"_read", "follow_up", b"follow_up", "read", b"read", "reminder", b"reminder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["_read", b"_read", "add_categories", b"add_categories", "follow_up", b"follow_up", "item_ids", b"item_ids", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "read", b"read", "remove_categories", b"remove_categories"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["_read", b"_read", "add_categories", b"add_categories", "follow_up", b"follow_up", "item_ids", b"item_ids", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "read", b"read", "reminder", b"reminder", "remove_categories", b"remove_categories"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__read: _TypeAlias = typing.Literal["read"]  # noqa: Y015
     _WhichOneofArgType__read: _TypeAlias = typing.Literal["_read", b"_read"]  # noqa: Y015

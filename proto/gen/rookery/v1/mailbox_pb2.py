@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18rookery/v1/mailbox.proto\x12\nrookery.v1\"\xc9\x01\n\x07Mailbox\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x0c\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12\x17\n\x0foldest_revision\x18\x06 \x01(\x04\x12\x13\n\x0bquota_bytes\x18\x07 \x01(\x04\x12\x12\n\nused_bytes\x18\x08 \x01(\x04\x12\x12\n\nitem_count\x18\t \x01(\x04\x12\x14\n\x0c\x66older_count\x18\n \x01(\r\"\x16\n\x14ListMailboxesRequest\"?\n\x15ListMailboxesResponse\x12&\n\tmailboxes\x18\x01 \x03(\x0b\x32\x13.rookery.v1.Mailbox\"\'\n\x11GetMailboxRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\"L\n\x12GetMailboxResponse\x12$\n\x07mailbox\x18\x01 \x01(\x0b\x32\x13.rookery.v1.Mailbox\x12\x10\n\x08revision\x18\x02 \x01(\x04\x32\xb3\x01\n\x0eMailboxService\x12T\n\rListMailboxes\x12 .rookery.v1.ListMailboxesRequest\x1a!.rookery.v1.ListMailboxesResponse\x12K\n\nGetMailbox\x12\x1d.rookery.v1.GetMailboxRequest\x1a\x1e.rookery.v1.GetMailboxResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18rookery/v1/mailbox.proto\x12\nrookery.v1\"\xda\x01\n\x07Mailbox\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x0c\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12\x17\n\x0foldest_revision\x18\x06 \x01(\x04\x12\x13\n\x0bquota_bytes\x18\x07 \x01(\x04\x12\x12\n\nused_bytes\x18\x08 \x01(\x04\x12\x12\n\nitem_count\x18\t \x01(\x04\x12\x14\n\x0c\x66older_count\x18\n \x01(\r\x12\x0f\n\x07\x61liases\x18\x0b \x03(\t\"\x16\n\x14ListMailboxesRequest\"?\n\x15ListMailboxesResponse\x12&\n\tmailboxes\x18\x01 \x03(\x0b\x32\x13.rookery.v1.Mailbox\"\'\n\x11GetMailboxRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\"L\n\x12GetMailboxResponse\x12$\n\x07mailbox\x18\x01 \x01(\x0b\x32\x13.rookery.v1.Mailbox\x12\x10\n\x08revision\x18\x02 \x01(\x04\x32\xb3\x01\n\x0eMailboxService\x12T\n\rListMailboxes\x12 .rookery.v1.ListMailboxesRequest\x1a!.rookery.v1.ListMailboxesResponse\x12K\n\nGetMailbox\x12\x1d.rookery.v1.GetMailboxRequest\x1a\x1e.rookery.v1.GetMailboxResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,15 +32,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rookery.v1.mailbox_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MAILBOX']._serialized_start=41
-  _globals['_MAILBOX']._serialized_end=242
-  _globals['_LISTMAILBOXESREQUEST']._serialized_start=244
-  _globals['_LISTMAILBOXESREQUEST']._serialized_end=266
-  _globals['_LISTMAILBOXESRESPONSE']._serialized_start=268
-  _globals['_LISTMAILBOXESRESPONSE']._serialized_end=331
-  _globals['_GETMAILBOXREQUEST']._serialized_start=333
-  _globals['_GETMAILBOXREQUEST']._serialized_end=372
-  _globals['_GETMAILBOXRESPONSE']._serialized_start=374
-  _globals['_GETMAILBOXRESPONSE']._serialized_end=450
-  _globals['_MAILBOXSERVICE']._serialized_start=453
-  _globals['_MAILBOXSERVICE']._serialized_end=632
+  _globals['_MAILBOX']._serialized_end=259
+  _globals['_LISTMAILBOXESREQUEST']._serialized_start=261
+  _globals['_LISTMAILBOXESREQUEST']._serialized_end=283
+  _globals['_LISTMAILBOXESRESPONSE']._serialized_start=285
+  _globals['_LISTMAILBOXESRESPONSE']._serialized_end=348
+  _globals['_GETMAILBOXREQUEST']._serialized_start=350
+  _globals['_GETMAILBOXREQUEST']._serialized_end=389
+  _globals['_GETMAILBOXRESPONSE']._serialized_start=391
+  _globals['_GETMAILBOXRESPONSE']._serialized_end=467
+  _globals['_MAILBOXSERVICE']._serialized_start=470
+  _globals['_MAILBOXSERVICE']._serialized_end=649
 # @@protoc_insertion_point(module_scope)

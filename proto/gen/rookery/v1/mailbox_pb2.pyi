@@ -34,6 +34,7 @@ class Mailbox(message.Message):
     USED_BYTES_FIELD_NUMBER: builtins.int
     ITEM_COUNT_FIELD_NUMBER: builtins.int
     FOLDER_COUNT_FIELD_NUMBER: builtins.int
+    ALIASES_FIELD_NUMBER: builtins.int
     id: builtins.bytes
     """Unique id, 16 bytes (UUID), never reused."""
     address: builtins.str
@@ -54,6 +55,10 @@ class Mailbox(message.Message):
     """Live items in all folders."""
     folder_count: builtins.int
     """Folders, role folders included."""
+    @builtins.property
+    def aliases(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Further addresses of the owner."""
+
     def __init__(
         self,
         *,
@@ -67,10 +72,11 @@ class Mailbox(message.Message):
         used_bytes: builtins.int = ...,
         item_count: builtins.int = ...,
         folder_count: builtins.int = ...,
+        aliases: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["address", b"address", "display_name", b"display_name", "epoch", b"epoch", "folder_count", b"folder_count", "id", b"id", "item_count", b"item_count", "oldest_revision", b"oldest_revision", "quota_bytes", b"quota_bytes", "revision", b"revision", "used_bytes", b"used_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["address", b"address", "aliases", b"aliases", "display_name", b"display_name", "epoch", b"epoch", "folder_count", b"folder_count", "id", b"id", "item_count", b"item_count", "oldest_revision", b"oldest_revision", "quota_bytes", b"quota_bytes", "revision", b"revision", "used_bytes", b"used_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

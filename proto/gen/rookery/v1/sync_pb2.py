@@ -24,52 +24,54 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
+from rookery.v1 import calendar_service_pb2 as rookery_dot_v1_dot_calendar__service__pb2
 from rookery.v1 import content_service_pb2 as rookery_dot_v1_dot_content__service__pb2
 from rookery.v1 import folder_pb2 as rookery_dot_v1_dot_folder__pb2
 from rookery.v1 import item_pb2 as rookery_dot_v1_dot_item__pb2
 from rookery.v1 import item_service_pb2 as rookery_dot_v1_dot_item__service__pb2
+from rookery.v1 import meeting_service_pb2 as rookery_dot_v1_dot_meeting__service__pb2
 from rookery.v1 import submission_pb2 as rookery_dot_v1_dot_submission__pb2
 from rookery.v1 import submission_service_pb2 as rookery_dot_v1_dot_submission__service__pb2
 from rookery.v1 import task_service_pb2 as rookery_dot_v1_dot_task__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rookery/v1/sync.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a rookery/v1/content_service.proto\x1a\x17rookery/v1/folder.proto\x1a\x15rookery/v1/item.proto\x1a\x1drookery/v1/item_service.proto\x1a\x1brookery/v1/submission.proto\x1a#rookery/v1/submission_service.proto\x1a\x1drookery/v1/task_service.proto\"\x9f\x01\n\nSyncWindow\x12.\n\nmail_since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65vents_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65vents_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa6\x01\n\tSyncScope\x12\x12\n\nfolder_ids\x18\x01 \x03(\x0c\x12#\n\x05kinds\x18\x02 \x03(\x0e\x32\x14.rookery.v1.ItemKind\x12&\n\x06window\x18\x03 \x01(\x0b\x32\x16.rookery.v1.SyncWindow\x12$\n\x05\x64\x65pth\x18\x04 \x01(\x0e\x32\x15.rookery.v1.SyncDepth\x12\x12\n\ntext_bytes\x18\x05 \x01(\r\"\xaf\x01\n\x08SyncItem\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x35\n\x10\x63ontent_encoding\x18\x02 \x01(\x0e\x32\x1b.rookery.v1.ContentEncoding\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12)\n\x06\x65xtent\x18\x04 \x01(\x0e\x32\x19.rookery.v1.ContentExtent\x12\x10\n\x08\x66ill_key\x18\x05 \x01(\x03\"C\n\tItemPlace\x12\x11\n\tfolder_id\x18\x01 \x01(\x0c\x12\x0b\n\x03uid\x18\x02 \x01(\r\x12\x16\n\x0e\x66rom_folder_id\x18\x03 \x01(\x0c\"{\n\nItemChange\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12$\n\x05state\x18\x03 \x01(\x0b\x32\x15.rookery.v1.ItemState\x12$\n\x05place\x18\x04 \x01(\x0b\x32\x15.rookery.v1.ItemPlace\"[\n\x0bItemRemoval\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12)\n\x06reason\x18\x03 \x01(\x0e\x32\x19.rookery.v1.RemovalReason\"4\n\rFolderRemoval\x12\x11\n\tfolder_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\"+\n\x0cSyncProgress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\"\x8d\x08\n\rSyncOperation\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x15\n\rbase_revision\x18\x02 \x01(\x04\x12*\n\x06\x65\x64ited\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndepends_on\x18\x04 \x03(\x0c\x12\x33\n\x0f\x63onflict_policy\x18\x05 \x01(\x0e\x32\x1a.rookery.v1.ConflictPolicy\x12\x34\n\x0b\x63reate_item\x18\n \x01(\x0b\x32\x1d.rookery.v1.CreateItemRequestH\x00\x12\x34\n\x0bupdate_item\x18\x0b \x01(\x0b\x32\x1d.rookery.v1.UpdateItemRequestH\x00\x12\x39\n\x0eset_item_state\x18\x0c \x01(\x0b\x32\x1f.rookery.v1.SetItemStateRequestH\x00\x12\x32\n\nmove_items\x18\r \x01(\x0b\x32\x1c.rookery.v1.MoveItemsRequestH\x00\x12\x32\n\ncopy_items\x18\x0e \x01(\x0b\x32\x1c.rookery.v1.CopyItemsRequestH\x00\x12\x36\n\x0c\x64\x65lete_items\x18\x0f \x01(\x0b\x32\x1e.rookery.v1.DeleteItemsRequestH\x00\x12\x38\n\rrestore_items\x18\x10 \x01(\x0b\x32\x1f.rookery.v1.RestoreItemsRequestH\x00\x12\x38\n\rcreate_folder\x18\x11 \x01(\x0b\x32\x1f.rookery.v1.CreateFolderRequestH\x00\x12\x38\n\rupdate_folder\x18\x12 \x01(\x0b\x32\x1f.rookery.v1.UpdateFolderRequestH\x00\x12\x38\n\rdelete_folder\x18\x13 \x01(\x0b\x32\x1f.rookery.v1.DeleteFolderRequestH\x00\x12\x36\n\x0c\x65mpty_folder\x18\x14 \x01(\x0b\x32\x1e.rookery.v1.EmptyFolderRequestH\x00\x12+\n\x06submit\x18\x15 \x01(\x0b\x32\x19.rookery.v1.SubmitRequestH\x00\x12@\n\x11\x63\x61ncel_submission\x18\x16 \x01(\x0b\x32#.rookery.v1.CancelSubmissionRequestH\x00\x12@\n\x11resend_submission\x18\x17 \x01(\x0b\x32#.rookery.v1.ResendSubmissionRequestH\x00\x12\x38\n\rcomplete_task\x18\x18 \x01(\x0b\x32\x1f.rookery.v1.CompleteTaskRequestH\x00\x42\x08\n\x06\x61\x63tion\"\xfb\x02\n\nPushResult\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12(\n\x07outcome\x18\x02 \x01(\x0e\x32\x17.rookery.v1.PushOutcome\x12\x11\n\tduplicate\x18\x03 \x01(\x08\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12\x1e\n\x04item\x18\x05 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x13\n\x0bmissing_ids\x18\x06 \x03(\x0c\x12\x32\n\x06\x63opies\x18\x07 \x03(\x0b\x32\".rookery.v1.CopyItemsResponse.Copy\x12\"\n\x06\x66older\x18\x08 \x01(\x0b\x32\x12.rookery.v1.Folder\x12\x18\n\x10landed_folder_id\x18\t \x01(\x0c\x12\x12\n\nlost_units\x18\n \x03(\t\x12!\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x12.google.rpc.Status\x12*\n\nsubmission\x18\x0c \x01(\x0b\x32\x16.rookery.v1.Submission\"\x8e\x02\n\x08\x43onflict\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x11\n\tdevice_id\x18\x02 \x01(\x0c\x12\x13\n\x0b\x64\x65vice_name\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12+\n\x07\x63reated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05units\x18\x06 \x03(\t\x12(\n\x07summary\x18\x07 \x01(\x0b\x32\x17.rookery.v1.ItemSummary\x12(\n\x07\x63ontent\x18\x08 \x01(\x0b\x32\x17.rookery.v1.ItemContent\x12\'\n\titem_life\x18\t \x01(\x0e\x32\x14.rookery.v1.ItemLife*i\n\tSyncDepth\x12\x1a\n\x16SYNC_DEPTH_UNSPECIFIED\x10\x00\x12\x16\n\x12SYNC_DEPTH_SUMMARY\x10\x01\x12\x13\n\x0fSYNC_DEPTH_TEXT\x10\x02\x12\x13\n\x0fSYNC_DEPTH_FULL\x10\x03*\x96\x01\n\rContentExtent\x12\x1e\n\x1a\x43ONTENT_EXTENT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONTENT_EXTENT_NONE\x10\x01\x12\x17\n\x13\x43ONTENT_EXTENT_TEXT\x10\x02\x12\x17\n\x13\x43ONTENT_EXTENT_FULL\x10\x03\x12\x1a\n\x16\x43ONTENT_EXTENT_OMITTED\x10\x04*j\n\rRemovalReason\x12\x1e\n\x1aREMOVAL_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REMOVAL_REASON_DELETED\x10\x01\x12\x1d\n\x19REMOVAL_REASON_LEFT_SCOPE\x10\x02*k\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONFLICT_POLICY_LATER_WINS\x10\x01\x12\x18\n\x14\x43ONFLICT_POLICY_FAIL\x10\x02*\x94\x01\n\x0bPushOutcome\x12\x1c\n\x18PUSH_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14PUSH_OUTCOME_APPLIED\x10\x01\x12\x17\n\x13PUSH_OUTCOME_MERGED\x10\x02\x12\x19\n\x15PUSH_OUTCOME_CONFLICT\x10\x03\x12\x19\n\x15PUSH_OUTCOME_REJECTED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rookery/v1/sync.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a!rookery/v1/calendar_service.proto\x1a rookery/v1/content_service.proto\x1a\x17rookery/v1/folder.proto\x1a\x15rookery/v1/item.proto\x1a\x1drookery/v1/item_service.proto\x1a rookery/v1/meeting_service.proto\x1a\x1brookery/v1/submission.proto\x1a#rookery/v1/submission_service.proto\x1a\x1drookery/v1/task_service.proto\"\x9f\x01\n\nSyncWindow\x12.\n\nmail_since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65vents_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65vents_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa6\x01\n\tSyncScope\x12\x12\n\nfolder_ids\x18\x01 \x03(\x0c\x12#\n\x05kinds\x18\x02 \x03(\x0e\x32\x14.rookery.v1.ItemKind\x12&\n\x06window\x18\x03 \x01(\x0b\x32\x16.rookery.v1.SyncWindow\x12$\n\x05\x64\x65pth\x18\x04 \x01(\x0e\x32\x15.rookery.v1.SyncDepth\x12\x12\n\ntext_bytes\x18\x05 \x01(\r\"\xaf\x01\n\x08SyncItem\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x35\n\x10\x63ontent_encoding\x18\x02 \x01(\x0e\x32\x1b.rookery.v1.ContentEncoding\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12)\n\x06\x65xtent\x18\x04 \x01(\x0e\x32\x19.rookery.v1.ContentExtent\x12\x10\n\x08\x66ill_key\x18\x05 \x01(\x03\"C\n\tItemPlace\x12\x11\n\tfolder_id\x18\x01 \x01(\x0c\x12\x0b\n\x03uid\x18\x02 \x01(\r\x12\x16\n\x0e\x66rom_folder_id\x18\x03 \x01(\x0c\"{\n\nItemChange\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12$\n\x05state\x18\x03 \x01(\x0b\x32\x15.rookery.v1.ItemState\x12$\n\x05place\x18\x04 \x01(\x0b\x32\x15.rookery.v1.ItemPlace\"[\n\x0bItemRemoval\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12)\n\x06reason\x18\x03 \x01(\x0e\x32\x19.rookery.v1.RemovalReason\"4\n\rFolderRemoval\x12\x11\n\tfolder_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\"+\n\x0cSyncProgress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\"\xad\x0b\n\rSyncOperation\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x15\n\rbase_revision\x18\x02 \x01(\x04\x12*\n\x06\x65\x64ited\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndepends_on\x18\x04 \x03(\x0c\x12\x33\n\x0f\x63onflict_policy\x18\x05 \x01(\x0e\x32\x1a.rookery.v1.ConflictPolicy\x12\x34\n\x0b\x63reate_item\x18\n \x01(\x0b\x32\x1d.rookery.v1.CreateItemRequestH\x00\x12\x34\n\x0bupdate_item\x18\x0b \x01(\x0b\x32\x1d.rookery.v1.UpdateItemRequestH\x00\x12\x39\n\x0eset_item_state\x18\x0c \x01(\x0b\x32\x1f.rookery.v1.SetItemStateRequestH\x00\x12\x32\n\nmove_items\x18\r \x01(\x0b\x32\x1c.rookery.v1.MoveItemsRequestH\x00\x12\x32\n\ncopy_items\x18\x0e \x01(\x0b\x32\x1c.rookery.v1.CopyItemsRequestH\x00\x12\x36\n\x0c\x64\x65lete_items\x18\x0f \x01(\x0b\x32\x1e.rookery.v1.DeleteItemsRequestH\x00\x12\x38\n\rrestore_items\x18\x10 \x01(\x0b\x32\x1f.rookery.v1.RestoreItemsRequestH\x00\x12\x38\n\rcreate_folder\x18\x11 \x01(\x0b\x32\x1f.rookery.v1.CreateFolderRequestH\x00\x12\x38\n\rupdate_folder\x18\x12 \x01(\x0b\x32\x1f.rookery.v1.UpdateFolderRequestH\x00\x12\x38\n\rdelete_folder\x18\x13 \x01(\x0b\x32\x1f.rookery.v1.DeleteFolderRequestH\x00\x12\x36\n\x0c\x65mpty_folder\x18\x14 \x01(\x0b\x32\x1e.rookery.v1.EmptyFolderRequestH\x00\x12+\n\x06submit\x18\x15 \x01(\x0b\x32\x19.rookery.v1.SubmitRequestH\x00\x12@\n\x11\x63\x61ncel_submission\x18\x16 \x01(\x0b\x32#.rookery.v1.CancelSubmissionRequestH\x00\x12@\n\x11resend_submission\x18\x17 \x01(\x0b\x32#.rookery.v1.ResendSubmissionRequestH\x00\x12\x38\n\rcomplete_task\x18\x18 \x01(\x0b\x32\x1f.rookery.v1.CompleteTaskRequestH\x00\x12\x36\n\x0csend_meeting\x18\x19 \x01(\x0b\x32\x1e.rookery.v1.SendMeetingRequestH\x00\x12\x41\n\x12respond_to_meeting\x18\x1a \x01(\x0b\x32#.rookery.v1.RespondToMeetingRequestH\x00\x12:\n\x0e\x63\x61ncel_meeting\x18\x1b \x01(\x0b\x32 .rookery.v1.CancelMeetingRequestH\x00\x12<\n\x0f\x66orward_meeting\x18\x1c \x01(\x0b\x32!.rookery.v1.ForwardMeetingRequestH\x00\x12\x34\n\x0b\x61ssign_task\x18\x1d \x01(\x0b\x32\x1d.rookery.v1.AssignTaskRequestH\x00\x12;\n\x0frespond_to_task\x18\x1e \x01(\x0b\x32 .rookery.v1.RespondToTaskRequestH\x00\x12\x36\n\x0csplit_series\x18\x1f \x01(\x0b\x32\x1e.rookery.v1.SplitSeriesRequestH\x00\x42\x08\n\x06\x61\x63tion\"\xfb\x02\n\nPushResult\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12(\n\x07outcome\x18\x02 \x01(\x0e\x32\x17.rookery.v1.PushOutcome\x12\x11\n\tduplicate\x18\x03 \x01(\x08\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12\x1e\n\x04item\x18\x05 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x13\n\x0bmissing_ids\x18\x06 \x03(\x0c\x12\x32\n\x06\x63opies\x18\x07 \x03(\x0b\x32\".rookery.v1.CopyItemsResponse.Copy\x12\"\n\x06\x66older\x18\x08 \x01(\x0b\x32\x12.rookery.v1.Folder\x12\x18\n\x10landed_folder_id\x18\t \x01(\x0c\x12\x12\n\nlost_units\x18\n \x03(\t\x12!\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x12.google.rpc.Status\x12*\n\nsubmission\x18\x0c \x01(\x0b\x32\x16.rookery.v1.Submission\"\x8e\x02\n\x08\x43onflict\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x11\n\tdevice_id\x18\x02 \x01(\x0c\x12\x13\n\x0b\x64\x65vice_name\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12+\n\x07\x63reated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05units\x18\x06 \x03(\t\x12(\n\x07summary\x18\x07 \x01(\x0b\x32\x17.rookery.v1.ItemSummary\x12(\n\x07\x63ontent\x18\x08 \x01(\x0b\x32\x17.rookery.v1.ItemContent\x12\'\n\titem_life\x18\t \x01(\x0e\x32\x14.rookery.v1.ItemLife*i\n\tSyncDepth\x12\x1a\n\x16SYNC_DEPTH_UNSPECIFIED\x10\x00\x12\x16\n\x12SYNC_DEPTH_SUMMARY\x10\x01\x12\x13\n\x0fSYNC_DEPTH_TEXT\x10\x02\x12\x13\n\x0fSYNC_DEPTH_FULL\x10\x03*\x96\x01\n\rContentExtent\x12\x1e\n\x1a\x43ONTENT_EXTENT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONTENT_EXTENT_NONE\x10\x01\x12\x17\n\x13\x43ONTENT_EXTENT_TEXT\x10\x02\x12\x17\n\x13\x43ONTENT_EXTENT_FULL\x10\x03\x12\x1a\n\x16\x43ONTENT_EXTENT_OMITTED\x10\x04*j\n\rRemovalReason\x12\x1e\n\x1aREMOVAL_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16REMOVAL_REASON_DELETED\x10\x01\x12\x1d\n\x19REMOVAL_REASON_LEFT_SCOPE\x10\x02*k\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONFLICT_POLICY_LATER_WINS\x10\x01\x12\x18\n\x14\x43ONFLICT_POLICY_FAIL\x10\x02*\x94\x01\n\x0bPushOutcome\x12\x1c\n\x18PUSH_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14PUSH_OUTCOME_APPLIED\x10\x01\x12\x17\n\x13PUSH_OUTCOME_MERGED\x10\x02\x12\x19\n\x15PUSH_OUTCOME_CONFLICT\x10\x03\x12\x19\n\x15PUSH_OUTCOME_REJECTED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rookery.v1.sync_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SYNCDEPTH']._serialized_start=2895
-  _globals['_SYNCDEPTH']._serialized_end=3000
-  _globals['_CONTENTEXTENT']._serialized_start=3003
-  _globals['_CONTENTEXTENT']._serialized_end=3153
-  _globals['_REMOVALREASON']._serialized_start=3155
-  _globals['_REMOVALREASON']._serialized_end=3261
-  _globals['_CONFLICTPOLICY']._serialized_start=3263
-  _globals['_CONFLICTPOLICY']._serialized_end=3370
-  _globals['_PUSHOUTCOME']._serialized_start=3373
-  _globals['_PUSHOUTCOME']._serialized_end=3521
-  _globals['_SYNCWINDOW']._serialized_start=306
-  _globals['_SYNCWINDOW']._serialized_end=465
-  _globals['_SYNCSCOPE']._serialized_start=468
-  _globals['_SYNCSCOPE']._serialized_end=634
-  _globals['_SYNCITEM']._serialized_start=637
-  _globals['_SYNCITEM']._serialized_end=812
-  _globals['_ITEMPLACE']._serialized_start=814
-  _globals['_ITEMPLACE']._serialized_end=881
-  _globals['_ITEMCHANGE']._serialized_start=883
-  _globals['_ITEMCHANGE']._serialized_end=1006
-  _globals['_ITEMREMOVAL']._serialized_start=1008
-  _globals['_ITEMREMOVAL']._serialized_end=1099
-  _globals['_FOLDERREMOVAL']._serialized_start=1101
-  _globals['_FOLDERREMOVAL']._serialized_end=1153
-  _globals['_SYNCPROGRESS']._serialized_start=1155
-  _globals['_SYNCPROGRESS']._serialized_end=1198
-  _globals['_SYNCOPERATION']._serialized_start=1201
-  _globals['_SYNCOPERATION']._serialized_end=2238
-  _globals['_PUSHRESULT']._serialized_start=2241
-  _globals['_PUSHRESULT']._serialized_end=2620
-  _globals['_CONFLICT']._serialized_start=2623
-  _globals['_CONFLICT']._serialized_end=2893
+  _globals['_SYNCDEPTH']._serialized_start=3380
+  _globals['_SYNCDEPTH']._serialized_end=3485
+  _globals['_CONTENTEXTENT']._serialized_start=3488
+  _globals['_CONTENTEXTENT']._serialized_end=3638
+  _globals['_REMOVALREASON']._serialized_start=3640
+  _globals['_REMOVALREASON']._serialized_end=3746
+  _globals['_CONFLICTPOLICY']._serialized_start=3748
+  _globals['_CONFLICTPOLICY']._serialized_end=3855
+  _globals['_PUSHOUTCOME']._serialized_start=3858
+  _globals['_PUSHOUTCOME']._serialized_end=4006
+  _globals['_SYNCWINDOW']._serialized_start=375
+  _globals['_SYNCWINDOW']._serialized_end=534
+  _globals['_SYNCSCOPE']._serialized_start=537
+  _globals['_SYNCSCOPE']._serialized_end=703
+  _globals['_SYNCITEM']._serialized_start=706
+  _globals['_SYNCITEM']._serialized_end=881
+  _globals['_ITEMPLACE']._serialized_start=883
+  _globals['_ITEMPLACE']._serialized_end=950
+  _globals['_ITEMCHANGE']._serialized_start=952
+  _globals['_ITEMCHANGE']._serialized_end=1075
+  _globals['_ITEMREMOVAL']._serialized_start=1077
+  _globals['_ITEMREMOVAL']._serialized_end=1168
+  _globals['_FOLDERREMOVAL']._serialized_start=1170
+  _globals['_FOLDERREMOVAL']._serialized_end=1222
+  _globals['_SYNCPROGRESS']._serialized_start=1224
+  _globals['_SYNCPROGRESS']._serialized_end=1267
+  _globals['_SYNCOPERATION']._serialized_start=1270
+  _globals['_SYNCOPERATION']._serialized_end=2723
+  _globals['_PUSHRESULT']._serialized_start=2726
+  _globals['_PUSHRESULT']._serialized_end=3105
+  _globals['_CONFLICT']._serialized_start=3108
+  _globals['_CONFLICT']._serialized_end=3378
 # @@protoc_insertion_point(module_scope)

@@ -10,10 +10,12 @@ from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from google.rpc import status_pb2 as status_pb2
+from rookery.v1 import calendar_service_pb2 as calendar_service_pb2
 from rookery.v1 import content_service_pb2 as content_service_pb2
 from rookery.v1 import folder_pb2 as folder_pb2
 from rookery.v1 import item_pb2 as item_pb2
 from rookery.v1 import item_service_pb2 as item_service_pb2
+from rookery.v1 import meeting_service_pb2 as meeting_service_pb2
 from rookery.v1 import submission_pb2 as submission_pb2
 from rookery.v1 import submission_service_pb2 as submission_service_pb2
 from rookery.v1 import task_service_pb2 as task_service_pb2
@@ -455,6 +457,13 @@ class SyncOperation(message.Message):
     CANCEL_SUBMISSION_FIELD_NUMBER: builtins.int
     RESEND_SUBMISSION_FIELD_NUMBER: builtins.int
     COMPLETE_TASK_FIELD_NUMBER: builtins.int
+    SEND_MEETING_FIELD_NUMBER: builtins.int
+    RESPOND_TO_MEETING_FIELD_NUMBER: builtins.int
+    CANCEL_MEETING_FIELD_NUMBER: builtins.int
+    FORWARD_MEETING_FIELD_NUMBER: builtins.int
+    ASSIGN_TASK_FIELD_NUMBER: builtins.int
+    RESPOND_TO_TASK_FIELD_NUMBER: builtins.int
+    SPLIT_SERIES_FIELD_NUMBER: builtins.int
     operation_id: builtins.bytes
     """Makes it idempotent: a UUIDv7, 16 bytes. Not that of a unary call."""
     base_revision: builtins.int
@@ -540,6 +549,36 @@ class SyncOperation(message.Message):
         completed meanwhile; of any other it is an edit of its status.
         """
 
+    @builtins.property
+    def send_meeting(self) -> meeting_service_pb2.SendMeetingRequest:
+        """Attendees were told. What is sent is the meeting as it is by then, and once."""
+
+    @builtins.property
+    def respond_to_meeting(self) -> meeting_service_pb2.RespondToMeetingRequest:
+        """An invitation was answered. An answer to a version that one which asks anew has replaced meanwhile is MERGED, and told to nobody:
+        the invitation stands unanswered. So is one that was given before another device's; that holds.
+        """
+
+    @builtins.property
+    def cancel_meeting(self) -> meeting_service_pb2.CancelMeetingRequest:
+        """A meeting, or an occurrence, was called off."""
+
+    @builtins.property
+    def forward_meeting(self) -> meeting_service_pb2.ForwardMeetingRequest:
+        """A meeting was forwarded."""
+
+    @builtins.property
+    def assign_task(self) -> task_service_pb2.AssignTaskRequest:
+        """A task was handed to somebody."""
+
+    @builtins.property
+    def respond_to_task(self) -> task_service_pb2.RespondToTaskRequest:
+        """A task that was given was answered."""
+
+    @builtins.property
+    def split_series(self) -> calendar_service_pb2.SplitSeriesRequest:
+        """A series was split; new_item_id is minted by the device. MERGED, and nothing is split, if it has no such occurrence any more."""
+
     def __init__(
         self,
         *,
@@ -563,12 +602,19 @@ class SyncOperation(message.Message):
         cancel_submission: submission_service_pb2.CancelSubmissionRequest | None = ...,
         resend_submission: submission_service_pb2.ResendSubmissionRequest | None = ...,
         complete_task: task_service_pb2.CompleteTaskRequest | None = ...,
+        send_meeting: meeting_service_pb2.SendMeetingRequest | None = ...,
+        respond_to_meeting: meeting_service_pb2.RespondToMeetingRequest | None = ...,
+        cancel_meeting: meeting_service_pb2.CancelMeetingRequest | None = ...,
+        forward_meeting: meeting_service_pb2.ForwardMeetingRequest | None = ...,
+        assign_task: task_service_pb2.AssignTaskRequest | None = ...,
+        respond_to_task: task_service_pb2.RespondToTaskRequest | None = ...,
+        split_series: calendar_service_pb2.SplitSeriesRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["action", b"action", "cancel_submission", b"cancel_submission", "complete_task", b"complete_task", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "resend_submission", b"resend_submission", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["action", b"action", "assign_task", b"assign_task", "cancel_meeting", b"cancel_meeting", "cancel_submission", b"cancel_submission", "complete_task", b"complete_task", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "edited", b"edited", "empty_folder", b"empty_folder", "forward_meeting", b"forward_meeting", "move_items", b"move_items", "resend_submission", b"resend_submission", "respond_to_meeting", b"respond_to_meeting", "respond_to_task", b"respond_to_task", "restore_items", b"restore_items", "send_meeting", b"send_meeting", "set_item_state", b"set_item_state", "split_series", b"split_series", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "base_revision", b"base_revision", "cancel_submission", b"cancel_submission", "complete_task", b"complete_task", "conflict_policy", b"conflict_policy", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "depends_on", b"depends_on", "edited", b"edited", "empty_folder", b"empty_folder", "move_items", b"move_items", "operation_id", b"operation_id", "resend_submission", b"resend_submission", "restore_items", b"restore_items", "set_item_state", b"set_item_state", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["action", b"action", "assign_task", b"assign_task", "base_revision", b"base_revision", "cancel_meeting", b"cancel_meeting", "cancel_submission", b"cancel_submission", "complete_task", b"complete_task", "conflict_policy", b"conflict_policy", "copy_items", b"copy_items", "create_folder", b"create_folder", "create_item", b"create_item", "delete_folder", b"delete_folder", "delete_items", b"delete_items", "depends_on", b"depends_on", "edited", b"edited", "empty_folder", b"empty_folder", "forward_meeting", b"forward_meeting", "move_items", b"move_items", "operation_id", b"operation_id", "resend_submission", b"resend_submission", "respond_to_meeting", b"respond_to_meeting", "respond_to_task", b"respond_to_task", "restore_items", b"restore_items", "send_meeting", b"send_meeting", "set_item_state", b"set_item_state", "split_series", b"split_series", "submit", b"submit", "update_folder", b"update_folder", "update_item", b"update_item"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_action: _TypeAlias = typing.Literal["create_item", "update_item", "set_item_state", "move_items", "copy_items", "delete_items", "restore_items", "create_folder", "update_folder", "delete_folder", "empty_folder", "submit", "cancel_submission", "resend_submission", "complete_task"]  # noqa: Y015
+    _WhichOneofReturnType_action: _TypeAlias = typing.Literal["create_item", "update_item", "set_item_state", "move_items", "copy_items", "delete_items", "restore_items", "create_folder", "update_folder", "delete_folder", "empty_folder", "submit", "cancel_submission", "resend_submission", "complete_task", "send_meeting", "respond_to_meeting", "cancel_meeting", "forward_meeting", "assign_task", "respond_to_task", "split_series"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = typing.Literal["action", b"action"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
 

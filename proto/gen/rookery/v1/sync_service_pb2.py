@@ -26,65 +26,66 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rookery.v1 import content_service_pb2 as rookery_dot_v1_dot_content__service__pb2
 from rookery.v1 import folder_pb2 as rookery_dot_v1_dot_folder__pb2
 from rookery.v1 import item_pb2 as rookery_dot_v1_dot_item__pb2
+from rookery.v1 import reminder_service_pb2 as rookery_dot_v1_dot_reminder__service__pb2
 from rookery.v1 import submission_pb2 as rookery_dot_v1_dot_submission__pb2
 from rookery.v1 import sync_pb2 as rookery_dot_v1_dot_sync__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drookery/v1/sync_service.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a rookery/v1/content_service.proto\x1a\x17rookery/v1/folder.proto\x1a\x15rookery/v1/item.proto\x1a\x1brookery/v1/submission.proto\x1a\x15rookery/v1/sync.proto\"\x9e\x01\n\x0bPullRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12$\n\x05scope\x18\x03 \x01(\x0b\x32\x15.rookery.v1.SyncScope\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\x12\x35\n\x10\x61\x63\x63\x65pt_encodings\x18\x05 \x03(\x0e\x32\x1b.rookery.v1.ContentEncoding\"\xfd\x02\n\x0cPullResponse\x12#\n\x07\x66olders\x18\x01 \x03(\x0b\x32\x12.rookery.v1.Folder\x12\x32\n\x0fremoved_folders\x18\x02 \x03(\x0b\x32\x19.rookery.v1.FolderRemoval\x12#\n\x05items\x18\x03 \x03(\x0b\x32\x14.rookery.v1.SyncItem\x12\'\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x16.rookery.v1.ItemChange\x12)\n\x08removals\x18\x05 \x03(\x0b\x32\x17.rookery.v1.ItemRemoval\x12*\n\x08progress\x18\x06 \x01(\x0b\x32\x18.rookery.v1.SyncProgress\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\t\x12\x11\n\tcaught_up\x18\x08 \x01(\x08\x12\x10\n\x08revision\x18\t \x01(\x04\x12\r\n\x05\x65poch\x18\n \x01(\x0c\x12+\n\x0bsubmissions\x18\x0b \x03(\x0b\x32\x16.rookery.v1.Submission\"9\n\x10PullBatchRequest\x12%\n\x04pull\x18\x01 \x01(\x0b\x32\x17.rookery.v1.PullRequest\"<\n\x11PullBatchResponse\x12\'\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x18.rookery.v1.PullResponse\"_\n\x0bPushRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12-\n\noperations\x18\x02 \x03(\x0b\x32\x19.rookery.v1.SyncOperation\x12\r\n\x05\x65poch\x18\x03 \x01(\x0c\"I\n\x0cPushResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.rookery.v1.PushResult\x12\x10\n\x08revision\x18\x02 \x01(\x04\"9\n\x10PushBatchRequest\x12%\n\x04push\x18\x01 \x01(\x0b\x32\x17.rookery.v1.PushRequest\"=\n\x11PushBatchResponse\x12(\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x18.rookery.v1.PushResponse\"U\n\x0eReconcileRange\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\x0c\x12\x12\n\nthrough_id\x18\x02 \x01(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\"3\n\x0eReconcileEntry\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\"b\n\rReconcileLeaf\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\x0c\x12\x12\n\nthrough_id\x18\x02 \x01(\x0c\x12+\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x1a.rookery.v1.ReconcileEntry\"\xf3\x01\n\x10ReconcileRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12$\n\x05scope\x18\x02 \x01(\x0b\x32\x15.rookery.v1.SyncScope\x12*\n\x06ranges\x18\x03 \x03(\x0b\x32\x1a.rookery.v1.ReconcileRange\x12)\n\x06leaves\x18\x04 \x03(\x0b\x32\x19.rookery.v1.ReconcileLeaf\x12\x17\n\x0finclude_folders\x18\x05 \x01(\x08\x12\x35\n\x10\x61\x63\x63\x65pt_encodings\x18\x06 \x03(\x0e\x32\x1b.rookery.v1.ContentEncoding\"\xcb\x02\n\x11ReconcileResponse\x12\x18\n\x10\x64iffering_ranges\x18\x01 \x03(\r\x12\x15\n\runread_ranges\x18\x02 \x03(\r\x12\x15\n\runread_leaves\x18\x03 \x03(\r\x12#\n\x05items\x18\x04 \x03(\x0b\x32\x14.rookery.v1.SyncItem\x12)\n\x08removals\x18\x05 \x03(\x0b\x32\x17.rookery.v1.ItemRemoval\x12#\n\x07\x66olders\x18\x06 \x03(\x0b\x32\x12.rookery.v1.Folder\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\t\x12\x10\n\x08revision\x18\x08 \x01(\x04\x12\r\n\x05\x65poch\x18\t \x01(\x0c\x12\x17\n\x0f\x62\x61\x63kup_revision\x18\n \x01(\x04\x12/\n\x0b\x62\x61\x63kup_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\rWatchPosition\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\"<\n\x0cWatchRequest\x12,\n\tpositions\x18\x01 \x03(\x0b\x32\x19.rookery.v1.WatchPosition\"]\n\rWatchResponse\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12&\n\x0cnew_messages\x18\x03 \x03(\x0b\x32\x10.rookery.v1.Item\"*\n\x14ListConflictsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\"R\n\x15ListConflictsResponse\x12\'\n\tconflicts\x18\x01 \x03(\x0b\x32\x14.rookery.v1.Conflict\x12\x10\n\x08revision\x18\x02 \x01(\x04\"L\n\x12GetConflictRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x0f\n\x07item_id\x18\x02 \x01(\x0c\x12\x11\n\tdevice_id\x18\x03 \x01(\x0c\"O\n\x13GetConflictResponse\x12&\n\x08\x63onflict\x18\x01 \x01(\x0b\x32\x14.rookery.v1.Conflict\x12\x10\n\x08revision\x18\x02 \x01(\x04\"f\n\x16RestoreConflictRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\x0c\x12\x11\n\tdevice_id\x18\x04 \x01(\x0c\"K\n\x17RestoreConflictResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x02 \x01(\x04\"f\n\x16\x44ismissConflictRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\x0c\x12\x11\n\tdevice_id\x18\x04 \x01(\x0c\"+\n\x17\x44ismissConflictResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x32\x85\x06\n\x0bSyncService\x12;\n\x04Pull\x12\x17.rookery.v1.PullRequest\x1a\x18.rookery.v1.PullResponse0\x01\x12H\n\tPullBatch\x12\x1c.rookery.v1.PullBatchRequest\x1a\x1d.rookery.v1.PullBatchResponse\x12=\n\x04Push\x12\x17.rookery.v1.PushRequest\x1a\x18.rookery.v1.PushResponse(\x01\x30\x01\x12H\n\tPushBatch\x12\x1c.rookery.v1.PushBatchRequest\x1a\x1d.rookery.v1.PushBatchResponse\x12H\n\tReconcile\x12\x1c.rookery.v1.ReconcileRequest\x1a\x1d.rookery.v1.ReconcileResponse\x12>\n\x05Watch\x12\x18.rookery.v1.WatchRequest\x1a\x19.rookery.v1.WatchResponse0\x01\x12T\n\rListConflicts\x12 .rookery.v1.ListConflictsRequest\x1a!.rookery.v1.ListConflictsResponse\x12N\n\x0bGetConflict\x12\x1e.rookery.v1.GetConflictRequest\x1a\x1f.rookery.v1.GetConflictResponse\x12Z\n\x0fRestoreConflict\x12\".rookery.v1.RestoreConflictRequest\x1a#.rookery.v1.RestoreConflictResponse\x12Z\n\x0f\x44ismissConflict\x12\".rookery.v1.DismissConflictRequest\x1a#.rookery.v1.DismissConflictResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drookery/v1/sync_service.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a rookery/v1/content_service.proto\x1a\x17rookery/v1/folder.proto\x1a\x15rookery/v1/item.proto\x1a!rookery/v1/reminder_service.proto\x1a\x1brookery/v1/submission.proto\x1a\x15rookery/v1/sync.proto\"\x9e\x01\n\x0bPullRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12$\n\x05scope\x18\x03 \x01(\x0b\x32\x15.rookery.v1.SyncScope\x12\x0e\n\x06\x66ollow\x18\x04 \x01(\x08\x12\x35\n\x10\x61\x63\x63\x65pt_encodings\x18\x05 \x03(\x0e\x32\x1b.rookery.v1.ContentEncoding\"\xfd\x02\n\x0cPullResponse\x12#\n\x07\x66olders\x18\x01 \x03(\x0b\x32\x12.rookery.v1.Folder\x12\x32\n\x0fremoved_folders\x18\x02 \x03(\x0b\x32\x19.rookery.v1.FolderRemoval\x12#\n\x05items\x18\x03 \x03(\x0b\x32\x14.rookery.v1.SyncItem\x12\'\n\x07\x63hanges\x18\x04 \x03(\x0b\x32\x16.rookery.v1.ItemChange\x12)\n\x08removals\x18\x05 \x03(\x0b\x32\x17.rookery.v1.ItemRemoval\x12*\n\x08progress\x18\x06 \x01(\x0b\x32\x18.rookery.v1.SyncProgress\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\t\x12\x11\n\tcaught_up\x18\x08 \x01(\x08\x12\x10\n\x08revision\x18\t \x01(\x04\x12\r\n\x05\x65poch\x18\n \x01(\x0c\x12+\n\x0bsubmissions\x18\x0b \x03(\x0b\x32\x16.rookery.v1.Submission\"9\n\x10PullBatchRequest\x12%\n\x04pull\x18\x01 \x01(\x0b\x32\x17.rookery.v1.PullRequest\"<\n\x11PullBatchResponse\x12\'\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x18.rookery.v1.PullResponse\"_\n\x0bPushRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12-\n\noperations\x18\x02 \x03(\x0b\x32\x19.rookery.v1.SyncOperation\x12\r\n\x05\x65poch\x18\x03 \x01(\x0c\"I\n\x0cPushResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.rookery.v1.PushResult\x12\x10\n\x08revision\x18\x02 \x01(\x04\"9\n\x10PushBatchRequest\x12%\n\x04push\x18\x01 \x01(\x0b\x32\x17.rookery.v1.PushRequest\"=\n\x11PushBatchResponse\x12(\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x18.rookery.v1.PushResponse\"U\n\x0eReconcileRange\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\x0c\x12\x12\n\nthrough_id\x18\x02 \x01(\x0c\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x04 \x01(\x0c\"3\n\x0eReconcileEntry\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\"b\n\rReconcileLeaf\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\x0c\x12\x12\n\nthrough_id\x18\x02 \x01(\x0c\x12+\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x1a.rookery.v1.ReconcileEntry\"\xf3\x01\n\x10ReconcileRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12$\n\x05scope\x18\x02 \x01(\x0b\x32\x15.rookery.v1.SyncScope\x12*\n\x06ranges\x18\x03 \x03(\x0b\x32\x1a.rookery.v1.ReconcileRange\x12)\n\x06leaves\x18\x04 \x03(\x0b\x32\x19.rookery.v1.ReconcileLeaf\x12\x17\n\x0finclude_folders\x18\x05 \x01(\x08\x12\x35\n\x10\x61\x63\x63\x65pt_encodings\x18\x06 \x03(\x0e\x32\x1b.rookery.v1.ContentEncoding\"\xcb\x02\n\x11ReconcileResponse\x12\x18\n\x10\x64iffering_ranges\x18\x01 \x03(\r\x12\x15\n\runread_ranges\x18\x02 \x03(\r\x12\x15\n\runread_leaves\x18\x03 \x03(\r\x12#\n\x05items\x18\x04 \x03(\x0b\x32\x14.rookery.v1.SyncItem\x12)\n\x08removals\x18\x05 \x03(\x0b\x32\x17.rookery.v1.ItemRemoval\x12#\n\x07\x66olders\x18\x06 \x03(\x0b\x32\x12.rookery.v1.Folder\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\t\x12\x10\n\x08revision\x18\x08 \x01(\x04\x12\r\n\x05\x65poch\x18\t \x01(\x0c\x12\x17\n\x0f\x62\x61\x63kup_revision\x18\n \x01(\x04\x12/\n\x0b\x62\x61\x63kup_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\rWatchPosition\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\"<\n\x0cWatchRequest\x12,\n\tpositions\x18\x01 \x03(\x0b\x32\x19.rookery.v1.WatchPosition\"\x8a\x01\n\rWatchResponse\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12&\n\x0cnew_messages\x18\x03 \x03(\x0b\x32\x10.rookery.v1.Item\x12+\n\rdue_reminders\x18\x04 \x03(\x0b\x32\x14.rookery.v1.Reminder\"*\n\x14ListConflictsRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\"R\n\x15ListConflictsResponse\x12\'\n\tconflicts\x18\x01 \x03(\x0b\x32\x14.rookery.v1.Conflict\x12\x10\n\x08revision\x18\x02 \x01(\x04\"L\n\x12GetConflictRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x0f\n\x07item_id\x18\x02 \x01(\x0c\x12\x11\n\tdevice_id\x18\x03 \x01(\x0c\"O\n\x13GetConflictResponse\x12&\n\x08\x63onflict\x18\x01 \x01(\x0b\x32\x14.rookery.v1.Conflict\x12\x10\n\x08revision\x18\x02 \x01(\x04\"f\n\x16RestoreConflictRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\x0c\x12\x11\n\tdevice_id\x18\x04 \x01(\x0c\"K\n\x17RestoreConflictResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x02 \x01(\x04\"f\n\x16\x44ismissConflictRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\x0c\x12\x11\n\tdevice_id\x18\x04 \x01(\x0c\"+\n\x17\x44ismissConflictResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x32\x85\x06\n\x0bSyncService\x12;\n\x04Pull\x12\x17.rookery.v1.PullRequest\x1a\x18.rookery.v1.PullResponse0\x01\x12H\n\tPullBatch\x12\x1c.rookery.v1.PullBatchRequest\x1a\x1d.rookery.v1.PullBatchResponse\x12=\n\x04Push\x12\x17.rookery.v1.PushRequest\x1a\x18.rookery.v1.PushResponse(\x01\x30\x01\x12H\n\tPushBatch\x12\x1c.rookery.v1.PushBatchRequest\x1a\x1d.rookery.v1.PushBatchResponse\x12H\n\tReconcile\x12\x1c.rookery.v1.ReconcileRequest\x1a\x1d.rookery.v1.ReconcileResponse\x12>\n\x05Watch\x12\x18.rookery.v1.WatchRequest\x1a\x19.rookery.v1.WatchResponse0\x01\x12T\n\rListConflicts\x12 .rookery.v1.ListConflictsRequest\x1a!.rookery.v1.ListConflictsResponse\x12N\n\x0bGetConflict\x12\x1e.rookery.v1.GetConflictRequest\x1a\x1f.rookery.v1.GetConflictResponse\x12Z\n\x0fRestoreConflict\x12\".rookery.v1.RestoreConflictRequest\x1a#.rookery.v1.RestoreConflictResponse\x12Z\n\x0f\x44ismissConflict\x12\".rookery.v1.DismissConflictRequest\x1a#.rookery.v1.DismissConflictResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rookery.v1.sync_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PULLREQUEST']._serialized_start=213
-  _globals['_PULLREQUEST']._serialized_end=371
-  _globals['_PULLRESPONSE']._serialized_start=374
-  _globals['_PULLRESPONSE']._serialized_end=755
-  _globals['_PULLBATCHREQUEST']._serialized_start=757
-  _globals['_PULLBATCHREQUEST']._serialized_end=814
-  _globals['_PULLBATCHRESPONSE']._serialized_start=816
-  _globals['_PULLBATCHRESPONSE']._serialized_end=876
-  _globals['_PUSHREQUEST']._serialized_start=878
-  _globals['_PUSHREQUEST']._serialized_end=973
-  _globals['_PUSHRESPONSE']._serialized_start=975
-  _globals['_PUSHRESPONSE']._serialized_end=1048
-  _globals['_PUSHBATCHREQUEST']._serialized_start=1050
-  _globals['_PUSHBATCHREQUEST']._serialized_end=1107
-  _globals['_PUSHBATCHRESPONSE']._serialized_start=1109
-  _globals['_PUSHBATCHRESPONSE']._serialized_end=1170
-  _globals['_RECONCILERANGE']._serialized_start=1172
-  _globals['_RECONCILERANGE']._serialized_end=1257
-  _globals['_RECONCILEENTRY']._serialized_start=1259
-  _globals['_RECONCILEENTRY']._serialized_end=1310
-  _globals['_RECONCILELEAF']._serialized_start=1312
-  _globals['_RECONCILELEAF']._serialized_end=1410
-  _globals['_RECONCILEREQUEST']._serialized_start=1413
-  _globals['_RECONCILEREQUEST']._serialized_end=1656
-  _globals['_RECONCILERESPONSE']._serialized_start=1659
-  _globals['_RECONCILERESPONSE']._serialized_end=1990
-  _globals['_WATCHPOSITION']._serialized_start=1992
-  _globals['_WATCHPOSITION']._serialized_end=2045
-  _globals['_WATCHREQUEST']._serialized_start=2047
-  _globals['_WATCHREQUEST']._serialized_end=2107
-  _globals['_WATCHRESPONSE']._serialized_start=2109
-  _globals['_WATCHRESPONSE']._serialized_end=2202
-  _globals['_LISTCONFLICTSREQUEST']._serialized_start=2204
-  _globals['_LISTCONFLICTSREQUEST']._serialized_end=2246
-  _globals['_LISTCONFLICTSRESPONSE']._serialized_start=2248
-  _globals['_LISTCONFLICTSRESPONSE']._serialized_end=2330
-  _globals['_GETCONFLICTREQUEST']._serialized_start=2332
-  _globals['_GETCONFLICTREQUEST']._serialized_end=2408
-  _globals['_GETCONFLICTRESPONSE']._serialized_start=2410
-  _globals['_GETCONFLICTRESPONSE']._serialized_end=2489
-  _globals['_RESTORECONFLICTREQUEST']._serialized_start=2491
-  _globals['_RESTORECONFLICTREQUEST']._serialized_end=2593
-  _globals['_RESTORECONFLICTRESPONSE']._serialized_start=2595
-  _globals['_RESTORECONFLICTRESPONSE']._serialized_end=2670
-  _globals['_DISMISSCONFLICTREQUEST']._serialized_start=2672
-  _globals['_DISMISSCONFLICTREQUEST']._serialized_end=2774
-  _globals['_DISMISSCONFLICTRESPONSE']._serialized_start=2776
-  _globals['_DISMISSCONFLICTRESPONSE']._serialized_end=2819
-  _globals['_SYNCSERVICE']._serialized_start=2822
-  _globals['_SYNCSERVICE']._serialized_end=3595
+  _globals['_PULLREQUEST']._serialized_start=248
+  _globals['_PULLREQUEST']._serialized_end=406
+  _globals['_PULLRESPONSE']._serialized_start=409
+  _globals['_PULLRESPONSE']._serialized_end=790
+  _globals['_PULLBATCHREQUEST']._serialized_start=792
+  _globals['_PULLBATCHREQUEST']._serialized_end=849
+  _globals['_PULLBATCHRESPONSE']._serialized_start=851
+  _globals['_PULLBATCHRESPONSE']._serialized_end=911
+  _globals['_PUSHREQUEST']._serialized_start=913
+  _globals['_PUSHREQUEST']._serialized_end=1008
+  _globals['_PUSHRESPONSE']._serialized_start=1010
+  _globals['_PUSHRESPONSE']._serialized_end=1083
+  _globals['_PUSHBATCHREQUEST']._serialized_start=1085
+  _globals['_PUSHBATCHREQUEST']._serialized_end=1142
+  _globals['_PUSHBATCHRESPONSE']._serialized_start=1144
+  _globals['_PUSHBATCHRESPONSE']._serialized_end=1205
+  _globals['_RECONCILERANGE']._serialized_start=1207
+  _globals['_RECONCILERANGE']._serialized_end=1292
+  _globals['_RECONCILEENTRY']._serialized_start=1294
+  _globals['_RECONCILEENTRY']._serialized_end=1345
+  _globals['_RECONCILELEAF']._serialized_start=1347
+  _globals['_RECONCILELEAF']._serialized_end=1445
+  _globals['_RECONCILEREQUEST']._serialized_start=1448
+  _globals['_RECONCILEREQUEST']._serialized_end=1691
+  _globals['_RECONCILERESPONSE']._serialized_start=1694
+  _globals['_RECONCILERESPONSE']._serialized_end=2025
+  _globals['_WATCHPOSITION']._serialized_start=2027
+  _globals['_WATCHPOSITION']._serialized_end=2080
+  _globals['_WATCHREQUEST']._serialized_start=2082
+  _globals['_WATCHREQUEST']._serialized_end=2142
+  _globals['_WATCHRESPONSE']._serialized_start=2145
+  _globals['_WATCHRESPONSE']._serialized_end=2283
+  _globals['_LISTCONFLICTSREQUEST']._serialized_start=2285
+  _globals['_LISTCONFLICTSREQUEST']._serialized_end=2327
+  _globals['_LISTCONFLICTSRESPONSE']._serialized_start=2329
+  _globals['_LISTCONFLICTSRESPONSE']._serialized_end=2411
+  _globals['_GETCONFLICTREQUEST']._serialized_start=2413
+  _globals['_GETCONFLICTREQUEST']._serialized_end=2489
+  _globals['_GETCONFLICTRESPONSE']._serialized_start=2491
+  _globals['_GETCONFLICTRESPONSE']._serialized_end=2570
+  _globals['_RESTORECONFLICTREQUEST']._serialized_start=2572
+  _globals['_RESTORECONFLICTREQUEST']._serialized_end=2674
+  _globals['_RESTORECONFLICTRESPONSE']._serialized_start=2676
+  _globals['_RESTORECONFLICTRESPONSE']._serialized_end=2751
+  _globals['_DISMISSCONFLICTREQUEST']._serialized_start=2753
+  _globals['_DISMISSCONFLICTREQUEST']._serialized_end=2855
+  _globals['_DISMISSCONFLICTRESPONSE']._serialized_start=2857
+  _globals['_DISMISSCONFLICTRESPONSE']._serialized_end=2900
+  _globals['_SYNCSERVICE']._serialized_start=2903
+  _globals['_SYNCSERVICE']._serialized_end=3676
 # @@protoc_insertion_point(module_scope)

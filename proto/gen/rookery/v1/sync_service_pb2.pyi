@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as containers
 from rookery.v1 import content_service_pb2 as content_service_pb2
 from rookery.v1 import folder_pb2 as folder_pb2
 from rookery.v1 import item_pb2 as item_pb2
+from rookery.v1 import reminder_service_pb2 as reminder_service_pb2
 from rookery.v1 import submission_pb2 as submission_pb2
 from rookery.v1 import sync_pb2 as sync_pb2
 import builtins as builtins
@@ -564,6 +565,7 @@ class WatchResponse(message.Message):
     MAILBOX_ID_FIELD_NUMBER: builtins.int
     REVISION_FIELD_NUMBER: builtins.int
     NEW_MESSAGES_FIELD_NUMBER: builtins.int
+    DUE_REMINDERS_FIELD_NUMBER: builtins.int
     mailbox_id: builtins.bytes
     """The mailbox."""
     revision: builtins.int
@@ -574,16 +576,23 @@ class WatchResponse(message.Message):
         without content; at most 50 in one response.
         """
 
+    @builtins.property
+    def due_reminders(self) -> containers.RepeatedCompositeFieldContainer[reminder_service_pb2.Reminder]:
+        """Reminders that have become due since the last response, or are due at the first, as ListReminders has them; at most 100 in one
+        response, and each once in a stream unless it is put off.
+        """
+
     def __init__(
         self,
         *,
         mailbox_id: builtins.bytes = ...,
         revision: builtins.int = ...,
         new_messages: abc.Iterable[item_pb2.Item] | None = ...,
+        due_reminders: abc.Iterable[reminder_service_pb2.Reminder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["mailbox_id", b"mailbox_id", "new_messages", b"new_messages", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["due_reminders", b"due_reminders", "mailbox_id", b"mailbox_id", "new_messages", b"new_messages", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,9 +26,10 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rookery.v1 import calendar_pb2 as rookery_dot_v1_dot_calendar__pb2
 from rookery.v1 import options_pb2 as rookery_dot_v1_dot_options__pb2
 from rookery.v1 import person_pb2 as rookery_dot_v1_dot_person__pb2
+from rookery.v1 import scheduling_pb2 as rookery_dot_v1_dot_scheduling__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rookery/v1/task.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19rookery/v1/calendar.proto\x1a\x18rookery/v1/options.proto\x1a\x17rookery/v1/person.proto\"\xe6\x03\n\x0bTaskSummary\x12&\n\x06status\x18\x01 \x01(\x0e\x32\x16.rookery.v1.TaskStatus\x12\x18\n\x10percent_complete\x18\x02 \x01(\r\x12\'\n\x05start\x18\x03 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12%\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12-\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08reminder\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05owner\x18\x07 \x01(\x0b\x32\x12.rookery.v1.Person\x12.\n\nassignment\x18\x08 \x01(\x0e\x32\x1a.rookery.v1.TaskAssignment\x12*\n\nrecurrence\x18\t \x01(\x0b\x32\x16.rookery.v1.Recurrence\x12\x15\n\x07task_id\x18\n \x01(\tB\x04\xa0\xbb\x18\x03\x12\x10\n\x08sequence\x18\x0b \x01(\x05\x12\x10\n\x08location\x18\x0c \x01(\t\x12\x14\n\x0cregenerating\x18\r \x01(\x08\x12\x18\n\noccurrence\x18\x0e \x01(\rB\x04\xa0\xbb\x18\x03\"\xd7\x01\n\x0bTaskContent\x12\x1b\n\x13\x61\x63tual_work_minutes\x18\x01 \x01(\r\x12\x1a\n\x12total_work_minutes\x18\x02 \x01(\r\x12$\n\x08\x61ssigner\x18\x03 \x01(\x0b\x32\x12.rookery.v1.Person\x12\x1a\n\x12progress_requested\x18\x04 \x01(\x08\x12\x18\n\x10report_requested\x18\x05 \x01(\x08\x12\x11\n\tcompanies\x18\x06 \x03(\t\x12\x0f\n\x07mileage\x18\x07 \x01(\t\x12\x0f\n\x07\x62illing\x18\x08 \x01(\t*\xcc\x01\n\nTaskStatus\x12\x1b\n\x17TASK_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17TASK_STATUS_NOT_STARTED\x10\x01\x12\x1b\n\x17TASK_STATUS_IN_PROGRESS\x10\x02\x12\x19\n\x15TASK_STATUS_COMPLETED\x10\x03\x12\x17\n\x13TASK_STATUS_WAITING\x10\x04\x12\x18\n\x14TASK_STATUS_DEFERRED\x10\x05\x12\x19\n\x15TASK_STATUS_CANCELLED\x10\x06*\x8c\x01\n\x0eTaskAssignment\x12\x1f\n\x1bTASK_ASSIGNMENT_UNSPECIFIED\x10\x00\x12\x1d\n\x19TASK_ASSIGNMENT_REQUESTED\x10\x01\x12\x1c\n\x18TASK_ASSIGNMENT_ACCEPTED\x10\x02\x12\x1c\n\x18TASK_ASSIGNMENT_DECLINED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rookery/v1/task.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19rookery/v1/calendar.proto\x1a\x18rookery/v1/options.proto\x1a\x17rookery/v1/person.proto\x1a\x1brookery/v1/scheduling.proto\"\xe6\x03\n\x0bTaskSummary\x12&\n\x06status\x18\x01 \x01(\x0e\x32\x16.rookery.v1.TaskStatus\x12\x18\n\x10percent_complete\x18\x02 \x01(\r\x12\'\n\x05start\x18\x03 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12%\n\x03\x64ue\x18\x04 \x01(\x0b\x32\x18.rookery.v1.CalendarTime\x12-\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08reminder\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05owner\x18\x07 \x01(\x0b\x32\x12.rookery.v1.Person\x12.\n\nassignment\x18\x08 \x01(\x0e\x32\x1a.rookery.v1.TaskAssignment\x12*\n\nrecurrence\x18\t \x01(\x0b\x32\x16.rookery.v1.Recurrence\x12\x15\n\x07task_id\x18\n \x01(\tB\x04\xa0\xbb\x18\x03\x12\x10\n\x08sequence\x18\x0b \x01(\x05\x12\x10\n\x08location\x18\x0c \x01(\t\x12\x14\n\x0cregenerating\x18\r \x01(\x08\x12\x18\n\noccurrence\x18\x0e \x01(\rB\x04\xa0\xbb\x18\x03\"\x8e\x02\n\x0bTaskContent\x12\x1b\n\x13\x61\x63tual_work_minutes\x18\x01 \x01(\r\x12\x1a\n\x12total_work_minutes\x18\x02 \x01(\r\x12$\n\x08\x61ssigner\x18\x03 \x01(\x0b\x32\x12.rookery.v1.Person\x12\x1a\n\x12progress_requested\x18\x04 \x01(\x08\x12\x18\n\x10report_requested\x18\x05 \x01(\x08\x12\x11\n\tcompanies\x18\x06 \x03(\t\x12\x0f\n\x07mileage\x18\x07 \x01(\t\x12\x0f\n\x07\x62illing\x18\x08 \x01(\t\x12\x35\n\nassignment\x18\t \x01(\x0b\x32\x1b.rookery.v1.AssignmentStateB\x04\xa0\xbb\x18\x02\"\xc8\x04\n\x0f\x41ssignmentState\x12(\n\x04side\x18\x01 \x01(\x0e\x32\x1a.rookery.v1.AssignmentSide\x12.\n\x07version\x18\x02 \x01(\x0b\x32\x1d.rookery.v1.SchedulingVersion\x12/\n\x0freported_status\x18\x03 \x01(\x0e\x32\x16.rookery.v1.TaskStatus\x12\x18\n\x10reported_percent\x18\x04 \x01(\r\x12+\n\x07replied\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63omment\x18\x06 \x01(\t\x12,\n\x08response\x18\x07 \x01(\x0e\x32\x1a.rookery.v1.ResponseStatus\x12$\n\x08given_by\x18\x08 \x01(\x0b\x32\x12.rookery.v1.Person\x12$\n\x08taken_as\x18\t \x01(\x0b\x32\x12.rookery.v1.Person\x12$\n\x08given_to\x18\n \x01(\x0b\x32\x12.rookery.v1.Person\x12,\n\x05given\x18\x0b \x01(\x0b\x32\x1d.rookery.v1.SchedulingVersion\x12\x14\n\x0cgiven_sha256\x18\x0c \x01(\x0c\x12\x32\n\x0egiven_response\x18\r \x01(\x0e\x32\x1a.rookery.v1.ResponseStatus\x12)\n\x05heard\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07task_id\x18\x0f \x01(\t*\xcc\x01\n\nTaskStatus\x12\x1b\n\x17TASK_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17TASK_STATUS_NOT_STARTED\x10\x01\x12\x1b\n\x17TASK_STATUS_IN_PROGRESS\x10\x02\x12\x19\n\x15TASK_STATUS_COMPLETED\x10\x03\x12\x17\n\x13TASK_STATUS_WAITING\x10\x04\x12\x18\n\x14TASK_STATUS_DEFERRED\x10\x05\x12\x19\n\x15TASK_STATUS_CANCELLED\x10\x06*\x8c\x01\n\x0eTaskAssignment\x12\x1f\n\x1bTASK_ASSIGNMENT_UNSPECIFIED\x10\x00\x12\x1d\n\x19TASK_ASSIGNMENT_REQUESTED\x10\x01\x12\x1c\n\x18TASK_ASSIGNMENT_ACCEPTED\x10\x02\x12\x1c\n\x18TASK_ASSIGNMENT_DECLINED\x10\x03*\x87\x01\n\x0e\x41ssignmentSide\x12\x1f\n\x1b\x41SSIGNMENT_SIDE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41SSIGNMENT_SIDE_ASSIGNER\x10\x01\x12\x1c\n\x18\x41SSIGNMENT_SIDE_ASSIGNEE\x10\x02\x12\x18\n\x14\x41SSIGNMENT_SIDE_BOTH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,12 +40,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TASKSUMMARY'].fields_by_name['task_id']._serialized_options = b'\240\273\030\003'
   _globals['_TASKSUMMARY'].fields_by_name['occurrence']._loaded_options = None
   _globals['_TASKSUMMARY'].fields_by_name['occurrence']._serialized_options = b'\240\273\030\003'
-  _globals['_TASKSTATUS']._serialized_start=856
-  _globals['_TASKSTATUS']._serialized_end=1060
-  _globals['_TASKASSIGNMENT']._serialized_start=1063
-  _globals['_TASKASSIGNMENT']._serialized_end=1203
-  _globals['_TASKSUMMARY']._serialized_start=149
-  _globals['_TASKSUMMARY']._serialized_end=635
-  _globals['_TASKCONTENT']._serialized_start=638
-  _globals['_TASKCONTENT']._serialized_end=853
+  _globals['_TASKCONTENT'].fields_by_name['assignment']._loaded_options = None
+  _globals['_TASKCONTENT'].fields_by_name['assignment']._serialized_options = b'\240\273\030\002'
+  _globals['_TASKSTATUS']._serialized_start=1527
+  _globals['_TASKSTATUS']._serialized_end=1731
+  _globals['_TASKASSIGNMENT']._serialized_start=1734
+  _globals['_TASKASSIGNMENT']._serialized_end=1874
+  _globals['_ASSIGNMENTSIDE']._serialized_start=1877
+  _globals['_ASSIGNMENTSIDE']._serialized_end=2012
+  _globals['_TASKSUMMARY']._serialized_start=178
+  _globals['_TASKSUMMARY']._serialized_end=664
+  _globals['_TASKCONTENT']._serialized_start=667
+  _globals['_TASKCONTENT']._serialized_end=937
+  _globals['_ASSIGNMENTSTATE']._serialized_start=940
+  _globals['_ASSIGNMENTSTATE']._serialized_end=1524
 # @@protoc_insertion_point(module_scope)

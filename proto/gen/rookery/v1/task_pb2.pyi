@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
 from rookery.v1 import calendar_pb2 as calendar_pb2
 from rookery.v1 import person_pb2 as person_pb2
+from rookery.v1 import scheduling_pb2 as scheduling_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -87,6 +88,33 @@ TASK_ASSIGNMENT_ACCEPTED: TaskAssignment.ValueType  # 2
 """The other accepted."""
 TASK_ASSIGNMENT_DECLINED: TaskAssignment.ValueType  # 3
 """The other declined."""
+
+class _AssignmentSide:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AssignmentSideEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_AssignmentSide.ValueType], builtins.type):
+    DESCRIPTOR: descriptor.EnumDescriptor
+    ASSIGNMENT_SIDE_UNSPECIFIED: _AssignmentSide.ValueType  # 0
+    """Not handed over."""
+    ASSIGNMENT_SIDE_ASSIGNER: _AssignmentSide.ValueType  # 1
+    """Given away: the copy of the one who gave it, which follows what the other reports."""
+    ASSIGNMENT_SIDE_ASSIGNEE: _AssignmentSide.ValueType  # 2
+    """Taken on, or offered."""
+    ASSIGNMENT_SIDE_BOTH: _AssignmentSide.ValueType  # 3
+    """Taken on and handed on: reports go through this copy."""
+
+class AssignmentSide(_AssignmentSide, metaclass=_AssignmentSideEnumTypeWrapper):
+    """Whose copy of a task that was handed over this is (PidLidTaskOwnership)."""
+
+ASSIGNMENT_SIDE_UNSPECIFIED: AssignmentSide.ValueType  # 0
+"""Not handed over."""
+ASSIGNMENT_SIDE_ASSIGNER: AssignmentSide.ValueType  # 1
+"""Given away: the copy of the one who gave it, which follows what the other reports."""
+ASSIGNMENT_SIDE_ASSIGNEE: AssignmentSide.ValueType  # 2
+"""Taken on, or offered."""
+ASSIGNMENT_SIDE_BOTH: AssignmentSide.ValueType  # 3
+"""Taken on and handed on: reports go through this copy."""
 
 @typing.final
 class TaskSummary(message.Message):
@@ -198,6 +226,7 @@ class TaskContent(message.Message):
     COMPANIES_FIELD_NUMBER: builtins.int
     MILEAGE_FIELD_NUMBER: builtins.int
     BILLING_FIELD_NUMBER: builtins.int
+    ASSIGNMENT_FIELD_NUMBER: builtins.int
     actual_work_minutes: builtins.int
     """Minutes worked (PidLidTaskActualEffort)."""
     total_work_minutes: builtins.int
@@ -218,6 +247,10 @@ class TaskContent(message.Message):
     def companies(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The company billed (PidLidCompanies)."""
 
+    @builtins.property
+    def assignment(self) -> AssignmentState:
+        """What the server keeps of a task that was handed over."""
+
     def __init__(
         self,
         *,
@@ -229,9 +262,102 @@ class TaskContent(message.Message):
         companies: abc.Iterable[builtins.str] | None = ...,
         mileage: builtins.str = ...,
         billing: builtins.str = ...,
+        assignment: AssignmentState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = typing.Literal["assigner", b"assigner"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = typing.Literal["assigner", b"assigner", "assignment", b"assignment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["actual_work_minutes", b"actual_work_minutes", "assigner", b"assigner", "billing", b"billing", "companies", b"companies", "mileage", b"mileage", "progress_requested", b"progress_requested", "report_requested", b"report_requested", "total_work_minutes", b"total_work_minutes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["actual_work_minutes", b"actual_work_minutes", "assigner", b"assigner", "assignment", b"assignment", "billing", b"billing", "companies", b"companies", "mileage", b"mileage", "progress_requested", b"progress_requested", "report_requested", b"report_requested", "total_work_minutes", b"total_work_minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AssignmentState(message.Message):
+    """What a mailbox keeps of a task that was handed over."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    SIDE_FIELD_NUMBER: builtins.int
+    VERSION_FIELD_NUMBER: builtins.int
+    REPORTED_STATUS_FIELD_NUMBER: builtins.int
+    REPORTED_PERCENT_FIELD_NUMBER: builtins.int
+    REPLIED_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    RESPONSE_FIELD_NUMBER: builtins.int
+    GIVEN_BY_FIELD_NUMBER: builtins.int
+    TAKEN_AS_FIELD_NUMBER: builtins.int
+    GIVEN_TO_FIELD_NUMBER: builtins.int
+    GIVEN_FIELD_NUMBER: builtins.int
+    GIVEN_SHA256_FIELD_NUMBER: builtins.int
+    GIVEN_RESPONSE_FIELD_NUMBER: builtins.int
+    HEARD_FIELD_NUMBER: builtins.int
+    TASK_ID_FIELD_NUMBER: builtins.int
+    side: AssignmentSide.ValueType
+    """Whose copy it is."""
+    reported_status: TaskStatus.ValueType
+    """Taken on: the status that the one who gave it was told last."""
+    reported_percent: builtins.int
+    """Taken on: the percentage that went with it."""
+    comment: builtins.str
+    """The words that came last: with the request, the answer or the report; at most 4,096 characters."""
+    response: calendar_pb2.ResponseStatus.ValueType
+    """Taken on: the owner's own answer. UNSPECIFIED once the one who gave it has taken it back."""
+    given_sha256: builtins.bytes
+    """Given away: SHA-256 of what that request said."""
+    given_response: calendar_pb2.ResponseStatus.ValueType
+    """Given away: what was answered."""
+    task_id: builtins.str
+    """The `task_id` that all this is about. A copy of the item that became a task by itself, as a completed one of a series, has another,
+    and nobody hears of it.
+    """
+    @builtins.property
+    def version(self) -> scheduling_pb2.SchedulingVersion:
+        """Taken on: the version that came from the one who gave it."""
+
+    @builtins.property
+    def replied(self) -> timestamp_pb2.Timestamp:
+        """Taken on: when the owner answered, or reported, last (its DTSTAMP); the next is later."""
+
+    @builtins.property
+    def given_by(self) -> person_pb2.Person:
+        """Taken on: who gave it; only they may change it, and hear of it."""
+
+    @builtins.property
+    def taken_as(self) -> person_pb2.Person:
+        """Taken on: the owner's address that it was given to; it is what answers and reports are from."""
+
+    @builtins.property
+    def given_to(self) -> person_pb2.Person:
+        """Given away: to whom; only they may report."""
+
+    @builtins.property
+    def given(self) -> scheduling_pb2.SchedulingVersion:
+        """Given away: the request that was sent last."""
+
+    @builtins.property
+    def heard(self) -> timestamp_pb2.Timestamp:
+        """Given away: when the answer or the report that was recorded last was made, by its writer's clock (its DTSTAMP)."""
+
+    def __init__(
+        self,
+        *,
+        side: AssignmentSide.ValueType = ...,
+        version: scheduling_pb2.SchedulingVersion | None = ...,
+        reported_status: TaskStatus.ValueType = ...,
+        reported_percent: builtins.int = ...,
+        replied: timestamp_pb2.Timestamp | None = ...,
+        comment: builtins.str = ...,
+        response: calendar_pb2.ResponseStatus.ValueType = ...,
+        given_by: person_pb2.Person | None = ...,
+        taken_as: person_pb2.Person | None = ...,
+        given_to: person_pb2.Person | None = ...,
+        given: scheduling_pb2.SchedulingVersion | None = ...,
+        given_sha256: builtins.bytes = ...,
+        given_response: calendar_pb2.ResponseStatus.ValueType = ...,
+        heard: timestamp_pb2.Timestamp | None = ...,
+        task_id: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["given", b"given", "given_by", b"given_by", "given_to", b"given_to", "heard", b"heard", "replied", b"replied", "taken_as", b"taken_as", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comment", b"comment", "given", b"given", "given_by", b"given_by", "given_response", b"given_response", "given_sha256", b"given_sha256", "given_to", b"given_to", "heard", b"heard", "replied", b"replied", "reported_percent", b"reported_percent", "reported_status", b"reported_status", "response", b"response", "side", b"side", "taken_as", b"taken_as", "task_id", b"task_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -23,26 +23,37 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from rookery.v1 import calendar_pb2 as rookery_dot_v1_dot_calendar__pb2
 from rookery.v1 import item_pb2 as rookery_dot_v1_dot_item__pb2
+from rookery.v1 import person_pb2 as rookery_dot_v1_dot_person__pb2
+from rookery.v1 import submission_pb2 as rookery_dot_v1_dot_submission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drookery/v1/task_service.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15rookery/v1/item.proto\"\xa6\x01\n\x13\x43ompleteTaskRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\x0c\x12\x12\n\noccurrence\x18\x04 \x01(\r\x12-\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x06 \x01(\t\"r\n\x14\x43ompleteTaskResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12(\n\x0e\x63ompleted_copy\x18\x02 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\xf2\x01\n\x10ListTasksRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12,\n\tselection\x18\x02 \x01(\x0e\x32\x19.rookery.v1.TaskSelection\x12\x17\n\x0finclude_flagged\x18\x03 \x01(\x08\x12,\n\x08\x64ue_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndue_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x12\n\npage_token\x18\x07 \x01(\t\"_\n\x11ListTasksResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.rookery.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04*y\n\rTaskSelection\x12\x1e\n\x1aTASK_SELECTION_UNSPECIFIED\x10\x00\x12\x17\n\x13TASK_SELECTION_OPEN\x10\x01\x12\x17\n\x13TASK_SELECTION_DONE\x10\x02\x12\x16\n\x12TASK_SELECTION_ALL\x10\x03\x32\xaa\x01\n\x0bTaskService\x12Q\n\x0c\x43ompleteTask\x12\x1f.rookery.v1.CompleteTaskRequest\x1a .rookery.v1.CompleteTaskResponse\x12H\n\tListTasks\x12\x1c.rookery.v1.ListTasksRequest\x1a\x1d.rookery.v1.ListTasksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drookery/v1/task_service.proto\x12\nrookery.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19rookery/v1/calendar.proto\x1a\x15rookery/v1/item.proto\x1a\x17rookery/v1/person.proto\x1a\x1brookery/v1/submission.proto\"\xa6\x01\n\x13\x43ompleteTaskRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\x0c\x12\x12\n\noccurrence\x18\x04 \x01(\r\x12-\n\tcompleted\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x06 \x01(\t\"r\n\x14\x43ompleteTaskResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12(\n\x0e\x63ompleted_copy\x18\x02 \x01(\x0b\x32\x10.rookery.v1.Item\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\xf2\x01\n\x10ListTasksRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12,\n\tselection\x18\x02 \x01(\x0e\x32\x19.rookery.v1.TaskSelection\x12\x17\n\x0finclude_flagged\x18\x03 \x01(\x08\x12,\n\x08\x64ue_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndue_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x12\n\npage_token\x18\x07 \x01(\t\"_\n\x11ListTasksResponse\x12\x1f\n\x05items\x18\x01 \x03(\x0b\x32\x10.rookery.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\x9b\x01\n\x11\x41ssignTaskRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\x0c\x12\x1e\n\x02to\x18\x04 \x01(\x0b\x32\x12.rookery.v1.Person\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x1a\n\x12progress_requested\x18\x06 \x01(\x08\"s\n\x12\x41ssignTaskResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12+\n\x0bsubmissions\x18\x02 \x03(\x0b\x32\x16.rookery.v1.Submission\x12\x10\n\x08revision\x18\x03 \x01(\x04\"\x90\x01\n\x14RespondToTaskRequest\x12\x12\n\nmailbox_id\x18\x01 \x01(\x0c\x12\x14\n\x0coperation_id\x18\x02 \x01(\x0c\x12\x0f\n\x07item_id\x18\x03 \x01(\x0c\x12,\n\x08response\x18\x04 \x01(\x0e\x32\x1a.rookery.v1.ResponseStatus\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\"v\n\x15RespondToTaskResponse\x12\x1e\n\x04item\x18\x01 \x01(\x0b\x32\x10.rookery.v1.Item\x12+\n\x0bsubmissions\x18\x02 \x03(\x0b\x32\x16.rookery.v1.Submission\x12\x10\n\x08revision\x18\x03 \x01(\x04*y\n\rTaskSelection\x12\x1e\n\x1aTASK_SELECTION_UNSPECIFIED\x10\x00\x12\x17\n\x13TASK_SELECTION_OPEN\x10\x01\x12\x17\n\x13TASK_SELECTION_DONE\x10\x02\x12\x16\n\x12TASK_SELECTION_ALL\x10\x03\x32\xcd\x02\n\x0bTaskService\x12Q\n\x0c\x43ompleteTask\x12\x1f.rookery.v1.CompleteTaskRequest\x1a .rookery.v1.CompleteTaskResponse\x12H\n\tListTasks\x12\x1c.rookery.v1.ListTasksRequest\x1a\x1d.rookery.v1.ListTasksResponse\x12K\n\nAssignTask\x12\x1d.rookery.v1.AssignTaskRequest\x1a\x1e.rookery.v1.AssignTaskResponse\x12T\n\rRespondToTask\x12 .rookery.v1.RespondToTaskRequest\x1a!.rookery.v1.RespondToTaskResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rookery.v1.task_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASKSELECTION']._serialized_start=728
-  _globals['_TASKSELECTION']._serialized_end=849
-  _globals['_COMPLETETASKREQUEST']._serialized_start=102
-  _globals['_COMPLETETASKREQUEST']._serialized_end=268
-  _globals['_COMPLETETASKRESPONSE']._serialized_start=270
-  _globals['_COMPLETETASKRESPONSE']._serialized_end=384
-  _globals['_LISTTASKSREQUEST']._serialized_start=387
-  _globals['_LISTTASKSREQUEST']._serialized_end=629
-  _globals['_LISTTASKSRESPONSE']._serialized_start=631
-  _globals['_LISTTASKSRESPONSE']._serialized_end=726
-  _globals['_TASKSERVICE']._serialized_start=852
-  _globals['_TASKSERVICE']._serialized_end=1022
+  _globals['_TASKSELECTION']._serialized_start=1351
+  _globals['_TASKSELECTION']._serialized_end=1472
+  _globals['_COMPLETETASKREQUEST']._serialized_start=183
+  _globals['_COMPLETETASKREQUEST']._serialized_end=349
+  _globals['_COMPLETETASKRESPONSE']._serialized_start=351
+  _globals['_COMPLETETASKRESPONSE']._serialized_end=465
+  _globals['_LISTTASKSREQUEST']._serialized_start=468
+  _globals['_LISTTASKSREQUEST']._serialized_end=710
+  _globals['_LISTTASKSRESPONSE']._serialized_start=712
+  _globals['_LISTTASKSRESPONSE']._serialized_end=807
+  _globals['_ASSIGNTASKREQUEST']._serialized_start=810
+  _globals['_ASSIGNTASKREQUEST']._serialized_end=965
+  _globals['_ASSIGNTASKRESPONSE']._serialized_start=967
+  _globals['_ASSIGNTASKRESPONSE']._serialized_end=1082
+  _globals['_RESPONDTOTASKREQUEST']._serialized_start=1085
+  _globals['_RESPONDTOTASKREQUEST']._serialized_end=1229
+  _globals['_RESPONDTOTASKRESPONSE']._serialized_start=1231
+  _globals['_RESPONDTOTASKRESPONSE']._serialized_end=1349
+  _globals['_TASKSERVICE']._serialized_start=1475
+  _globals['_TASKSERVICE']._serialized_end=1808
 # @@protoc_insertion_point(module_scope)

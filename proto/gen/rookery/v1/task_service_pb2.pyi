@@ -9,7 +9,10 @@ from google.protobuf import message as message
 from google.protobuf import timestamp_pb2 as timestamp_pb2
 from google.protobuf.internal import containers as containers
 from google.protobuf.internal import enum_type_wrapper as enum_type_wrapper
+from rookery.v1 import calendar_pb2 as calendar_pb2
 from rookery.v1 import item_pb2 as item_pb2
+from rookery.v1 import person_pb2 as person_pb2
+from rookery.v1 import submission_pb2 as submission_pb2
 import builtins as builtins
 import sys
 import typing as typing
@@ -202,5 +205,150 @@ class ListTasksResponse(message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = typing.Literal["items", b"items", "next_page_token", b"next_page_token", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AssignTaskRequest(message.Message):
+    """Asks to hand a task to somebody."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    ITEM_ID_FIELD_NUMBER: builtins.int
+    TO_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    PROGRESS_REQUESTED_FIELD_NUMBER: builtins.int
+    mailbox_id: builtins.bytes
+    """The mailbox; empty is the caller's own."""
+    operation_id: builtins.bytes
+    """Makes the call idempotent: a UUIDv7, 16 bytes."""
+    item_id: builtins.bytes
+    """The task: one's own, or one that was accepted and is handed on (TASK_NOT_ACCEPTED before). FAILED_PRECONDITION (TASK_ASSIGNED)
+    for one that is given away already, unless that was declined, or its answer is still out; the one who had it is told that it is
+    theirs no more. The same again, to the same person, sends nothing.
+    """
+    comment: builtins.str
+    """Words to go with it; at most 4,096 characters."""
+    progress_requested: builtins.bool
+    """Whether to hear of progress."""
+    @builtins.property
+    def to(self) -> person_pb2.Person:
+        """To whom; not to oneself, nor to who gave it."""
+
+    def __init__(
+        self,
+        *,
+        mailbox_id: builtins.bytes = ...,
+        operation_id: builtins.bytes = ...,
+        item_id: builtins.bytes = ...,
+        to: person_pb2.Person | None = ...,
+        comment: builtins.str = ...,
+        progress_requested: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comment", b"comment", "item_id", b"item_id", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "progress_requested", b"progress_requested", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class AssignTaskResponse(message.Message):
+    """The task is offered."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: builtins.int
+    SUBMISSIONS_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The mailbox's revision after the call."""
+    @builtins.property
+    def item(self) -> item_pb2.Item:
+        """The task, without content: it stays, and follows what the other reports."""
+
+    @builtins.property
+    def submissions(self) -> containers.RepeatedCompositeFieldContainer[submission_pb2.Submission]:
+        """What was sent."""
+
+    def __init__(
+        self,
+        *,
+        item: item_pb2.Item | None = ...,
+        submissions: abc.Iterable[submission_pb2.Submission] | None = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["item", b"item", "revision", b"revision", "submissions", b"submissions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RespondToTaskRequest(message.Message):
+    """Asks to answer to a task that one was given."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    MAILBOX_ID_FIELD_NUMBER: builtins.int
+    OPERATION_ID_FIELD_NUMBER: builtins.int
+    ITEM_ID_FIELD_NUMBER: builtins.int
+    RESPONSE_FIELD_NUMBER: builtins.int
+    COMMENT_FIELD_NUMBER: builtins.int
+    mailbox_id: builtins.bytes
+    """The mailbox; empty is the caller's own."""
+    operation_id: builtins.bytes
+    """Makes the call idempotent: a UUIDv7, 16 bytes."""
+    item_id: builtins.bytes
+    """The task, or the message that brought it. FAILED_PRECONDITION (NOT_ASSIGNED) for any other."""
+    response: calendar_pb2.ResponseStatus.ValueType
+    """ACCEPTED or DECLINED. What is declined goes to Deleted Items."""
+    comment: builtins.str
+    """Words to go with it; at most 4,096 characters."""
+    def __init__(
+        self,
+        *,
+        mailbox_id: builtins.bytes = ...,
+        operation_id: builtins.bytes = ...,
+        item_id: builtins.bytes = ...,
+        response: calendar_pb2.ResponseStatus.ValueType = ...,
+        comment: builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["comment", b"comment", "item_id", b"item_id", "mailbox_id", b"mailbox_id", "operation_id", b"operation_id", "response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class RespondToTaskResponse(message.Message):
+    """The task is answered."""
+
+    DESCRIPTOR: descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: builtins.int
+    SUBMISSIONS_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    revision: builtins.int
+    """The mailbox's revision after the call."""
+    @builtins.property
+    def item(self) -> item_pb2.Item:
+        """The task, without content."""
+
+    @builtins.property
+    def submissions(self) -> containers.RepeatedCompositeFieldContainer[submission_pb2.Submission]:
+        """What was sent; empty where the same had been answered already."""
+
+    def __init__(
+        self,
+        *,
+        item: item_pb2.Item | None = ...,
+        submissions: abc.Iterable[submission_pb2.Submission] | None = ...,
+        revision: builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = typing.Literal["item", b"item"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["item", b"item", "revision", b"revision", "submissions", b"submissions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

@@ -45,6 +45,16 @@ class TaskServiceStub:
                 request_serializer=rookery_dot_v1_dot_task__service__pb2.ListTasksRequest.SerializeToString,
                 response_deserializer=rookery_dot_v1_dot_task__service__pb2.ListTasksResponse.FromString,
                 _registered_method=True)
+        self.AssignTask = channel.unary_unary(
+                '/rookery.v1.TaskService/AssignTask',
+                request_serializer=rookery_dot_v1_dot_task__service__pb2.AssignTaskRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_task__service__pb2.AssignTaskResponse.FromString,
+                _registered_method=True)
+        self.RespondToTask = channel.unary_unary(
+                '/rookery.v1.TaskService/RespondToTask',
+                request_serializer=rookery_dot_v1_dot_task__service__pb2.RespondToTaskRequest.SerializeToString,
+                response_deserializer=rookery_dot_v1_dot_task__service__pb2.RespondToTaskResponse.FromString,
+                _registered_method=True)
 
 
 class TaskServiceServicer:
@@ -67,6 +77,22 @@ class TaskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AssignTask(self, request, context):
+        """Hands a task to somebody, here or elsewhere by mail. What is done to the task here afterwards tells nobody, but that it is handed
+        to somebody else does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RespondToTask(self, request, context):
+        """Accepts or declines a task that was given. Once it is accepted, who gave it hears of progress, if they asked for that: by
+        whatever call the task changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +105,16 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.ListTasks,
                     request_deserializer=rookery_dot_v1_dot_task__service__pb2.ListTasksRequest.FromString,
                     response_serializer=rookery_dot_v1_dot_task__service__pb2.ListTasksResponse.SerializeToString,
+            ),
+            'AssignTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignTask,
+                    request_deserializer=rookery_dot_v1_dot_task__service__pb2.AssignTaskRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_task__service__pb2.AssignTaskResponse.SerializeToString,
+            ),
+            'RespondToTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.RespondToTask,
+                    request_deserializer=rookery_dot_v1_dot_task__service__pb2.RespondToTaskRequest.FromString,
+                    response_serializer=rookery_dot_v1_dot_task__service__pb2.RespondToTaskResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +172,60 @@ class TaskService:
             '/rookery.v1.TaskService/ListTasks',
             rookery_dot_v1_dot_task__service__pb2.ListTasksRequest.SerializeToString,
             rookery_dot_v1_dot_task__service__pb2.ListTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.TaskService/AssignTask',
+            rookery_dot_v1_dot_task__service__pb2.AssignTaskRequest.SerializeToString,
+            rookery_dot_v1_dot_task__service__pb2.AssignTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RespondToTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rookery.v1.TaskService/RespondToTask',
+            rookery_dot_v1_dot_task__service__pb2.RespondToTaskRequest.SerializeToString,
+            rookery_dot_v1_dot_task__service__pb2.RespondToTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,14 @@ class TaskServiceStub:
     """Lists what is to be done, or was: tasks of all folders, and other items that are flagged for follow-up, but nothing in Deleted
     Items or below. By due time, what has none last; then the important first; then by id.
     """
+    AssignTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.AssignTaskRequest, _task_service_pb2.AssignTaskResponse]
+    """Hands a task to somebody, here or elsewhere by mail. What is done to the task here afterwards tells nobody, but that it is handed
+    to somebody else does.
+    """
+    RespondToTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.RespondToTaskRequest, _task_service_pb2.RespondToTaskResponse]
+    """Accepts or declines a task that was given. Once it is accepted, who gave it hears of progress, if they asked for that: by
+    whatever call the task changes.
+    """
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
@@ -54,6 +62,14 @@ class TaskServiceAsyncStub(TaskServiceStub):
     ListTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ListTasksRequest, _task_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists what is to be done, or was: tasks of all folders, and other items that are flagged for follow-up, but nothing in Deleted
     Items or below. By due time, what has none last; then the important first; then by id.
+    """
+    AssignTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.AssignTaskRequest, _task_service_pb2.AssignTaskResponse]  # type: ignore[assignment]
+    """Hands a task to somebody, here or elsewhere by mail. What is done to the task here afterwards tells nobody, but that it is handed
+    to somebody else does.
+    """
+    RespondToTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.RespondToTaskRequest, _task_service_pb2.RespondToTaskResponse]  # type: ignore[assignment]
+    """Accepts or declines a task that was given. Once it is accepted, who gave it hears of progress, if they asked for that: by
+    whatever call the task changes.
     """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,6 +93,26 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_service_pb2.ListTasksResponse, _abc.Awaitable[_task_service_pb2.ListTasksResponse]]:
         """Lists what is to be done, or was: tasks of all folders, and other items that are flagged for follow-up, but nothing in Deleted
         Items or below. By due time, what has none last; then the important first; then by id.
+        """
+
+    @_abc_1.abstractmethod
+    def AssignTask(
+        self,
+        request: _task_service_pb2.AssignTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.AssignTaskResponse, _abc.Awaitable[_task_service_pb2.AssignTaskResponse]]:
+        """Hands a task to somebody, here or elsewhere by mail. What is done to the task here afterwards tells nobody, but that it is handed
+        to somebody else does.
+        """
+
+    @_abc_1.abstractmethod
+    def RespondToTask(
+        self,
+        request: _task_service_pb2.RespondToTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.RespondToTaskResponse, _abc.Awaitable[_task_service_pb2.RespondToTaskResponse]]:
+        """Accepts or declines a task that was given. Once it is accepted, who gave it hears of progress, if they asked for that: by
+        whatever call the task changes.
         """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

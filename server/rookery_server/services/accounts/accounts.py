@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from rookery.v1 import admin_service_pb2 as messages
 from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from rookery_core.rules.ids import require_id
-from rookery_server.services.accounts import addresses, passwords
+from rookery_server.services.accounts import addresses, members, passwords
 from rookery_server.services.folders import folders
-from rookery_server.store import accounts, domains, mailboxes, sessions
+from rookery_server.store import accounts, domains, groups, mailboxes, sessions
 from rookery_server.store.accounts import AddressRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from rookery_core.rules.clock import Clock
@@ -60,8 +62,9 @@ class Accounts:
     async def create(self, caller: Caller, request: messages.CreateAccountRequest) -> bytes:
         """Creates an account with its mailbox and role folders.
 
-        InvalidArgument ``ADDRESS_INVALID``, ``PASSWORD_WEAK``, ``FIELD_INVALID``; NotFound ``DOMAIN_NOT_FOUND``; AlreadyExists
-        ``ADDRESS_TAKEN``. The quota is the server's default where the request gives none.
+        InvalidArgument ``ADDRESS_INVALID``, ``PASSWORD_WEAK``, ``FIELD_INVALID``; NotFound ``DOMAIN_NOT_FOUND``, or
+        ``ACCOUNT_NOT_FOUND`` for a member; AlreadyExists ``ADDRESS_TAKEN``. The quota is the server's default where the request
+        gives none.
         """
         require_administrator(caller)
         wanted = request.account
@@ -71,6 +74,7 @@ class Accounts:
             raise InvalidArgument("FIELD_INVALID", "the kind of account is unknown", field="account.kind")
         display_name = _display_name(wanted.display_name or address.text.rpartition("@")[0])
         quota = _quota(wanted.quota_bytes or self._quota_bytes)
+        belonging = members.parse(wanted.members)
         fresh = None
         if request.password:
             passwords.require_fit(request.password, "password")
@@ -93,6 +97,8 @@ class Accounts:
             accounts.add(connection, account)
             accounts.add_address(connection, AddressRow(address.key, address.text, address.domain, account_id, True))
             self._create_mailbox(connection, mailbox, now)
+            if belonging:
+                members.assign(connection, account_id, kind, belonging)
             row = require(connection, account_id)
             return messages.CreateAccountResponse(account=to_message(connection, row), revision=row.revision)
 
@@ -125,8 +131,7 @@ class Accounts:
 
         def read(connection: Connection) -> messages.ListAccountsResponse:
             rows = accounts.list_page(connection, token.text if token else "", size + 1)
-            aliases = accounts.aliases_of(connection, [row.id for row in rows[:size]])
-            response = messages.ListAccountsResponse(accounts=[_message(row, aliases.get(row.id, [])) for row in rows[:size]])
+            response = messages.ListAccountsResponse(accounts=_messages(connection, rows[:size]))
             if len(rows) > size:
                 response.next_page_token = self._page_tokens.encode(digest, text=rows[size - 1].key)
             return response
@@ -142,7 +147,7 @@ class Accounts:
         require_administrator(caller)
         account_id = require_id(request.account.id, "account.id")
         values = _values(request)
-        quota = values.pop("quota_bytes", None)
+        quota, belonging = values.pop("quota_bytes", None), values.pop("members", None)
         if account_id == caller.account_id and (values.get("disabled") or values.get("administrator") is False):
             message = "you can not disable yourself or stop being an administrator: let another administrator do it"
             raise FailedPrecondition("FIELD_INVALID", message, field="update_mask")
@@ -154,6 +159,8 @@ class Accounts:
                 accounts.change(connection, account_id, values)
             if quota is not None:
                 accounts.set_quota(connection, account_id, quota)
+            if belonging is not None:
+                members.assign(connection, account_id, require(connection, account_id).kind, belonging)
             if values.get("disabled"):
                 sessions.revoke_all(connection, account_id)
             row = require(connection, account_id)
@@ -222,10 +229,18 @@ def page_size(asked: int) -> int:
 
 def to_message(connection: Connection, row: AccountRow) -> messages.Account:
     """The record."""
-    return _message(row, accounts.aliases_of(connection, [row.id]).get(row.id, []))
+    return _messages(connection, [row])[0]
 
 
-def _message(row: AccountRow, aliases: list[str]) -> messages.Account:
+def _messages(connection: Connection, rows: Sequence[AccountRow]) -> list[messages.Account]:
+    """The records; at most 500."""
+    aliases = accounts.aliases_of(connection, [row.id for row in rows])
+    group_ids = [row.id for row in rows if row.kind == messages.ACCOUNT_KIND_GROUP]
+    belonging = groups.member_addresses(connection, group_ids) if group_ids else {}
+    return [_message(row, aliases.get(row.id, []), belonging.get(row.id, [])) for row in rows]
+
+
+def _message(row: AccountRow, aliases: list[str], belonging: list[str]) -> messages.Account:
     account = messages.Account(
         id=row.id,
         address=row.address,
@@ -236,6 +251,7 @@ def _message(row: AccountRow, aliases: list[str]) -> messages.Account:
         quota_bytes=row.quota_bytes,
         mailbox_id=row.mailbox_id,
         aliases=aliases,
+        members=belonging,
         used_bytes=row.used_bytes,
         item_count=row.item_count,
     )
@@ -252,6 +268,8 @@ def _values(request: messages.UpdateAccountRequest) -> dict[str, Any]:
             values[path] = _display_name(request.account.display_name)
         elif path == "quota_bytes":
             values[path] = _quota(request.account.quota_bytes)
+        elif path == "members":
+            values[path] = members.parse(request.account.members)
         elif path in {"administrator", "disabled"}:
             values[path] = getattr(request.account, path)
         elif path in messages.Account.DESCRIPTOR.fields_by_name:

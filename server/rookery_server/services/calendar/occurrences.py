@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1.calendar_service_pb2 import ListOccurrencesRequest, ListOccurrencesResponse
+from rookery_core.rules import calendar_time
 from rookery_core.rules.recurrence import agenda, agenda_requests
 from rookery_core.rules.recurrence.agenda import Candidate, Place
 from rookery_server.services import access
-from rookery_server.services.calendar.parsed_series import ParsedSeries
 from rookery_server.services.folders import folders
 from rookery_server.store import calendars
+from rookery_server.store.tables import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,22 +19,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from rookery_core.rules.recurrence.agenda import Page
+    from rookery_server.services.calendar.parsed_appointments import ParsedAppointments
     from rookery_server.services.caller import Caller
     from rookery_server.services.page_tokens import PageTokens
     from rookery_server.store.calendars import SpanRow
     from rookery_server.store.database import Database
 
-_STEP = 200
-"""Appointments that are read at once."""
+_FIRST_LOOK = 32 * calendar_time.DAY
+_GROWTH = 4
 
 
 class OccurrenceService:
     """Carries out ListOccurrences."""
 
-    def __init__(self, database: Database, page_tokens: PageTokens) -> None:
+    def __init__(self, database: Database, page_tokens: PageTokens, parsed: ParsedAppointments) -> None:
         self._database = database
         self._page_tokens = page_tokens
-        self._parsed = ParsedSeries()
+        self._parsed = parsed
 
     async def list_occurrences(self, caller: Caller, request: ListOccurrencesRequest) -> bytes:
         """A page of what calendars show; the encoded ListOccurrencesResponse."""
@@ -50,9 +52,9 @@ class OccurrenceService:
             mailbox = access.open_mailbox(connection, caller, request.mailbox_id)
             for index, folder_id in enumerate(asked.folder_ids):
                 folders.require(connection, mailbox.id, folder_id, f"folder_ids[{index}]")
-            ends_from, starts_before = agenda.spans(asked.window, after)
-            rows = calendars.spans(connection, mailbox.id, asked.folder_ids, ends_from=ends_from, starts_before=starts_before)
-            candidates = self._candidates(connection, mailbox.id, rows)
+            rows = _rows(connection, mailbox.id, asked.folder_ids, *agenda.spans(asked.window, after))
+            entries = self._parsed.of(connection, mailbox.id, rows)
+            candidates = (Candidate(row.span_start, entry) for row, entry in entries)
             return agenda.page(candidates, asked.window, after, asked.most), mailbox.revision
 
         page, revision = await self._database.read(work)
@@ -60,21 +62,16 @@ class OccurrenceService:
         if page.following is not None:
             place = page.following
             following = self._page_tokens.encode(digest, number=place.begins, text=place.text, item_id=place.item_id)
-        return ListOccurrencesResponse(
-            occurrences=page.occurrences,
-            next_page_token=following,
-            incomplete_item_ids=page.incomplete,
-            revision=revision,
-        ).SerializeToString()
+        rest = ListOccurrencesResponse(next_page_token=following, incomplete_item_ids=page.incomplete, revision=revision)
+        return page.encoded + rest.SerializeToString()
 
-    def _candidates(self, connection: Connection, mailbox_id: int, rows: Sequence[SpanRow]) -> Iterator[Candidate]:
-        """The appointments of the rows, read as they are asked for."""
-        for begin in range(0, len(rows), _STEP):
-            some = rows[begin : begin + _STEP]
-            entries = {row.id: self._parsed.find(mailbox_id, row) for row in some}
-            missing = [item_id for item_id, entry in entries.items() if entry is None]
-            encoded = calendars.summaries(connection, mailbox_id, missing) if missing else {}
-            for row in some:
-                entry = entries[row.id] or self._parsed.read(mailbox_id, row, encoded[row.id])
-                if entry is not None:
-                    yield Candidate(row.span_start, entry)
+
+def _rows(
+    connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes], ends_from: int, starts_before: int
+) -> Iterator[SpanRow]:
+    """The spans of a window, looked up as they are asked for: the first page of a year needs few of the appointments to come."""
+    begin, width = NO_TIME, _FIRST_LOOK
+    while begin < starts_before:
+        end = min(max(begin, ends_from) + width, starts_before)
+        yield from calendars.spans(connection, mailbox_id, folder_ids, ends_from=ends_from, starts_from=begin, starts_before=end)
+        begin, width = end, width * _GROWTH

@@ -22,7 +22,7 @@ from rookery_server.services.incoming.bringing import Delivery, bring
 from rookery_server.store import incoming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
@@ -36,7 +36,10 @@ REMEMBERED_DAYS = 7
 _DAY = 86_400_000_000
 _BRIEF_BYTES, _BRIEF_HEADER_BYTES = 64 * 1024, 8 * 1024
 """A message of so many bytes, with a header of so many, is read in the event loop's own thread: that costs less than the way to
-another thread and back. Longer headers can name ten thousand people, and take a tenth of a second; reports are read twice."""
+another thread and back. Longer headers can name ten thousand people, and take a tenth of a second; reports are read twice, and what
+may be a meeting can take a second."""
+_MEETINGS = (b"calendar", b"octet-stream", b"/ics", b"/x-ics")
+"""What stands in messages about meetings, in lower case."""
 _BATCH_LETTERS = 100
 _BATCH_BYTES = 8 << 20
 _FORGOTTEN_AT_ONCE = 500
@@ -54,14 +57,18 @@ class _Waiting:
 class Deliveries:
     """Delivers. Belongs to one event loop.
 
-    ``authserv_ids``: the mail servers whose Authentication-Results are believed where a trusted host brings the message.
+    ``authserv_ids``: the mail servers whose Authentication-Results are believed where a trusted host brings the message. ``wake``
+    is called after a commit that gives the queue something to do: rooms answer at once.
     """
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, *, authserv_ids: Iterable[str]) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, *, authserv_ids: Iterable[str], wake: Callable[[], None]
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._authserv_ids = frozenset(name.lower() for name in authserv_ids)
+        self._wake = wake
         self._blobs = BlobStore(database, clock)
         self._lanes: dict[bytes, deque[_Waiting]] = {}  # by mailbox; while some are being written, the next ones gather
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,7 +124,7 @@ class Deliveries:
     async def _bring(self, mailbox_uid: bytes, batch: list[_Waiting]) -> None:
         deliveries, now = [waiting.delivery for waiting in batch], self._clock.micros()
         try:
-            outcomes = await self._database.write(lambda transaction: bring(transaction, mailbox_uid, deliveries, now))
+            brought = await self._database.write(lambda transaction: bring(transaction, mailbox_uid, deliveries, now))
         except RookeryError as error:
             _settle(batch, [error] * len(batch))
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender keeps the message and comes again
@@ -132,12 +139,17 @@ class Deliveries:
                 waiting.future.cancel()
             raise
         else:
-            _settle(batch, outcomes)
+            if brought.answered:
+                self._wake()
+            _settle(batch, brought.outcomes)
 
 
 def _is_brief(arrival: Arrival) -> bool:
     data = arrival.data
-    return len(data) <= _BRIEF_BYTES and data.find(b"\r\n\r\n", 0, _BRIEF_HEADER_BYTES) >= 0 and arrival.sender != ""
+    if len(data) > _BRIEF_BYTES or data.find(b"\r\n\r\n", 0, _BRIEF_HEADER_BYTES) < 0 or arrival.sender == "":
+        return False
+    lower = data.lower()
+    return not any(word in lower for word in _MEETINGS)
 
 
 def _settle(batch: Sequence[_Waiting], outcomes: Sequence[RookeryError | None]) -> None:

@@ -16,6 +16,7 @@ from rookery_core.formats.trace import HOPS_LIMIT, Hop
 from rookery_server.services.importing import documents
 from rookery_server.services.importing.documents import Marks
 from rookery_server.services.items import item_writer
+from rookery_server.services.scheduling import arrivals
 from rookery_server.store import blob_chunks
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rookery_core.formats.delivery_report import DeliveryReport
     from rookery_server.services.items.item_writer import PreparedItem
+    from rookery_server.services.scheduling.arrivals import Arrived
     from rookery_server.store.blob_chunks import PreparedBlob
 
 _SECOND = 1_000_000
@@ -55,6 +57,8 @@ class Letter:
     """The item's, once more."""
     report: DeliveryReport | None
     """What it says became of another message."""
+    arrived: Arrived | None
+    """What it says of a meeting or a task."""
 
     def about(self, submission_id: bytes) -> PreparedItem:
         """The item as a report of this submission."""
@@ -81,13 +85,14 @@ def read(arrival: Arrival, *, now: int, blob_id: bytes, authserv_ids: Collection
     report = delivery_report_reading.read(arrival.data) if not arrival.sender else None
     if report is not None:
         parsed.summary.message.is_report = True  # also where only its words say so
+    arrived = arrivals.read(arrival.data, parsed) if report is None else None
     prefix = f"Return-Path: <{arrival.sender}>\r\n".encode() + trace.received_lines(arrival.hop)
     marks = Marks(ItemState(), Timestamp(seconds=now // _SECOND, nanos=now % _SECOND * 1000))
     item = documents.prepare_parsed(parsed, arrival.data, marks, now=now, blob_id=blob_id, prefix=prefix)
     blob = blob_chunks.prepare(arrival.data, blob_id)
     is_named = bool(hops or parsed.summary.message.message_id)
     digest = _digest(arrival.sender, blob.sha256) if is_named else blob_id
-    return Letter(digest, item, blob, parsed.content, report)
+    return Letter(digest, item, blob, parsed.content, report, arrived)
 
 
 def _digest(sender: str, sha256: bytes) -> bytes:

@@ -11,11 +11,13 @@ from rookery.v1.item_pb2 import Item, ItemContent, ItemSummary
 from rookery.v1.task_pb2 import TaskSummary
 from rookery_core.rules import homes, ownership, records, task_progress, validation
 from rookery_core.rules.ids import require_minted
+from rookery_core.rules.scheduling import returning as returning_items
 from rookery_core.rules.stamps import Edit
 from rookery_server.services.folders import folders
 from rookery_server.services.items import attachments, item_packing, item_updates, item_writer
 from rookery_server.services.items.item_reading import require_item
 from rookery_server.services.items.item_writer import NewItem
+from rookery_server.services.tasks import task_reports
 
 if TYPE_CHECKING:
     from rookery.v1 import item_service_pb2
@@ -33,11 +35,15 @@ _LONG_CONTENT = 1 << 16
 
 
 class ItemEditing:
-    """Carries out CreateItem and UpdateItem."""
+    """Carries out CreateItem and UpdateItem.
 
-    def __init__(self, operations: Operations, ids: Ids) -> None:
+    ``wake`` is called after an edit that gave the queue of outgoing mail something to do: who gave a task hears how it stands.
+    """
+
+    def __init__(self, operations: Operations, ids: Ids, *, wake: Callable[[], None]) -> None:
         self._operations = operations
         self._ids = ids
+        self._wake = wake
 
     async def create_item(self, caller: Caller, request: item_service_pb2.CreateItemRequest) -> bytes:
         """Creates an item from a record; the encoded CreateItemResponse."""
@@ -55,24 +61,32 @@ class ItemEditing:
         Nothing changed: success, and no new revision. It has seen whatever is there: the etag is what guards against the rest.
         """
         planned = item_updates.plan(request)
+        has_posted = False
 
         def work(change: MailboxChange) -> PackedUpdateItemResponse:
+            nonlocal has_posted
             row = require_item(change.connection, change.mailbox.id, request.item.id)
             item_updates.require_editable(row, planned.etag)
             edit = Edit(change.now, change.caller.session_id, change.current_revision)
             drafted, dropped = item_updates.draft_following_series(change, row, planned.changes, edit)
             if drafted.prepared is not None:
-                row = item_updates.write(change, drafted, change.revision)
+                row = task_reports.write(change, drafted, change.revision)
                 item_updates.stamp(change, drafted, change.revision)
+                has_posted = change.has_posted
             packed = item_packing.pack(row)
             return PackedUpdateItemResponse(item=packed, revision=change.current_revision, dropped_exceptions=dropped)
 
-        return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.update", request, work)
+        try:
+            return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "item.update", request, work)
+        finally:  # whoever hangs up meanwhile may have posted
+            if has_posted:
+                self._wake()
 
 
-async def plan_create(request: item_service_pb2.CreateItemRequest, ids: Ids) -> CreateWork:
+async def plan_create(request: item_service_pb2.CreateItemRequest, ids: Ids, *, returning: bool = False) -> CreateWork:
     """Checks and prepares an item from a record. What is left to look at in the transaction: the id, the room, the uploads.
 
+    ``returning``: it is an item that was lost, and keeps what the server knew of its meeting or its assignment.
     AlreadyExists ``ID_TAKEN``, ``ID_RETIRED``.
     """
     item_id = require_minted(request.item.id, "item.id") if request.item.id else ids.new()
@@ -81,6 +95,8 @@ async def plan_create(request: item_service_pb2.CreateItemRequest, ids: Ids) -> 
     if not request.item.HasField("state"):
         item.state.read = True  # what one writes oneself, one has read
     ownership.clear_server_owned(item)
+    if returning:
+        returning_items.keep(item, request.item)
     categories = validation.validate_state(item.state)
     item.state.ClearField("categories")
     item.state.categories.extend(categories)

@@ -1,4 +1,4 @@
-"""Marking items: read, flags, categories. Marks never conflict with content."""
+"""Marking items: read, flags, categories, what became of reminders. Marks never conflict with content."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rookery.v1 import item_pb2, item_service_pb2
 from rookery.v1.item_pb2 import ItemState, ItemSummary
 from rookery_core.errors import InvalidArgument
-from rookery_core.rules import names, validation
+from rookery_core.rules import names, reminder_marks, reminders, validation
 from rookery_server.services.items import item_writer
 from rookery_server.services.items.item_reading import require_ids
+from rookery_server.services.reminders.mailbox_reminders import owner_zone
 from rookery_server.store import items
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def plan(request: item_service_pb2.SetItemStateRequest) -> Callable[[MailboxChan
     _require_some_change(request)
     wanted = require_ids(request.item_ids)
     validation.validate_follow_up(request.follow_up, "follow_up")
+    reminder_marks.validate(request.reminder, "reminder")
     added = names.categories(list(request.add_categories), "add_categories")
     removed = {names.key(name) for name in request.remove_categories}
 
@@ -58,8 +60,10 @@ def plan(request: item_service_pb2.SetItemStateRequest) -> Callable[[MailboxChan
 
 def _require_some_change(request: item_service_pb2.SetItemStateRequest) -> None:
     """InvalidArgument if the request asks for no change at all."""
-    if not (request.HasField("read") or request.HasField("follow_up") or request.add_categories or request.remove_categories):
-        raise InvalidArgument("FIELD_INVALID", "say what to change: read, follow_up, add_categories or remove_categories")
+    marks = request.HasField("read") or request.HasField("follow_up") or request.HasField("reminder")
+    if not (marks or request.add_categories or request.remove_categories):
+        message = "say what to change: read, follow_up, add_categories, remove_categories or reminder"
+        raise InvalidArgument("FIELD_INVALID", message)
 
 
 def _marked(stored: bytes, request: item_service_pb2.SetItemStateRequest, added: list[str], removed: set[str]) -> ItemState | None:
@@ -71,6 +75,8 @@ def _marked(stored: bytes, request: item_service_pb2.SetItemStateRequest, added:
         state.ClearField("follow_up")
         if request.follow_up.status != item_pb2.FLAG_STATUS_UNSPECIFIED:
             state.follow_up.CopyFrom(request.follow_up)
+    if request.HasField("reminder"):
+        reminder_marks.mark(state, request.reminder)
     if added or removed:
         kept = [name for name in state.categories if names.key(name) not in removed]
         state.ClearField("categories")
@@ -82,9 +88,13 @@ def _write(change: MailboxChange, marks: dict[bytes, items.MarkRow], states: dic
     revision = change.revision
     rows: list[dict[str, Any]] = []
     categories: dict[bytes, list[str]] = {}
+    zone: str | None = None
     for item_id, state in states.items():
         before = marks[item_id]
-        columns = item_writer.state_columns(ItemSummary.FromString(before.summary), state)
+        summary = ItemSummary.FromString(before.summary)
+        if zone is None and reminders.depends_on_zone(summary, state):
+            zone = owner_zone(change.connection, change.mailbox.id)
+        columns = item_writer.state_columns(summary, state, zone)
         rows.append({"id": item_id, "state_revision": revision, "revision": revision, **columns})
         change.count(before.folder_id, unread=int(before.is_read) - int(state.read))
         if list(ItemState.FromString(before.state).categories) != list(state.categories):

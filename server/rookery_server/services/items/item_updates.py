@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from rookery_core.errors import FailedPrecondition, InvalidArgument, Stale
 from rookery_core.rules import list_edits, merging, ownership, records, stamps, task_series, units, validation
 from rookery_core.rules.merging import Changes
 from rookery_core.rules.recurrence import series_edits
+from rookery_core.rules.scheduling import returning as returning_items
+from rookery_core.rules.scheduling import tracking
 from rookery_server.services.items import attachments, item_packing, item_writer
 from rookery_server.store import item_blobs, item_stamps, items
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from rookery_server.store.items import PackedRow
 
 _EDITABLE = ("summary.", "content.")
+_BY_ENTRY = units.KEYED_LISTS.keys() - {units.EXCEPTIONS.path, units.ATTENDEES.path}
+"""Lists that devices do not replace whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def plan(request: UpdateItemRequest, *, offline: bool = False) -> PlannedUpdate:
                 "places MoveItems",
                 field="update_mask",
             )
-        if offline and path in units.KEYED_LISTS and path != units.EXCEPTIONS.path:
+        if offline and path in _BY_ENTRY:
             message = f"“{path}” is edited entry by entry here, by list_edits: others may have edited it meanwhile"
             raise InvalidArgument("FIELD_NOT_WRITABLE", message, field="update_mask")
     list_edits.require_beside(request.list_edits, paths)
@@ -107,11 +112,17 @@ def read(change: MailboxChange, row: PackedRow) -> tuple[Item, list[PartRow]]:
     return item_packing.unpack(row, item_packing.decompress(stored)), held
 
 
-def draft(change: MailboxChange, row: PackedRow, changes: Changes, edit: Edit) -> Draft:
-    """Merges an edit into a live item. InvalidArgument if what comes of it can not be; nothing is written of the item yet."""
+def draft(change: MailboxChange, row: PackedRow, changes: Changes, edit: Edit, *, returning: bool = False) -> Draft:
+    """Merges an edit into a live item. InvalidArgument if what comes of it can not be; nothing is written of the item yet.
+
+    ``returning``: it is a version that was lost, and knows what the server knew then of a meeting, or of a task handed over.
+    """
     before, held = read(change, row)
     known = item_stamps.find(change.connection, change.mailbox.id, row.id)
-    return prepare(change, row, before, held, known, edit, merging.merge(before, changes, known, edit))
+    merged = _merged(before, changes, known, edit)
+    if returning:
+        returning_items.keep(merged.item, changes.wanted)
+    return prepare(change, row, before, held, known, edit, merged)
 
 
 def draft_following_series(
@@ -124,7 +135,7 @@ def draft_following_series(
     before, held = read(change, row)
     known = item_stamps.find(change.connection, change.mailbox.id, row.id)
     completed, dropped = series_edits.completed(before, changes)
-    merged = merging.merge(before, completed, known, edit)
+    merged = _merged(before, completed, known, edit)
     if merged.item.summary.HasField("task"):
         task_series.settle_edit(before.summary.task, merged.item.summary.task, edit.edited)
     return prepare(change, row, before, held, known, edit, merged), dropped
@@ -138,10 +149,20 @@ def draft_edit(change: MailboxChange, row: PackedRow, changes: Changes, edit: Ed
     """
     before, held = read(change, row)
     known = item_stamps.find(change.connection, change.mailbox.id, row.id)
-    merged = merging.merge(before, changes, known, edit)
+    merged = _merged(before, changes, known, edit)
     if merged.item.summary.HasField("task"):
         task_series.require_not_completing(before.summary.task, merged.item.summary.task)
     return prepare(change, row, before, held, known, edit, merged)
+
+
+def _merged(before: Item, changes: Changes, known: Mapping[str, Stamp], edit: Edit) -> Merged:
+    """What comes of a person's edit. It takes back no answer of a meeting's attendees: those stand in a list that it edits."""
+    if units.ATTENDEES in changes.lists:
+        wanted = Item()
+        wanted.CopyFrom(changes.wanted)
+        tracking.keep_answers(before, wanted)
+        changes = dataclasses.replace(changes, wanted=wanted)
+    return merging.merge(before, changes, known, edit)
 
 
 def prepare(

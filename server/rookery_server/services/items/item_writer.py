@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rookery.v1 import item_pb2
 from rookery_core.errors import AlreadyExists
-from rookery_core.rules import calendar_time, names, records, sort_keys, task_progress, to_do
+from rookery_core.rules import calendar_time, names, records, reminders, sort_keys, to_do
 from rookery_server.services.items import item_packing
 from rookery_server.store import folders, item_blobs, items
 from rookery_server.store.tables import FOREVER, NO_TIME
@@ -137,23 +137,21 @@ def summary_columns(summary: ItemSummary) -> dict[str, Any]:
     }
 
 
-def state_columns(summary: ItemSummary, state: ItemState) -> dict[str, Any]:
-    """The columns that follow from a state, or from the state and the summary together: due, reminder, the list of tasks."""
+def state_columns(summary: ItemSummary, state: ItemState, zone: str | None = None) -> dict[str, Any]:
+    """The columns that follow from a state, or from the state and the summary together: due, reminder, the list of tasks.
+
+    ``zone`` is the owner's, where ``reminders.depends_on_zone``.
+    """
     flag = state.follow_up
     due = _micros(flag.due) if flag.HasField("due") else NO_TIME
-    reminder = _micros(flag.reminder) if flag.HasField("reminder") else NO_TIME
     if summary.kind == item_pb2.ITEM_KIND_TASK:
         due = _instant(summary.task.due) if summary.task.HasField("due") else due
-        reminder = _micros(summary.task.reminder) if summary.task.HasField("reminder") else reminder
-        reminder = NO_TIME if task_progress.is_over(summary.task) else reminder
-    elif summary.kind == item_pb2.ITEM_KIND_APPOINTMENT and summary.appointment.HasField("reminder_minutes"):
-        start = _instant(summary.appointment.start)
-        reminder = start - summary.appointment.reminder_minutes * 60_000_000 if start != NO_TIME else reminder
+    reminder = reminders.earliest(summary, state, zone)
     return {
         "is_read": state.read,
         "flag_status": flag.status,
         "due": due,
-        "reminder": reminder,
+        "reminder": NO_TIME if reminder is None else reminder,
         "to_do": to_do.standing(summary, state),
         "state": state.SerializeToString(),
     }

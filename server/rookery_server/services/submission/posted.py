@@ -92,7 +92,7 @@ def ready(post: Post, *, now: int, item_id: bytes, blob_id: bytes) -> Readied:
     data = head + post.data[header.body :]
     addressees = _addressees(post.recipients, named)
     parsed = mime.parse(data)
-    _name_hidden(parsed.content, addressees)
+    name_hidden(parsed.content, addressees)
     marks = Marks(ItemState(read=True), Timestamp(seconds=now // _SECOND, nanos=now % _SECOND * 1000))
     prepared = documents.prepare_parsed(parsed, data, marks, now=now, blob_id=blob_id)
     item = Item(id=item_id, summary=parsed.summary, content=parsed.content)
@@ -125,7 +125,7 @@ def _addressees(recipients: Sequence[str], named: dict[str, Person]) -> list[Add
     return list(found.values())
 
 
-def _name_hidden(content: ItemContent, addressees: Sequence[Addressee]) -> None:
+def name_hidden(content: ItemContent, addressees: Sequence[Addressee]) -> None:
     """Adds to the sender's copy, as Bcc, those in the envelope whom the message does not name."""
     named = {mail_addresses.key_of(recipient.person.address) for recipient in content.recipients}
     for person, address in addressees:

@@ -15,6 +15,7 @@ from rookery_server.services.items.attachments import Brought
 from rookery_server.services.items.item_writer import NewItem
 from rookery_server.services.sync import conflict_versions
 from rookery_server.services.sync.conflict_versions import parts_of
+from rookery_server.services.tasks import task_reports
 from rookery_server.store import item_blobs, item_stamps, items
 from rookery_server.store.item_blobs import PartRow
 
@@ -55,7 +56,7 @@ def _edit(change: MailboxChange, row: PackedRow, version: Version, lost: set[str
     known = item_stamps.find(change.connection, change.mailbox.id, row.id)
     drafted = item_updates.prepare(change, row, before, held, known, edit, Merged(after, stamped, set(), {}), brought)
     if drafted.prepared is not None:
-        row = item_updates.write(change, drafted, change.revision)
+        row = task_reports.write(change, drafted, change.revision)
         item_updates.stamp(change, drafted, change.revision)
     return row
 

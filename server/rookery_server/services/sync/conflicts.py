@@ -16,7 +16,7 @@ from rookery_server.services.sync import conflict_restoring, conflict_versions
 from rookery_server.store import conflicts, items, mailboxes, sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -38,10 +38,14 @@ _STEPS = 100
 
 
 class ConflictService:
-    """Carries out the calls for conflicts of ``rookery.v1.SyncService``."""
+    """Carries out the calls for conflicts of ``rookery.v1.SyncService``.
 
-    def __init__(self, database: Database, operations: Operations, clock: Clock, ids: Ids) -> None:
+    ``wake`` is called after each restore: what comes back of a task, whoever gave it may be told.
+    """
+
+    def __init__(self, database: Database, operations: Operations, clock: Clock, ids: Ids, *, wake: Callable[[], None]) -> None:
         self._database = database
+        self._wake = wake
         self._operations = operations
         self._clock = clock
         self._ids = ids
@@ -86,9 +90,12 @@ class ConflictService:
             conflicts.remove(change.connection, change.mailbox.id, row.item_id, row.device_id)
             return PackedItemResponse(item=item_packing.pack(restored), revision=change.current_revision)
 
-        return await self._operations.on_mailbox(
-            caller, request.mailbox_id, request.operation_id, "conflict.restore", request, work
-        )
+        try:
+            return await self._operations.on_mailbox(
+                caller, request.mailbox_id, request.operation_id, "conflict.restore", request, work
+            )
+        finally:
+            self._wake()
 
     async def dismiss_conflict(self, caller: Caller, request: sync_service_pb2.DismissConflictRequest) -> bytes:
         """Forgets a version that lost, which changes nothing that a device holds; the encoded DismissConflictResponse."""

@@ -37,8 +37,8 @@ BATCH_ITEMS = 500
 RESPONSE_BYTES = 1 << 20
 ANSWER_BYTES = 8 << 20
 """Behind that many bytes of answers the unary call leaves what is still to be done to the next: clients receive 32 MiB."""
-ALONE = frozenset({"submit"})
-"""Actions with a transaction of their own: they are planned by what is committed before them, and write up to a thousand rows."""
+ALONE = frozenset({"submit", "send_meeting", "cancel_meeting"})
+"""Actions with a transaction of their own: what is submitted is planned by what is committed before it; all write many rows."""
 _READ_AHEAD = 2
 """Requests of a stream that wait while others are carried out; beyond them the device has to wait."""
 
@@ -120,7 +120,7 @@ class PushService:
             answer = await until_unchanged(attempt)
         except Unavailable as error:
             return Answer(failure=error)
-        if any(operation.WhichOneof("action") in push_submissions.ACTIONS for operation in operations):
+        if answer.has_posted or any(each.WhichOneof("action") in push_submissions.ACTIONS for each in operations):
             self._wake()
         if answer.unfinished is not None:
             ended = await self._go_on(caller, target, answer.unfinished)

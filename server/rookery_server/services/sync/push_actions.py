@@ -9,7 +9,7 @@ from rookery_core.rules import checks
 from rookery_core.rules.enums import require_known_enums
 from rookery_core.rules.ids import require_id
 from rookery_server.services.operations import check_operation_id, request_hash
-from rookery_server.services.sync import push_folders, push_items, push_submissions, push_tasks, push_updates
+from rookery_server.services.sync import push_folders, push_items, push_meetings, push_submissions, push_tasks, push_updates
 from rookery_server.services.sync.push_batch import Member
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ ACTIONS: dict[str, Planner] = {
     "cancel_submission": push_submissions.cancel,
     "resend_submission": push_submissions.resend,
     "complete_task": push_tasks.complete,
+    "send_meeting": push_meetings.send,
+    "respond_to_meeting": push_meetings.respond,
+    "cancel_meeting": push_meetings.cancel,
+    "forward_meeting": push_meetings.forward,
+    "split_series": push_meetings.split,
+    "assign_task": push_tasks.assign,
+    "respond_to_task": push_tasks.respond,
 }
 """The planner of each arm of ``SyncOperation.action`` but ``submit``, which looks into the mailbox."""
 

@@ -48,6 +48,8 @@ class Answer:
     results: list[PushResult] = field(default_factory=list)
     revision: int = 0
     """The mailbox's, after these."""
+    has_posted: bool = False
+    """Whether one of them gave the queue of outgoing mail something to do, beside what was submitted."""
     failure: RookeryError | None = None
     """What passes, and kept the next operation and those behind it from being looked at."""
     unfinished: Member | None = None
@@ -111,6 +113,7 @@ class _Batch:
             ledger.record(self._change.connection, [{**key, "id": each, **entry._asdict()} for each, entry in self._new.items()])
         self._change.finish()
         answer.revision = self._change.current_revision
+        answer.has_posted = self._change.has_posted
         return answer
 
     def _take(self, member: Member) -> PushResult | None:

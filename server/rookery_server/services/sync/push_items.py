@@ -26,7 +26,7 @@ async def create(operation: SyncOperation, ids: Ids) -> Work:
     AlreadyExists ``ID_TAKEN``, ``ID_RETIRED``: a purged item is not revived.
     """
     request = operation.create_item
-    create_in = await item_editing.plan_create(request, ids)
+    create_in = await item_editing.plan_create(request, ids, returning=bool(request.item.revision))
 
     def work(change: MailboxChange) -> PushResult:
         if named := request.item.folder_id:

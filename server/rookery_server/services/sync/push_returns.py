@@ -43,7 +43,8 @@ def merge(change: MailboxChange, operation: SyncOperation) -> PushResult | None:
 
     None if it is not newer, or the item is new, or not live.
 
-    Attachments that are missing there are added. Marks and the place stay what they are.
+    Attachments that are missing there are added. What is known of a meeting, or of a task that was handed over, is the later.
+    Marks and the place stay what they are.
     """
     wanted = operation.create_item.item
     row = items.packed(change.connection, change.mailbox.id, wanted.id) if wanted.revision else None
@@ -58,7 +59,7 @@ def merge(change: MailboxChange, operation: SyncOperation) -> PushResult | None:
     paths = [path for path in units.writable_paths(wanted) if path != units.ATTACHMENTS.path]
     paths += [path for path in _COUNTED if units.is_set(wanted, path)]
     changes = Changes(wanted, tuple(paths), ListEdits(add_attachments=_missing(before, wanted)))
-    drafted = item_updates.draft(change, row, changes, edit)
+    drafted = item_updates.draft(change, row, changes, edit, returning=True)
     answer = push_updates.merge(change, operation, drafted, changes)
     _stamp(change, operation, drafted.merged.stamps)
     if answer.outcome == sync_pb2.PUSH_OUTCOME_APPLIED:

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from rookery_server.services.submission.drafts import Drafts
     from rookery_server.services.sync.push_results import Work
 
-ACTIONS = frozenset({"submit", "cancel_submission", "resend_submission"})
+ACTIONS = frozenset(
+    {
+        *("submit", "cancel_submission", "resend_submission"),
+        *("send_meeting", "respond_to_meeting", "cancel_meeting", "forward_meeting"),
+        *("assign_task", "respond_to_task"),
+    }
+)
 """The actions after which the queue may have something to do."""
 
 

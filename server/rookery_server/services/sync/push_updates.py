@@ -13,6 +13,7 @@ from rookery_server.services.items import attachments, item_packing, item_update
 from rookery_server.services.sync import conflict_versions
 from rookery_server.services.sync.conflict_versions import Version, parts_of
 from rookery_server.services.sync.push_results import base_of, edit_of, require_peaceful, result
+from rookery_server.services.tasks import task_reports
 from rookery_server.store import item_stamps, items, submissions
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def merge(change: MailboxChange, operation: SyncOperation, drafted: Draft, chang
     if drafted.prepared is not None or merged.stamps:
         # An edit that changes nothing takes a revision too, for its stamps: whoever has not seen it is to find out.
         revision = change.next_revision() if written else change.revision
-        row = item_updates.write(change, drafted, revision)
+        row = task_reports.write(change, drafted, revision)
         item_updates.stamp(change, drafted, revision)
     answer = result(change, operation, merged=drafted.is_concurrent, item=item_packing.unpack(row))
     if conflicting:

@@ -13,6 +13,7 @@ from rookery_core.errors import FailedPrecondition
 from rookery_core.rules import task_progress, task_series, units
 from rookery_core.rules.merging import Changes, Merged
 from rookery_server.services.items import item_places, item_updates, item_writer
+from rookery_server.services.tasks import task_reports
 from rookery_server.store import item_stamps, items
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def complete(change: MailboxChange, row: PackedRow, done: Done, edit: Edit) -> C
     drafted = item_updates.prepare(change, row, before, held, known, edit, Merged(after, touched, set(), {}))
     if following is not None:
         copy_id = _keep_copy(change, row, before.summary, done)
-    row = item_updates.write(change, drafted, change.revision)
+    row = task_reports.write(change, drafted, change.revision)
     item_updates.stamp(change, drafted, change.revision)
     return Completion(row, changed=True, copy_id=copy_id)
 

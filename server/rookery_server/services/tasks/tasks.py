@@ -1,23 +1,27 @@
-"""Tasks: completing one, and the list of what is to be done."""
+"""Tasks: completing them, handing them to others, and the list of what is to be done."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rookery.internal.v1.packed_pb2 import PackedListItemsResponse
 from rookery.v1 import folder_pb2, task_service_pb2
 from rookery.v1.item_service_pb2 import ITEM_VIEW_SUMMARY
 from rookery_core.rules import checks, to_do
+from rookery_core.rules.scheduling.assigning import check_assign, check_respond
 from rookery_core.rules.stamps import Edit, clamped
 from rookery_server.services import access
 from rookery_server.services.items import item_packing, item_reading
-from rookery_server.services.tasks import completing
+from rookery_server.services.tasks import assigning, completing
 from rookery_server.services.tasks.completing import Done
 from rookery_server.store import folders, items
 from rookery_server.store import to_do as to_do_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.protobuf.message import Message
     from sqlalchemy import Connection
 
     from rookery.internal.v1.packed_pb2 import PackedItem, PageToken
@@ -27,20 +31,40 @@ if TYPE_CHECKING:
     from rookery_server.services.page_tokens import PageTokens
     from rookery_server.store.database import Database
 
+Request = TypeVar(
+    "Request",
+    task_service_pb2.CompleteTaskRequest,
+    task_service_pb2.AssignTaskRequest,
+    task_service_pb2.RespondToTaskRequest,
+)
+
 
 class TaskService:
-    """Carries out CompleteTask and ListTasks."""
+    """Carries out the calls of ``rookery.v1.TaskService``.
 
-    def __init__(self, database: Database, operations: Operations, page_tokens: PageTokens) -> None:
+    ``wake`` is called after each commit that may give the queue of outgoing mail something to do.
+    """
+
+    def __init__(self, database: Database, operations: Operations, page_tokens: PageTokens, *, wake: Callable[[], None]) -> None:
         self._database = database
         self._operations = operations
         self._page_tokens = page_tokens
+        self._wake = wake
 
     async def complete_task(self, caller: Caller, request: task_service_pb2.CompleteTaskRequest) -> bytes:
         """Completes a task; the encoded CompleteTaskResponse."""
         checks.moments(request, "", ("completed",))
-        work = partial(_complete, request=request)
-        return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, "task.complete", request, work)
+        return await self._run(caller, request, "task.complete", partial(_complete, request=request))
+
+    async def assign_task(self, caller: Caller, request: task_service_pb2.AssignTaskRequest) -> bytes:
+        """Hands a task to somebody; the encoded AssignTaskResponse."""
+        check_assign(request.to, request.comment)
+        return await self._run(caller, request, "task.assign", partial(_assign, request=request))
+
+    async def respond_to_task(self, caller: Caller, request: task_service_pb2.RespondToTaskRequest) -> bytes:
+        """Answers to a task that was given; the encoded RespondToTaskResponse."""
+        check_respond(request.response, request.comment)
+        return await self._run(caller, request, "task.respond", partial(_respond, request=request))
 
     async def list_tasks(self, caller: Caller, request: task_service_pb2.ListTasksRequest) -> bytes:
         """A page of the list; the encoded ListTasksResponse."""
@@ -71,6 +95,12 @@ class TaskService:
             following = self._page_tokens.encode(digest, text=f"{no_due}:{due}:{importance}", item_id=item_id)
         return PackedListItemsResponse(items=packed, next_page_token=following, revision=revision).SerializeToString()
 
+    async def _run(self, caller: Caller, request: Request, name: str, work: Callable[[MailboxChange], Message]) -> bytes:
+        try:
+            return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, name, request, work)
+        finally:  # whoever hangs up meanwhile may have sent something
+            self._wake()
+
 
 def _complete(change: MailboxChange, request: task_service_pb2.CompleteTaskRequest) -> task_service_pb2.CompleteTaskResponse:
     row = item_reading.require_item(change.connection, change.mailbox.id, request.item_id)
@@ -82,6 +112,18 @@ def _complete(change: MailboxChange, request: task_service_pb2.CompleteTaskReque
     if copy is not None:
         response.completed_copy.CopyFrom(item_packing.unpack(copy))
     return response
+
+
+def _assign(change: MailboxChange, request: task_service_pb2.AssignTaskRequest) -> task_service_pb2.AssignTaskResponse:
+    row, submissions = assigning.assign(change, request)
+    item = item_packing.unpack(row)
+    return task_service_pb2.AssignTaskResponse(item=item, submissions=submissions, revision=change.current_revision)
+
+
+def _respond(change: MailboxChange, request: task_service_pb2.RespondToTaskRequest) -> task_service_pb2.RespondToTaskResponse:
+    row, submissions = assigning.respond(change, request, assigning.given(change, request.item_id))
+    item = item_packing.unpack(row)
+    return task_service_pb2.RespondToTaskResponse(item=item, submissions=submissions, revision=change.current_revision)
 
 
 def _thrown_away(connection: Connection, mailbox_id: int) -> list[bytes]:

@@ -9,6 +9,7 @@ which are never null, so that a keyset comparison needs no special case. Records
 from rookery_server.store.tables.accounts import account, address, domain, session
 from rookery_server.store.tables.base import FOREVER, NO_TIME, metadata
 from rookery_server.store.tables.blobs import blob, blob_chunk, item_blob, upload
+from rookery_server.store.tables.calendars import group_member, published_calendar
 from rookery_server.store.tables.dkim import dkim_key
 from rookery_server.store.tables.incoming import incoming_delivery
 from rookery_server.store.tables.items import (
@@ -39,6 +40,7 @@ __all__ = [
     "dkim_key",
     "domain",
     "folder",
+    "group_member",
     "incoming_delivery",
     "item",
     "item_blob",
@@ -50,6 +52,7 @@ __all__ = [
     "metadata",
     "operation",
     "outgoing_recipient",
+    "published_calendar",
     "reader_state",
     "retired_id",
     "search_document",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, SmallInteger, String, Table, Text, text
 
-from rookery_server.store.tables.base import Bytes, Id, metadata
+from rookery_server.store.tables.base import NO_TIME, Bytes, Id, metadata
 
 item = Table(
     "item",
@@ -37,7 +37,8 @@ item = Table(
     Column("has_attachments", Boolean, nullable=False),
     Column("is_read", Boolean, nullable=False),
     Column("flag_status", SmallInteger, nullable=False),
-    Column("reminder", BigInteger, nullable=False),  # NO_TIME for a completed task, of which nobody is reminded
+    # Before then there is no reminder of it to show, see rookery_core.rules.reminders; NO_TIME: there never is.
+    Column("reminder", BigInteger, nullable=False),
     Column(
         "to_do", SmallInteger, nullable=True
     ),  # rookery_core.rules.to_do: 1 open, 2 done; null for what is not in the list of tasks
@@ -72,6 +73,18 @@ item = Table(
         sqlite_where=text("span_end > span_start"),
         postgresql_where=text("span_end > span_start"),
     ),
+    # What a calendar shows from a time on: it holds all that is asked of it.
+    Index(
+        "ix_item_calendar",
+        "mailbox_id",
+        "folder_id",
+        "span_end",
+        "span_start",
+        "id",
+        "content",
+        sqlite_where=text("life = 1 AND kind = 2"),
+        postgresql_where=text("life = 1 AND kind = 2"),
+    ),
     # Unread messages as they came: new mail, for those who want to be told of it.
     Index(
         "ix_item_unread",
@@ -89,6 +102,14 @@ item = Table(
         "due",
         sqlite_where=text("to_do IS NOT NULL"),
         postgresql_where=text("to_do IS NOT NULL"),
+    ),
+    # What people are to be reminded of.
+    Index(
+        "ix_item_reminder",
+        "mailbox_id",
+        "reminder",
+        sqlite_where=text(f"life = 1 AND reminder > {NO_TIME}"),
+        postgresql_where=text(f"life = 1 AND reminder > {NO_TIME}"),
     ),
     Index("ix_item_conversation", "mailbox_id", "conversation_id"),
     Index("ix_item_external", "mailbox_id", "external_id"),

@@ -22,6 +22,7 @@ mailbox = Table(
     # Of the backup that the mailbox was restored from; 0 for none.
     Column("backup_revision", BigInteger, nullable=False, server_default=text("0")),
     Column("backup_time", BigInteger, nullable=False, server_default=text("0")),
+    Column("calendar_settings", Bytes, nullable=True),  # rookery.v1.CalendarSettings; null: nothing was set
     sqlite_autoincrement=True,  # a removed mailbox's number never comes back: old keys can not meet a new mailbox
 )
 

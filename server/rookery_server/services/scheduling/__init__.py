@@ -1,0 +1,1 @@
+"""Meetings and assigned tasks: what people do with them, and what arrives."""
