@@ -102,9 +102,7 @@ def test_an_invitation_is_answered_and_the_organizer_sees_who_comes(run):
                      "--invite", ben, "--optional", f"Cleo <{cleo}>", "--message", "Please come")  # fmt: skip
     review = made.strip()
     assert told == f"Told {ben} and {cleo}.\n"
-    assert agenda(run, "ben", "2031-03-04") == (
-        "Tuesday, 4 March 2031\n  10:00–11:30  Review  Room 1 ?  (not answered)\n"
-    )
+    assert agenda(run, "ben", "2031-03-04") == ("Tuesday, 4 March 2031\n  10:00–11:30  Review  Room 1 ?  (not answered)\n")
     letter = letter_of(run, "ben", "Review")
     shown, _ = run("ben", "show", letter)
     assert "Anna invites you: Tuesday, 4 March 2031, 10:00–11:30, Room 1.\n" in shown and shown.count("Please come") == 1

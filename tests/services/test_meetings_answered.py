@@ -1,4 +1,4 @@
-"""MeetingService on both engines: what attendees do, and what of it goes out as mail."""
+"""MeetingService: what attendees do, and what of it goes out as mail."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rookery_server.services.change import MailboxChange
 from rookery_server.services.items import item_writer
 from rookery_server.services.items.item_writer import NewItem
 from rookery_server.store import accounts, mailboxes
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.mail import MailWorld
 from tests.support.meeting_calls import ACCEPTED, DECLINED, NONE, TENTATIVE, Meetings, appointment, at, invited
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from rookery_server.store.database import Database
     from rookery_server.store.units import Transaction
     from tests.support.world import Person
+
+__all__ = ["sqlite_unless_asked"]
 
 CALENDAR, DELETED = folder_pb2.FOLDER_ROLE_CALENDAR, folder_pb2.FOLDER_ROLE_DELETED
 BEN, CARL, DORA = "ben@rookery.example", "carl@elsewhere.test", "dora@elsewhere.test"
@@ -40,6 +43,7 @@ def meetings(world: MailWorld) -> Meetings:
     return Meetings(world)
 
 
+@ON_BOTH
 async def test_an_answer_goes_to_the_organizer_once(world: MailWorld, meetings: Meetings, ben: Person) -> None:
     item = await world.create(ben, invited(CARL, BEN, DORA, sequence=2))
     answer = await meetings.respond(ben, item.id, ACCEPTED, comment="With pleasure")
@@ -82,6 +86,7 @@ async def test_another_time_is_proposed_where_the_organizer_allows_it(world: Mai
     assert (await world.get(ben, strict.id)).revision == strict.revision
 
 
+@ON_BOTH
 async def test_what_is_declined_leaves_the_calendar_and_comes_back(world: MailWorld, meetings: Meetings, ben: Person) -> None:
     item = await world.create(ben, invited(CARL, BEN))
     answer = await meetings.respond(ben, item.id, DECLINED)
@@ -107,6 +112,7 @@ async def test_one_occurrence_is_declined(world: MailWorld, meetings: Meetings, 
     assert (exception.cancelled, exception.my_response, kept.folder_id) == (True, DECLINED, item.folder_id)
 
 
+@ON_BOTH
 async def test_an_invitation_is_answered_by_its_message(world: MailWorld, meetings: Meetings, ben: Person) -> None:
     item = await world.create(ben, invited(CARL, BEN))
     message = await message_about(world, ben, item.id)

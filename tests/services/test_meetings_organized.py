@@ -1,4 +1,4 @@
-"""MeetingService on both engines: what organisers do, and what of it goes out as mail."""
+"""MeetingService: what organisers do, and what of it goes out as mail."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rookery.v1.scheduling_pb2 import (
 from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, Stale
 from rookery_server.services.calendar.splitting import SplittingService
 from rookery_server.store import accounts
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.mail import OUTBOX, MailWorld
 from tests.support.meeting_calls import ACCEPTED, NONE, ORGANIZER, Meetings, appointment, at, attendee, invited
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from rookery_server.store.database import Database
     from tests.support.world import Person
+
+__all__ = ["sqlite_unless_asked"]
 
 CALENDAR, DELETED = folder_pb2.FOLDER_ROLE_CALENDAR, folder_pb2.FOLDER_ROLE_DELETED
 BEN, CARL, DORA = "ben@rookery.example", "carl@elsewhere.test", "dora@elsewhere.test"
@@ -53,6 +56,7 @@ def moved(item: Item, day: str) -> Item:
     return item
 
 
+@ON_BOTH
 async def test_people_are_invited_and_the_meeting_has_its_organizer(world: MailWorld, meetings: Meetings, anna: Person) -> None:
     item = await world.create(anna, appointment(attendees=[BEN, CARL]))
     answer = await meetings.send(anna, item.id, comment="Please bring ideas.")
@@ -72,6 +76,7 @@ async def test_people_are_invited_and_the_meeting_has_its_organizer(world: MailW
     await world.check_counters(anna)
 
 
+@ON_BOTH
 async def test_who_knows_all_is_told_nothing_and_nothing_is_written(world: MailWorld, meetings: Meetings, anna: Person) -> None:
     item = await planned(world, meetings, anna)
     again = await meetings.send(anna, item.id)
@@ -132,6 +137,7 @@ async def test_one_occurrence_is_moved_and_another_called_off(world: MailWorld, 
     assert refused.value.reason == "NOT_AN_OCCURRENCE"
 
 
+@ON_BOTH
 async def test_a_meeting_that_is_called_off_lies_in_deleted_items(world: MailWorld, meetings: Meetings, anna: Person) -> None:
     item = await planned(world, meetings, anna)
     off = await meetings.cancel(anna, item.id)
@@ -146,6 +152,7 @@ async def test_a_meeting_that_is_called_off_lies_in_deleted_items(world: MailWor
     await world.check_counters(anna)
 
 
+@ON_BOTH
 async def test_a_repeated_call_sends_once(world: MailWorld, meetings: Meetings, anna: Person) -> None:
     item = await world.create(anna, appointment(attendees=[CARL]))
     operation_id = world.ids.new()
@@ -154,6 +161,7 @@ async def test_a_repeated_call_sends_once(world: MailWorld, meetings: Meetings, 
     assert len(await world.within(anna, OUTBOX)) == 1
 
 
+@ON_BOTH
 async def test_what_breaks_off_leaves_nothing_half_done(world: MailWorld, meetings: Meetings, anna: Person) -> None:
     item = await world.create(anna, appointment(attendees=[BEN, CARL]))
     quota = item.summary.size_bytes + 1500
@@ -198,6 +206,7 @@ async def test_what_is_not_the_organizers_is_refused(world: MailWorld, meetings:
     assert await world.within(anna, OUTBOX) == []
 
 
+@ON_BOTH
 async def test_five_thousand_are_invited_at_once(world: MailWorld, meetings: Meetings, anna: Person) -> None:
     everybody = [f"guest{number}@elsewhere.test" for number in range(5000)]
     item = await world.create(anna, appointment(attendees=everybody))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,14 +29,21 @@ from rookery.v1.scheduling_pb2 import (
 )
 from rookery_server.services.importing.document_readers import DocumentReaders
 from rookery_server.services.importing.imports import ImportService
+from rookery_server.services.incoming import letters
+from rookery_server.services.submission.posted import Post
+from rookery_server.services.submission.posting import Posting
 from rookery_server.store import incoming
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.invitations import FAR, GOOGLE, OUTLOOK, event, mail
 from tests.support.mail import INBOX
 from tests.support.meeting_world import CALENDAR, DELETED, TASKS, MeetingWorld, subjects
 
 if TYPE_CHECKING:
+    from rookery_server.services.incoming.letters import Letter
     from rookery_server.store.database import Database
     from tests.support.world import Person
+
+__all__ = ["sqlite_unless_asked"]
 
 APPLIED, IGNORED, OUTDATED = SCHEDULING_EFFECT_APPLIED, SCHEDULING_EFFECT_IGNORED, SCHEDULING_EFFECT_OUTDATED
 LOCAL = "ben@rookery.example"
@@ -56,6 +64,7 @@ async def ben(world: MeetingWorld) -> Person:
     return await world.person("ben")
 
 
+@ON_BOTH
 async def test_an_invitation_from_outlook_stands_in_the_calendar_tentatively(world: MeetingWorld, anna: Person) -> None:
     [told] = await world.bring(OUTLOOK, "anna", sender="paula.berg@contoso.example")
     [item] = await world.calendar(anna)
@@ -83,6 +92,7 @@ async def test_a_series_from_google_comes_with_its_rule(world: MeetingWorld, ann
     assert item.summary.appointment.meeting_id == "4tq9v0c7n1r8@google.com"
 
 
+@ON_BOTH
 async def test_what_comes_twice_is_carried_out_once(world: MeetingWorld, anna: Person) -> None:
     first = mail(event())
     assert [told.effect for told in await world.bring(first, "anna")] == [APPLIED]
@@ -99,6 +109,7 @@ async def test_an_older_version_that_comes_later_changes_nothing(world: MeetingW
     assert subjects(await world.calendar(anna)) == ["As it is now"]
 
 
+@ON_BOTH
 async def test_versions_in_any_order_and_all_at_once_come_to_the_newest(world: MeetingWorld, anna: Person) -> None:
     versions = [mail(event(sequence=str(number), summary=f"Version {number}")) for number in (3, 1, 4, 0, 2, 5)]
     await asyncio.gather(*(world.bring(each, "anna") for each in versions))
@@ -106,6 +117,7 @@ async def test_versions_in_any_order_and_all_at_once_come_to_the_newest(world: M
     await world.check_counters(anna)
 
 
+@ON_BOTH
 async def test_a_cancellation_takes_the_meeting_out_of_the_calendar(world: MeetingWorld, anna: Person) -> None:
     await world.bring(mail(event()), "anna")
     [told] = await world.bring(mail(event("CANCEL", sequence="1", dtstamp="20250616T120000Z")), "anna")
@@ -125,6 +137,7 @@ async def test_an_invitation_that_its_cancellation_has_overtaken_stays_out_of_th
     assert await world.calendar(anna) == [] and len(await world.within(anna, DELETED)) == 1
 
 
+@ON_BOTH
 @pytest.mark.parametrize("mode", [item_service_pb2.DELETE_MODE_TO_DELETED_ITEMS, item_service_pb2.DELETE_MODE_RECOVERABLE])
 async def test_an_update_brings_back_what_was_deleted(world: MeetingWorld, anna: Person, mode: int) -> None:
     await world.bring(mail(event()), "anna")
@@ -149,6 +162,7 @@ async def test_an_update_follows_the_item_to_where_its_owner_has_put_it(world: M
     assert await world.calendar(anna) == []
 
 
+@ON_BOTH
 async def test_a_copy_in_deleted_items_is_not_taken_for_the_meeting(world: MeetingWorld, anna: Person) -> None:
     await world.bring(mail(event()), "anna")
     [item] = await world.calendar(anna)
@@ -176,6 +190,91 @@ async def test_only_the_organizer_can_change_or_cancel_a_meeting(world: MeetingW
         [told] = await world.bring(mail(changed, sender="mallory@evil.example"), "anna", sender="mallory@evil.example")
         assert told.effect == IGNORED
     assert subjects(await world.calendar(anna)) == ["Planning"]
+
+
+async def test_who_else_is_named_in_the_header_speaks_for_nobody(world: MeetingWorld, anna: Person) -> None:
+    await world.bring(mail(event()), "anna")
+    off = event("CANCEL", sequence="1", dtstamp="20250616T120000Z")
+    mallory = "mallory@evil.example"
+    forged = [
+        mail(off, sender=mallory, more=f"Sender: <{FAR}>\r\n"),
+        mail(off, sender=f"{FAR}>, <{mallory}"),
+        mail(off, sender=f"{mallory}>, <{FAR}"),
+        mail(off, more=f"From: <{mallory}>\r\n"),
+        mail(off, more=f"FROM : <{mallory}>\r\n"),
+    ]
+    for message in forged:
+        [told] = await world.bring(message, "anna", sender=mallory)
+        assert told.effect == IGNORED, message[:200]
+    assert subjects(await world.calendar(anna)) == ["Planning"]
+    [told] = await world.bring(mail(off, sender="office@elsewhere.example", more=f"Sender: <{FAR}>\r\n"), "anna")
+    assert told.effect == APPLIED, "somebody of the organizer's own domain, which vouches for them"
+
+
+async def test_a_uid_that_somebody_else_uses_keeps_no_meeting_out(world: MeetingWorld, anna: Person) -> None:
+    mallory = "mallory@evil.example"
+    for method in ("REQUEST", "CANCEL"):
+        squatted = event(method, uid=method, organizer=f"mailto:{mallory}", summary="A trap")
+        await world.bring(mail(squatted, sender=mallory), "anna", sender=mallory)
+        [told] = await world.bring(mail(event(uid=method, summary=f"After {method}")), "anna")
+        assert told.effect == APPLIED
+    assert sorted(subjects(await world.calendar(anna))) == ["A trap", "After CANCEL", "After REQUEST"]
+    changed = event(uid="REQUEST", sequence="1", dtstamp="20250616T120000Z", summary="Changed")
+    assert (await world.bring(mail(changed), "anna"))[0].effect == APPLIED
+    assert sorted(subjects(await world.calendar(anna))) == ["A trap", "After CANCEL", "Changed"]
+
+
+async def test_an_invitation_with_the_uid_of_one_s_own_meeting_takes_no_answers_from_it(world: MeetingWorld, anna: Person) -> None:
+    meeting = await world.meet(anna, FAR, start="2025-06-24T12:00:00", end="2025-06-24T13:00:00")
+    uid, mallory = meeting.summary.appointment.meeting_id, "mallory@evil.example"
+    await world.bring(mail(event(uid=uid, organizer=f"mailto:{mallory}"), sender=mallory), "anna", sender=mallory)
+    await world.bring(answer(uid, FAR, "ACCEPTED"), "anna")
+    assert await world.answers(anna, meeting.id) == {FAR: RESPONSE_STATUS_ACCEPTED}
+
+
+async def test_a_uid_is_used_by_ten_at_most(world: MeetingWorld, anna: Person) -> None:
+    for number in range(12):
+        other = f"organizer{number}@elsewhere.example"
+        await world.bring(mail(event(organizer=f"mailto:{other}"), sender=other), "anna", sender=other)
+    assert len(await world.calendar(anna)) == 10
+
+
+async def test_no_invitation_touches_an_appointment_that_is_nobody_s_meeting(world: MeetingWorld, anna: Person) -> None:
+    uid = (await world.appointment(anna, start="2025-06-24T12:00:00", end="2025-06-24T13:00:00")).summary.appointment.meeting_id
+    for method in ("REQUEST", "CANCEL", "ADD"):
+        [told] = await world.bring(mail(event(method, uid=uid, sequence="3")), "anna")
+        assert told.effect == IGNORED
+    assert subjects(await world.calendar(anna)) == ["A meeting"]
+
+
+async def test_colleagues_do_not_speak_for_each_other(world: MeetingWorld, anna: Person, ben: Person) -> None:
+    carla, anna_here = await world.person("carla"), "anna@rookery.example"
+    meeting = await world.meet(anna, LOCAL, "carla@rookery.example", start="2025-06-24T12:00:00", end="2025-06-24T13:00:00")
+    uid, by_ben = meeting.summary.appointment.meeting_id, f';SENT-BY="mailto:{LOCAL}":mailto:'
+    off = event("CANCEL", uid=uid, sequence="5", dtstamp="20260101T000000Z", organizer=f"{by_ben}{anna_here}")
+    no = event("REPLY", uid=uid, dtstamp="20260101T000000Z", organizer=f"mailto:{anna_here}")
+    no = re.sub(rb"ATTENDEE[^\r]*", f"ATTENDEE;PARTSTAT=DECLINED{by_ben}carla@rookery.example".encode(), no)
+    posting = Posting(world.database, world.operations, world.clock, world.ids, wake=world.wake)
+    for calendar, to in ((off, "carla@rookery.example"), (no, anna_here)):
+        await posting.submit(ben.caller, Post(LOCAL, [to], mail(calendar, sender=LOCAL, to=to), "ESMTPSA", "here"))
+    await world.settle()
+    assert len(await world.calendar(carla)) == 1
+    assert set((await world.answers(anna, meeting.id)).values()) == {RESPONSE_STATUS_NONE}
+
+
+async def test_what_may_be_a_meeting_is_not_read_in_the_event_loop(
+    world: MeetingWorld, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*given: Any, **more: Any) -> Letter:
+        readers.append(threading.get_ident())
+        return read_letter(*given, **more)
+
+    readers: list[int] = []
+    read_letter = letters.read
+    monkeypatch.setattr(letters, "read", read)
+    await world.bring(mail(event()).replace(b"text/calendar", b"Text/Calendar"), "anna")
+    await world.bring(b"Message-ID: <1@a>\r\nFrom: <a@b.example>\r\n\r\nHello.\r\n", "anna")
+    assert readers[0] != threading.get_ident() == readers[1]
 
 
 async def test_an_answer_from_outside_stands_with_its_attendee(world: MeetingWorld, anna: Person) -> None:
@@ -265,6 +364,7 @@ HOSTILE: dict[str, bytes] = {
 }
 
 
+@ON_BOTH
 async def test_no_calendar_part_keeps_a_message_out(world: MeetingWorld, anna: Person) -> None:
     for method, (name, calendar) in itertools.product((b"REQUEST", b"REPLY", b"CANCEL"), HOSTILE.items()):
         [told] = await world.bring(mail(calendar.replace(b"METHOD:REQUEST", b"METHOD:" + method)), "anna")
@@ -272,6 +372,7 @@ async def test_no_calendar_part_keeps_a_message_out(world: MeetingWorld, anna: P
     await world.check_counters(anna)
 
 
+@ON_BOTH
 async def test_where_there_is_room_for_the_message_alone_it_comes_alone(world: MeetingWorld) -> None:
     message = mail(event(description="x" * 3000))
     full = await world.person("full", quota=len(message) + 1500)
@@ -281,6 +382,7 @@ async def test_where_there_is_room_for_the_message_alone_it_comes_alone(world: M
     await world.check_counters(full)
 
 
+@ON_BOTH
 async def test_a_delivery_that_fails_leaves_no_appointment_behind(
     world: MeetingWorld, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,6 +408,7 @@ async def test_a_message_to_several_stands_in_each_one_s_calendar(world: Meeting
     assert [each.item_id for each in told] == [first.id, second.id]
 
 
+@ON_BOTH
 async def test_people_here_have_an_invitation_at_once_and_the_answer_comes_back(
     world: MeetingWorld, anna: Person, ben: Person
 ) -> None:

@@ -14,10 +14,11 @@ from rookery.v1.calendar_pb2 import (
     RESPONSE_STATUS_DECLINED,
     RESPONSE_STATUS_NONE,
 )
-from rookery.v1.item_pb2 import Item, ItemSummary
+from rookery.v1.item_pb2 import SENSITIVITY_PRIVATE, Item, ItemSummary
 from rookery.v1.item_service_pb2 import UpdateItemRequest
 from rookery.v1.scheduling_pb2 import SCHEDULING_EFFECT_APPLIED, SCHEDULING_METHOD_REPLY
 from rookery_server.services.scheduling import rooms
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.invitations import FAR, event, mail
 from tests.support.mail import INBOX, OUTBOX, SENT
 from tests.support.meeting_world import DELETED, MeetingWorld, subjects
@@ -25,6 +26,8 @@ from tests.support.meeting_world import DELETED, MeetingWorld, subjects
 if TYPE_CHECKING:
     from rookery_server.store.database import Database
     from tests.support.world import Person
+
+__all__ = ["sqlite_unless_asked"]
 
 ACCEPTED, DECLINED, NONE = RESPONSE_STATUS_ACCEPTED, RESPONSE_STATUS_DECLINED, RESPONSE_STATUS_NONE
 OWL = "owl@rookery.example"
@@ -53,6 +56,7 @@ async def owl(world: MeetingWorld) -> Person:
     return await world.room("owl")
 
 
+@ON_BOTH
 @pytest.mark.parametrize("kind", ["room", "equipment"])
 async def test_a_room_that_is_free_is_booked_at_once(world: MeetingWorld, anna: Person, kind: str) -> None:
     room = await world.room("owl", **({"kind": ACCOUNT_KIND_EQUIPMENT} if kind == "equipment" else {}))
@@ -71,6 +75,7 @@ async def test_a_room_that_is_free_is_booked_at_once(world: MeetingWorld, anna: 
         await world.check_counters(person)
 
 
+@ON_BOTH
 async def test_of_two_who_want_a_room_at_once_one_has_it(world: MeetingWorld, anna: Person, ben: Person, owl: Person) -> None:
     mine, theirs = [await world.appointment(person, OWL, **AT_TEN) for person in (anna, ben)]
     await asyncio.gather(world.send_meeting(anna, mine.id), world.send_meeting(ben, theirs.id))
@@ -84,6 +89,7 @@ async def test_of_two_who_want_a_room_at_once_one_has_it(world: MeetingWorld, an
     assert "24 Jun 2025" in said.comment and winner in said.comment
 
 
+@ON_BOTH
 async def test_of_many_who_want_the_same_times_one_has_each(world: MeetingWorld, owl: Person) -> None:
     hours = range(8, 12)
     asked = []
@@ -148,6 +154,7 @@ async def test_a_change_of_words_does_not_ask_the_room_again(world: MeetingWorld
     assert len(await world.within(anna, INBOX)) == 1
 
 
+@ON_BOTH
 async def test_of_a_series_the_times_that_are_taken_are_declined_one_by_one(world: MeetingWorld, anna: Person, ben: Person) -> None:
     owl = await world.room("owl", recurring=True, conflict_percent=20)
     await world.meet(anna, OWL, **AT_TEN)
@@ -187,18 +194,52 @@ async def test_one_occurrence_that_is_moved_is_answered_by_itself(
 ) -> None:
     series = await world.meet(anna, OWL, **EVERY_DAY)
     await world.meet(ben, OWL, **AT_NOON)
-    moved = Item()
-    exception = moved.summary.appointment.exceptions.add()
-    for time, local in (
-        (exception.original_start, AT_TEN["start"]),
-        (exception.start, AT_NOON["start"]),
-        (exception.end, AT_NOON["end"]),
-    ):
-        time.local, time.time_zone = local, "UTC"
-    await change(world, anna, series.id, ["summary.appointment.exceptions"], moved)
+    await to_noon(world, anna, series, range(24, 25))
     assert await world.answers(anna, series.id) == {OWL: ACCEPTED}
     [said] = (await world.get(anna, series.id)).content.appointment.meeting.occurrence_responses
     assert (said.original_start.local, said.attendee.response) == (AT_TEN["start"], DECLINED)
+
+
+async def test_many_occurrences_that_are_moved_are_answered_with_one_letter(
+    world: MeetingWorld, anna: Person, ben: Person, owl: Person
+) -> None:
+    series = await world.meet(anna, OWL, **EVERY_DAY)
+    await world.meet(ben, OWL, **AT_NOON)
+    await to_noon(world, anna, series, range(23, 31))
+    said = (await world.get(anna, series.id)).content.appointment.meeting.occurrence_responses
+    assert {each.original_start.local[8:10]: each.attendee.response for each in said} == {
+        str(day): DECLINED if day == 24 else ACCEPTED for day in range(23, 31)
+    }
+    assert len(await world.within(owl, SENT)) == 3, "for the series, for Ben, and for what was moved"
+
+
+async def test_a_series_of_which_too_much_is_moved_at_once_is_given_up(
+    world: MeetingWorld, anna: Person, owl: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "MOST_ASKED", 2)
+    series = await world.meet(anna, OWL, **EVERY_DAY)
+    await to_noon(world, anna, series, range(23, 26))
+    assert await world.answers(anna, series.id) == {OWL: DECLINED} and await world.calendar(owl) == []
+
+
+async def test_who_has_booked_is_nobody_s_business_elsewhere(world: MeetingWorld, anna: Person) -> None:
+    owl = await world.room("owl", outsiders=True)
+    await world.meet(anna, OWL, **AT_NOON)
+    await world.bring(mail(to_owl(), to=OWL), "owl")
+    [letter] = await world.within(owl, OUTBOX)
+    assert "24 Jun 2025" in letter.content.body.text and "anna" not in letter.content.body.text
+
+
+async def test_who_has_booked_in_private_is_not_told(world: MeetingWorld, anna: Person, ben: Person, owl: Person) -> None:
+    await world.meet(anna, OWL, **AT_NOON)
+    hidden = Item(summary=ItemSummary(sensitivity=SENSITIVITY_PRIVATE))
+    request = UpdateItemRequest(operation_id=world.ids.new(), item=hidden)
+    request.item.id = (await world.calendar(owl))[0].id
+    request.update_mask.paths.append("summary.sensitivity")
+    await world.editing.update_item(owl.caller, request)
+    await world.meet(ben, OWL, **AT_NOON)
+    [said] = [each.content.message.scheduling for each in await world.within(ben, INBOX)]
+    assert "24 Jun 2025" in said.comment and "anna" not in said.comment
 
 
 async def test_people_elsewhere_are_told_that_they_can_not_book(world: MeetingWorld, owl: Person) -> None:
@@ -273,6 +314,16 @@ async def test_a_request_that_a_person_decides_on_stands_there_tentatively(world
 
 def to_owl() -> bytes:
     return event(attendee=f";RSVP=TRUE;PARTSTAT=NEEDS-ACTION:mailto:{OWL}")
+
+
+async def to_noon(world: MeetingWorld, person: Person, series: Item, days: range) -> None:
+    """Moves those occurrences of a series in June 2025, and tells everybody."""
+    moved = Item()
+    for day in days:
+        exception = moved.summary.appointment.exceptions.add()
+        for time, hour in ((exception.original_start, 10), (exception.start, 12), (exception.end, 13)):
+            time.local, time.time_zone = f"2025-06-{day}T{hour}:00:00", "UTC"
+    await change(world, person, series.id, ["summary.appointment.exceptions"], moved)
 
 
 async def move(world: MeetingWorld, person: Person, meeting: Item, *, start: str, end: str) -> None:

@@ -1,4 +1,4 @@
-"""Tasks handed to others, on both engines: letters go round by the queue to people here, and by mail to people elsewhere."""
+"""Tasks handed to others: letters go round by the queue to people here, and by mail to people elsewhere."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from rookery.v1.task_pb2 import (
     TASK_STATUS_NOT_STARTED,
 )
 from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.invitations import FAR, mail
 from tests.support.mail import INBOX
 from tests.support.meeting_world import DELETED, TASKS
@@ -51,6 +52,7 @@ async def ben(world: TaskWorld) -> Person:
     return await world.person("ben")
 
 
+@ON_BOTH
 async def test_a_task_arrives_with_whom_it_is_given_to_and_the_answer_with_who_gave_it(
     world: TaskWorld, anna: Person, ben: Person
 ) -> None:
@@ -144,6 +146,7 @@ async def test_who_has_not_answered_is_told_that_a_task_is_another_ones(world: T
     assert await world.within(ben, TASKS) == []
 
 
+@ON_BOTH
 async def test_reports_go_through_the_one_who_handed_a_task_on(world: TaskWorld, anna: Person, ben: Person) -> None:
     cleo = await world.person("cleo")
     given, taken = await world.handed(anna, ben, "ben")
@@ -245,6 +248,7 @@ async def test_a_task_from_elsewhere_is_answered_by_mail(world: TaskWorld, anna:
     assert world.outside.carried == [("elsewhere.example", [FAR])] * 2
 
 
+@ON_BOTH
 async def test_an_edit_holds_even_if_its_report_can_not_be_sent(world: TaskWorld, anna: Person) -> None:
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Elsewhere//EN", "METHOD:REQUEST", "BEGIN:VTODO", "UID:t2@elsewhere"]
     lines += ["DTSTAMP:20251124T120000Z", f"ORGANIZER:mailto:{FAR}", "SUMMARY:Count", "X-ROOKERY-PROGRESS-REQUESTED:TRUE"]
@@ -262,6 +266,7 @@ async def test_an_edit_holds_even_if_its_report_can_not_be_sent(world: TaskWorld
     assert await world.sent(anna) == sent + 1
 
 
+@ON_BOTH
 async def test_two_devices_and_a_lost_answer_assign_once(world: TaskWorld, anna: Person, ben: Person) -> None:
     item = await world.task(anna)
     operation_id = world.ids.new()

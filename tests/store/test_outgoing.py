@@ -302,7 +302,7 @@ async def test_a_queue_of_many_for_one_domain_is_passed_over_in_a_few_steps(data
         assert outgoing.due(connection) == [("a.example", NOW), ("dead.example", NOW - 7), ("z.example", NOW)]
         if connection.dialect.name != "sqlite":
             return "SEARCH outgoing_recipient USING COVERING INDEX ix_outgoing_recipient_due"
-        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {outgoing._due_elsewhere.compile(connection)}"))
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {outgoing._due_elsewhere.statement.compile(connection)}"))
         return "\n".join(row.detail for row in plan if "outgoing_recipient" in row.detail)
 
     plan = await database.write(lambda transaction: work(transaction.connection))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
+ON_BOTH = pytest.mark.parametrize("database_url", ENGINES, indirect=True)
+"""For a test in a module with ``sqlite_unless_asked``: runs on each engine."""
+
 _numbers = itertools.count(1)
 
 
@@ -68,6 +71,13 @@ def postgresql_url(postgres_cluster: PostgresCluster, migrated_postgres: str) ->
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of a fresh database, on each engine in turn."""
     url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(name="database_url")
+def sqlite_unless_asked(request: pytest.FixtureRequest) -> str:
+    """Imported by modules whose tests are about rules rather than SQL: one engine for all but those that are marked ON_BOTH."""
+    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
     return url
 
 

@@ -151,7 +151,7 @@ class Office:
         login = await self.running.sign_in(desk.address)
         online = await self._stack.enter_async_context(Client.connect(self.running.address, tokens=login.tokens))
         device = Device(self.running, desk.person, online, self._folder / f"{next(self._numbers)}.replica", depth)
-        self._stack.callback(lambda: device.replica.close())
+        self._stack.callback(device.replica.close)
         desk.devices.append(device)
         await device.sync()
         return device

@@ -7,13 +7,13 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event
 
 from rookery.v1 import folder_pb2, item_pb2, item_service_pb2
 from rookery.v1 import sync_service_pb2 as messages
 from rookery_core.errors import InvalidArgument, NotFound
 from rookery_server.services.sync.watch import WatchService
 from rookery_server.store import new_messages
+from rookery_server.store.sqlite import driver_connection
 from tests.sync.acts import mark
 
 if TYPE_CHECKING:
@@ -131,11 +131,13 @@ async def test_much_mail_comes_in_several_responses_and_none_is_missed(world: Wo
 
 async def test_new_mail_is_found_without_looking_at_what_is_read_or_older(world: World, anna: Person) -> None:
     def plan(connection: Connection) -> str:
-        asked: list[tuple[str, Any]] = []
-        event.listen(connection, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+        asked: list[str] = []
+        driver = driver_connection(connection)
+        driver.set_trace_callback(asked.append)
         new_messages.after(connection, anna.number, 1, bytes(16), 50)
-        [(statement, parameters)] = asked
-        return "\n".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
+        driver.set_trace_callback(None)
+        [statement] = [each for each in asked if each.startswith("SELECT")]
+        return "\n".join(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}"))
 
     if world.database.dialect == "sqlite":  # PostgreSQL's plans depend on how much there is
         found = await world.database.read(plan)

@@ -219,3 +219,26 @@ def test_a_message_about_a_task_is_put_into_words(
     task.summary.kind = ITEM_KIND_TASK
     lines = said(method, capsys, task, start=CalendarTime(local="2026-03-03"), response=response)
     assert lines == [words, f"In your tasks: rookery tasks show {MEETING_TEXT}"]
+
+
+def test_what_others_answered_is_the_organizers_to_know(capsys: pytest.CaptureFixture[str]) -> None:
+    item = meeting(ACCEPTED)
+    item.content.appointment.attendees[0].proposed_start.CopyFrom(at(3, 14))
+    text = shown(item, capsys)
+    assert "Attendees: 2\n" in text and "room@example.org" in text
+    assert "accepted" not in text and "not answered" not in text and "rookery cal move" not in text
+
+
+def test_a_changed_occurrence_is_answered_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    about = meeting(ACCEPTED, "FREQ=WEEKLY")
+    about.summary.appointment.exceptions.add(original_start=at(9), my_response=NONE)
+    assert said("REQUEST", capsys, about, occurrence=at(9))[1].startswith("Answer it: rookery cal respond")
+    assert said("REQUEST", capsys, about, occurrence=at(16))[1] == "You have accepted it."
+
+
+def test_words_that_stand_in_the_text_anyway_are_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    letter = Item(id=LETTER)
+    letter.content.message.scheduling.comment = "Bring a cup"
+    letter.content.body.text = "Bring a cup\n\nAnna invites you"
+    show_scheduling(letter, None)
+    assert "Bring a cup" not in capsys.readouterr().out

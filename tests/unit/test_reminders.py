@@ -41,6 +41,15 @@ def test_what_was_over_before_the_item_came_is_not_told() -> None:
     assert due(old, "2026-03-03") == "2026-03-09 07:45"
 
 
+def test_what_has_been_over_for_thirty_days_is_not_told_any_more() -> None:
+    item = meeting("2026-03-02 09:00", end="2026-03-02 10:00")
+    assert due(item, "2026-04-01 08:59") and not due(item, "2026-04-01 09:01")
+    snooze(item, "2026-03-02 09:00", "2026-04-20 09:00")
+    assert due(item, "2026-04-20 09:01"), "who put it off wants to hear of it"
+    ended = meeting("2026-03-02 09:00", "FREQ=WEEKLY;COUNT=2", end="2026-03-02 10:00")
+    assert due(ended, "2026-04-08") == "2026-03-09 07:45" and not due(ended, "2026-04-09")
+
+
 def test_without_minutes_there_is_no_reminder() -> None:
     assert not due(meeting("2026-03-02 09:00", minutes=None), "2026-03-01")
     assert due(meeting("2026-03-02 09:00", minutes=0), "2026-03-01") == "2026-03-02 08:00"

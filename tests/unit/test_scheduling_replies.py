@@ -15,7 +15,7 @@ from rookery.v1.calendar_pb2 import (
 from rookery.v1.scheduling_pb2 import SCHEDULING_EFFECT_APPLIED, SCHEDULING_EFFECT_IGNORED, SCHEDULING_EFFECT_OUTDATED
 from rookery_core.rules.scheduling import answering
 from rookery_core.rules.scheduling.receiving import Home
-from tests.support.meetings import ANNA, BEN, CARLA, DORA, NOON, arrive, changed, invited, kept, someone, told, when
+from tests.support.meetings import ANNA, BEN, CARLA, DORA, NOON, SECOND, arrive, at, changed, invited, kept, someone, told, when
 
 if TYPE_CHECKING:
     from rookery.v1.item_pb2 import Item
@@ -49,6 +49,15 @@ def test_an_answer_stands_with_its_attendee() -> None:
     assert ben.responded.ToMicroseconds() == letter.itip.parts[0].version.stamp
     assert (received.message.response, getattr(received.message, "from")) == (ACCEPTED, BEN.person)
     assert arrive(received.item, letter, ANNA, sender=BEN).effect == OUTDATED
+
+
+def test_an_answer_by_a_clock_that_is_ahead_does_not_outlive_the_later_ones() -> None:
+    item, copy = invited()
+    ahead = answering.respond(copy, None, ACCEPTED, BEN, at("2036-02-20", "12:00")).letters[0]
+    item = kept(arrive(item, ahead, ANNA, sender=BEN))
+    assert item.content.appointment.attendees[0].responded.ToMicroseconds() == NOON
+    right = answering.respond(copy, None, DECLINED, BEN, NOON + SECOND).letters[0]
+    assert kept(arrive(item, right, ANNA, sender=BEN)).content.appointment.attendees[0].response == DECLINED
 
 
 def test_an_earlier_answer_that_comes_late_is_stale() -> None:

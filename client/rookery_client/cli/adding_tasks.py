@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from rookery.v1.item_pb2 import Importance, Item, ItemKind
 from rookery_client.cli.filters import moment
 from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.local_zone import local_zone
+from rookery_client.cli.repetition import EVERY, RULE, every_rule
 from rookery_client.cli.session import Session, pass_session
 from rookery_core.rules import calendar_time
 from rookery_core.rules.ids import text_of
@@ -19,18 +19,14 @@ from rookery_core.rules.ids import text_of
 if TYPE_CHECKING:
     from rookery.v1.calendar_pb2 import CalendarTime
 
-_EVERY = re.compile(r"(?:(\d{1,5})\s+)?(day|week|month|year)s?\Z")
-_WEEKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
-_FREQUENCIES = {"day": "DAILY", "week": "WEEKLY", "month": "MONTHLY", "year": "YEARLY"}
-
 
 @click.command()
 @click.argument("subject")
 @click.option("--due", metavar="TIME", help="When it is due: a date like 2026-03-01, or a time like 2026-03-01T09:30.")
 @click.option("--start", metavar="TIME", help="When to begin.")
 @click.option("--reminder", metavar="TIME", help="When to remind.")
-@click.option("--every", metavar="HOW OFTEN", help="It recurs: day, weekday, week, month, year, or e.g. “2 weeks”.")
-@click.option("--rule", metavar="RRULE", help="It recurs by a rule of iCalendar, e.g. FREQ=MONTHLY;BYDAY=1MO.")
+@EVERY
+@RULE
 @click.option("--regenerate", is_flag=True, help="With --every: so long after it was completed, rather than by the calendar.")
 @click.option("--important", is_flag=True, help="Of high importance.")
 @click.option("--text", default="", metavar="TEXT", help="What it is about.")
@@ -69,7 +65,7 @@ def _task(
         task.reminder.CopyFrom(moment(reminder, "--reminder"))
     if every is not None and rule is not None:
         raise click.UsageError("Either --every or --rule.")
-    if found := rule or (_rule(every) if every is not None else ""):
+    if found := rule or (every_rule(every) if every is not None else ""):
         task.recurrence.rules.append(found)
         if due is None and start is None and not regenerate:
             raise click.UsageError("A task that recurs needs a --due or a --start to count from.")
@@ -94,14 +90,3 @@ def _time(text: str, option: str) -> CalendarTime:
     if found.tzinfo is not None:
         return calendar_time.at(found.astimezone(datetime.UTC), "UTC")
     return calendar_time.at(found, local_zone())
-
-
-def _rule(every: str) -> str:
-    words = every.strip().lower()
-    if words in {"weekday", "weekdays"}:
-        return _WEEKDAYS
-    match = _EVERY.match(words)
-    if match is None or match[1] == "0":
-        raise click.UsageError(f"--every {every}: write day, weekday, week, month, year, or a number of them, e.g. “2 weeks”.")
-    interval = f";INTERVAL={int(match[1])}" if match[1] and int(match[1]) > 1 else ""
-    return f"FREQ={_FREQUENCIES[match[2]]}{interval}"

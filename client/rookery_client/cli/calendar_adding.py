@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from rookery.v1.calendar_pb2 import BusyStatus
-from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, Item
+from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, Item, Sensitivity
 from rookery_client.cli import invited
 from rookery_client.cli.calendar_times import DATE, end_of, when, zone_named
 from rookery_client.cli.folder_names import FOLDER, find
 from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.meetings import JSON, MESSAGE, ZONE, Outcome, sent, tell, told
+from rookery_client.cli.repetition import EVERY, RULE, every_rule
 from rookery_client.cli.session import Session, pass_session
 from rookery_core.errors import RookeryError
 from rookery_core.rules import calendar_time, zones
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
     from rookery_client import Client
 
 _DAY = dt.timedelta(days=1)
-_EVERY = {
-    "day": "FREQ=DAILY",
-    "weekday": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR",
-    "week": "FREQ=WEEKLY",
-    "month": "FREQ=MONTHLY",
-    "year": "FREQ=YEARLY",
-}
 _BUSY = {
     "busy": BusyStatus.BUSY_STATUS_BUSY,
     "free": BusyStatus.BUSY_STATUS_FREE,
@@ -47,12 +41,13 @@ _BUSY = {
 @click.option("--duration", metavar="LENGTH", help="Instead of --end: 45m, 1h30m, 2d. Half an hour, or one day, if left out.")
 @click.option("--location", default="", metavar="TEXT", help="Where.")
 @click.option("--text", default="", metavar="TEXT", help="What it is about.")
-@click.option("--every", type=click.Choice(list(_EVERY)), help="Make it a series.")
-@click.option("--rule", metavar="RULE", help="Make it a series by RFC 5545: FREQ=MONTHLY;BYDAY=2TU.")
+@EVERY
+@RULE
 @click.option("--until", type=DATE, metavar="DATE", help="With --every: the last day.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="With --every: so many times.")
 @click.option("--reminder", type=click.IntRange(0, 527_040), metavar="MINUTES", help="Remind so long before.")
 @click.option("--show-as", type=click.Choice(list(_BUSY)), default="busy", show_default=True, help="How others see the time.")
+@click.option("--private", is_flag=True, help="Others see that the time is taken, and not with what.")
 @click.option("--folder", type=FOLDER, help="Which calendar; the own one if left out.")
 @click.option("--invite", "required", multiple=True, metavar="ADDRESS", help="Invite somebody; may be given again.")
 @click.option("--optional", "optional", multiple=True, metavar="ADDRESS", help="Invite somebody who need not come.")
@@ -76,6 +71,7 @@ def add(
     count: int | None,
     reminder: int | None,
     show_as: str,
+    private: bool,
     folder: str | None,
     required: tuple[str, ...],
     optional: tuple[str, ...],
@@ -98,6 +94,7 @@ def add(
         appointment.recurrence.rules.append(recurs)
     if reminder is not None:
         appointment.reminder_minutes = reminder
+    summary.sensitivity = Sensitivity.SENSITIVITY_PRIVATE if private else Sensitivity.SENSITIVITY_UNSPECIFIED
     if text:
         item.content.body.text = text
     attendees = [
@@ -146,7 +143,7 @@ def _rule(every: str | None, rule: str | None, until: dt.datetime | None, count:
     first = calendar_time.wall(begins)
     if until is not None and first is not None and until.date() < first.date():
         raise click.UsageError("--until is before --start: it would never be on.")
-    words = _EVERY[every]
+    words = every_rule(every)
     if count is not None:
         return f"{words};COUNT={count}"
     return words if until is None else f"{words};UNTIL={_until(until, begins)}"

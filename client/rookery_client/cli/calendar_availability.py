@@ -152,7 +152,11 @@ def rooms(session: Session, free: str | None, end: str | None, duration: str | N
         emit({"rooms": [view(each) for each in found]})
     elif found:
         table(
-            ("Name", "Address", "Kind", "People", "Where"), map(_room_row, found), right=("People",), drop=("Kind",), cut=("Where",)
+            ("Name", "Address", "Kind", "People", "Where"),
+            map(_room_row, found),
+            right=("People",),
+            drop=("Kind", "Where", "People"),
+            cut=("Where", "Name"),
         )
     else:
         click.echo("There is none." if window is None else "None is free then.")

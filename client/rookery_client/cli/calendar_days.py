@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rookery.v1.calendar_pb2 import BusyStatus, EventStatus, ResponseStatus
+from rookery.v1.item_pb2 import Sensitivity
 from rookery_core.rules import calendar_time
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _TAKES = {
     BusyStatus.BUSY_STATUS_WORKING_ELSEWHERE: "working elsewhere",
 }
 _STANDS = {EventStatus.EVENT_STATUS_TENTATIVE: "tentative", EventStatus.EVENT_STATUS_CANCELLED: "cancelled"}
+_SECRET = {Sensitivity.SENSITIVITY_PRIVATE, Sensitivity.SENSITIVITY_CONFIDENTIAL}
 _ANSWERS = {ResponseStatus.RESPONSE_STATUS_NONE: "not answered", ResponseStatus.RESPONSE_STATUS_DECLINED: "declined"}
 
 
@@ -58,7 +60,8 @@ class Shown:
         occurrence = self.occurrence
         takes = "" if self.waits else _TAKES.get(occurrence.busy_status)
         found = (_STANDS.get(occurrence.status), _ANSWERS.get(occurrence.my_response), takes)
-        return list(dict.fromkeys(word for word in found if word))
+        secret = "private" if occurrence.sensitivity in _SECRET else ""
+        return list(dict.fromkeys(word for word in (*found, secret) if word))
 
     @property
     def waits(self) -> bool:

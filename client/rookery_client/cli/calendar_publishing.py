@@ -73,7 +73,7 @@ def published(session: Session, as_json: bool) -> None:
         )
         for each in found
     ]
-    table(("Calendar", "Shows", "Fetched", "ID"), rows, cut=["Calendar"])
+    table(("Calendar", "Shows", "Fetched", "ID"), rows, cut=["Calendar"], drop=["Fetched", "Shows"])
 
 
 @click.command()

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from rookery.v1.calendar_pb2 import CalendarTime
 from rookery.v1.item_pb2 import FlagStatus, Importance, Item, ItemKind
 from rookery.v1.task_pb2 import TaskStatus
 from rookery_client.cli.json_view import word
+from rookery_client.cli.local_zone import local_zone
 from rookery_client.cli.terminal import moment, size, table
 from rookery_core.rules.ids import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rookery.v1.calendar_pb2 import CalendarTime
     from rookery.v1.person_pb2 import Person
 
     Columns = dict[str, Callable[[Item], str]]
@@ -54,6 +55,11 @@ def wall_time(time: CalendarTime) -> str:
     return f"{time.local.replace('T', ' ').removesuffix(':00')} {time.time_zone}".strip()
 
 
+def own_time(time: CalendarTime) -> str:
+    """A calendar time as it was meant, for lists: this machine's zone goes without saying."""
+    return wall_time(CalendarTime(local=time.local) if time.time_zone == local_zone() else time)
+
+
 def _author(item: Item) -> str:
     author = getattr(item.summary.message, "from")
     return str(author.name or author.address)
@@ -75,12 +81,12 @@ _OTHERS: Columns = {
 _BY_KIND: dict[int, Columns] = {
     ItemKind.ITEM_KIND_MESSAGE: _MESSAGES,
     ItemKind.ITEM_KIND_APPOINTMENT: {
-        "Start": lambda item: wall_time(item.summary.appointment.start),
+        "Start": lambda item: own_time(item.summary.appointment.start),
         "Subject": lambda item: item.summary.subject,
         "Where": lambda item: item.summary.appointment.location,
     },
     ItemKind.ITEM_KIND_TASK: {
-        "Due": lambda item: wall_time(item.summary.task.due),
+        "Due": lambda item: own_time(item.summary.task.due),
         "Subject": lambda item: item.summary.subject,
         "Status": lambda item: (word(TaskStatus.DESCRIPTOR, item.summary.task.status) or "not_started").replace("_", " "),
         "Done": lambda item: f"{item.summary.task.percent_complete} %",

@@ -150,7 +150,12 @@ def _show(found: ListRemindersResponse) -> None:
     if not rows:
         click.echo("No reminders.")
     else:
-        table(["Due", "Kind", "Subject", "Begins", "Where", "ID"], rows, cut=["Subject", "Where"], drop=["Where", "Kind"])
+        table(
+            ["Due", "Kind", "Subject", "Begins", "Where", "ID"],
+            rows,
+            cut=["Subject", "Where"],
+            drop=["Where", "Kind", "Due", "Begins"],
+        )
     if found.more:
         click.echo("There are more.", err=True)
     if found.HasField("next_due"):

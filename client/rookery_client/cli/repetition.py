@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+import click
 
 from rookery.v1.item_pb2 import ItemKind
 from rookery_core.formats.recurrence_words import described
@@ -10,6 +13,25 @@ from rookery_core.rules import task_series
 
 if TYPE_CHECKING:
     from rookery.v1.item_pb2 import Item
+
+_EVERY = re.compile(r"(?:(\d{1,5})\s+)?(day|week|month|year)s?\Z")
+_WEEKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
+_FREQUENCIES = {"day": "DAILY", "week": "WEEKLY", "month": "MONTHLY", "year": "YEARLY"}
+
+EVERY = click.option("--every", metavar="HOW OFTEN", help="It recurs: day, weekday, week, month, year, or e.g. “2 weeks”.")
+RULE = click.option("--rule", metavar="RULE", help="It recurs by a rule of RFC 5545, e.g. FREQ=MONTHLY;BYDAY=2TU.")
+
+
+def every_rule(every: str) -> str:
+    """The rule that the words of --every stand for. UsageError."""
+    words = every.strip().lower()
+    if words in {"weekday", "weekdays"}:
+        return _WEEKDAYS
+    match = _EVERY.match(words)
+    if match is None or (match[1] is not None and not int(match[1])):
+        raise click.UsageError(f"--every {every}: write day, weekday, week, month, year, or a number of them, e.g. “2 weeks”.")
+    interval = f";INTERVAL={int(match[1])}" if match[1] and int(match[1]) > 1 else ""
+    return f"FREQ={_FREQUENCIES[match[2]]}{interval}"
 
 
 def repetition(item: Item) -> str:

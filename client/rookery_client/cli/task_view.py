@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rookery.v1.item_pb2 import FlagStatus, Item, ItemKind
 from rookery.v1.task_pb2 import TaskStatus
 from rookery_client.cli.assigning_tasks import who_has
-from rookery_client.cli.item_table import marks, wall_time
+from rookery_client.cli.item_table import marks, own_time, wall_time
 from rookery_client.cli.json_view import word
 from rookery_client.cli.terminal import clean, moment, table
 from rookery_core.rules import calendar_time, task_series, to_do
@@ -56,13 +56,19 @@ def show_tasks(items: Sequence[Item], now: datetime.datetime) -> None:
     if not any(who_has(item) for item in items):
         titles.remove("Who")
         rows = [[cell for number, cell in enumerate(row) if number != _WHO] for row in rows]
-    table(titles, rows, right=["Done"], cut=["Subject", "Who"], drop=["Status", "Done"])
+    table(
+        titles,
+        rows,
+        right=["Done"],
+        cut=["Subject", "Who"],
+        drop=[title for title in ("Status", "Done", "Who", "When", "Due") if title in titles],
+    )
 
 
 def due_text(item: Item) -> str:
     """When it is due, as it was meant."""
     if item.summary.kind == ItemKind.ITEM_KIND_TASK and item.summary.task.HasField("due"):
-        return wall_time(item.summary.task.due)
+        return own_time(item.summary.task.due)
     return moment(item.state.follow_up.due)
 
 

@@ -28,6 +28,8 @@ HORIZON = 400 * calendar_time.DAY
 TRAVELLED = 11 * calendar_time.HOUR
 """A date that was dismissed in one zone stays so in others up to so much later; the next day is further away than that."""
 
+FORGOTTEN = 30 * calendar_time.DAY
+"""So long after an appointment is over nobody is reminded of it any more, whether or not it was dismissed."""
 
 _MICROSECOND = dt.timedelta(microseconds=1)
 _DOUBT = 2 * calendar_time.DAY
@@ -120,6 +122,8 @@ def _of_plain(item: Item, marks: _Marks, zone: str, now: int) -> Found:
     if over or marks.is_dismissed(at, slack):
         return NOTHING
     due = marks.due(at, slack)
+    if _is_forgotten(ends, due, now):
+        return NOTHING
     reminder = _reminder(item, due, at)
     reminder.location = appointment.location
     reminder.start.CopyFrom(start)
@@ -189,14 +193,21 @@ def _of_appointment(item: Item, signals: Signals, marks: _Marks, now: int) -> Fo
     if marks.put_off is not None:
         found.append(_put_off(signals, wanted, marks.put_off))
     known = {each.at: each for each in found if each is not None}
+    due = {at: marks.due(at, wanted.slack) for at in known}
+    known = {at: each for at, each in known.items() if not _is_forgotten(each.occurrence.ends, due[at], now)}
     if not known:
         return NOTHING
-    due = {at: marks.due(at, wanted.slack) for at in known}
+    due = {at: due[at] for at in known}
     shown = [at for at in known if due[at] <= now]
     choose = max if shown else min
     at = choose(shown or known, key=lambda each: (due[each], each))
     following = min((each for each in due.values() if each > now), default=None)
     return Found(_of_occurrence(item, signals, known[at], due[at]), following)
+
+
+def _is_forgotten(ends: int, due: int, now: int) -> bool:
+    """Whether an appointment that ended then, with a reminder that was due then, is too long ago."""
+    return max(ends, due) < now - FORGOTTEN
 
 
 def _put_off(signals: Signals, wanted: _Wanted, at: int) -> Signal | None:

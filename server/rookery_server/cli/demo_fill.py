@@ -1,4 +1,4 @@
-"""Fills the demonstration's two mailboxes, through the same calls as everybody else's."""
+"""Fills the demonstration's mailboxes, through the same calls as everybody else's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from rookery.v1.content_service_pb2_grpc import ContentServiceStub
 from rookery.v1.folder_pb2_grpc import FolderServiceStub
 from rookery.v1.item_service_pb2_grpc import ItemServiceStub
 from rookery_server.cli.demo_content import calendars, contacts, mail
-from rookery_server.cli.demo_content.people import ANNA, BEN, DOMAIN, Person
+from rookery_server.cli.demo_content.people import ANNA, BEN, DOMAIN, HUT, Person
+from rookery_server.cli.demo_scheduling import arrange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +37,14 @@ async def fill(channel: grpc.aio.Channel, ids: Ids, now: datetime) -> int:
     ``channel`` leads to the socket. After a break the same ``now`` makes the same documents, so that none comes twice.
     """
     await _create_people(AdminServiceStub(channel), ids)
+    signed_in = {person: await _sign_in(channel, ids, person) for person in (ANNA, BEN)}
     imported = 0
-    for person in (ANNA, BEN):
-        metadata = await _sign_in(channel, ids, person)
+    for person, metadata in signed_in.items():
         mailbox = _Mailbox(channel, ids, metadata)
         await mailbox.write_notes(person)
         imported += await mailbox.import_all(person, now)
+    await arrange(channel, ids, signed_in, now)
+    for metadata in signed_in.values():
         await AuthServiceStub(channel).Logout(auth_service_pb2.LogoutRequest(), metadata=metadata)
     return imported
 
@@ -57,6 +60,9 @@ async def _create_people(admin: AdminServiceAsyncStub, ids: Ids) -> None:
             account = admin_service_pb2.Account(address=person.address, display_name=person.name, administrator=person is ANNA)
             request = admin_service_pb2.CreateAccountRequest(operation_id=ids.new(), account=account, password=PASSWORDS[person])
             await admin.CreateAccount(request)
+    if HUT.address not in known:
+        room = admin_service_pb2.Account(address=HUT.address, display_name=HUT.name, kind=admin_service_pb2.ACCOUNT_KIND_ROOM)
+        await admin.CreateAccount(admin_service_pb2.CreateAccountRequest(operation_id=ids.new(), account=room))
 
 
 async def _sign_in(channel: grpc.aio.Channel, ids: Ids, person: Person) -> Metadata:

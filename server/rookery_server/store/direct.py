@@ -28,7 +28,7 @@ class Direct:
     """A statement with parameters by name, none of them a list."""
 
     def __init__(self, statement: Select[Any] | UpdateBase) -> None:
-        self._statement = statement
+        self.statement = statement
         self._prepared = Prepared(statement)
 
     def first(self, connection: Connection, parameters: dict[str, Any]) -> Sequence[Any] | None:
@@ -44,19 +44,16 @@ class Direct:
 
     def run(self, connection: Connection, parameters: dict[str, Any]) -> None:
         """Runs a statement that gives no rows."""
-        if connection.dialect.name == "sqlite":
-            self._run(connection, parameters)
-        else:
-            self._prepared.run(connection, parameters)
+        self.run_many(connection, (parameters,))
 
     def run_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         """Runs a statement that gives no rows, once for each of the parameters' rows."""
-        if len(rows) == 1:
-            self.run(connection, rows[0])
-        elif rows and connection.dialect.name == "sqlite":
-            self._run_many(connection, rows)
-        elif rows:
+        if connection.dialect.name != "sqlite":
             self._prepared.run_many(connection, rows)
+        elif len(rows) == 1:
+            self._run(connection, rows[0])
+        elif rows:
+            self._run_many(connection, rows)
 
     def _run(self, connection: Connection, parameters: dict[str, Any]) -> sqlite3.Cursor:
         sql, order, constants = self._compiled
@@ -82,7 +79,7 @@ class Direct:
     def _compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         """The statement for SQLite, the order of its parameters, and those of them that are values of the statement itself."""
         dialect = sqlite_dialect(paramstyle="qmark")
-        compiled: Any = self._statement.compile(dialect=dialect)
+        compiled: Any = self.statement.compile(dialect=dialect)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
         return str(compiled), tuple(compiled.positiontup or ()), constants
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from rookery_core.errors import ResourceExhausted, RookeryError, Unavailable
 from rookery_server.store.calls import Threads
 from rookery_server.store.postgresql_notices import Notices
+from rookery_server.store.postgresql_session import attend
 from rookery_server.store.units import Transaction, tell
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def open_engine(url: URL, pool_size: int, **options: Any) -> Engine:
         **options,
     )
     event.listen(engine, "connect", _require_durable_commits)
+    attend(engine)
     return engine
 
 

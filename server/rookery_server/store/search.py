@@ -153,7 +153,7 @@ def index_batch(connection: Connection, mailbox_id: int, documents: Sequence[Ind
     stale = 0
     if documents:
         present = _present.all(connection, [document.item_id for document in documents], {"mailbox": mailbox_id})
-        contents = {item_id: content for item_id, content in present}
+        contents = dict(map(tuple, present))
         current = [document for document in documents if contents.get(document.item_id) == document.content]
         stale = _remove(connection, mailbox_id, [document.item_id for document in current])
         _insert(connection, mailbox_id, current)

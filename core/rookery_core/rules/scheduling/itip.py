@@ -68,8 +68,8 @@ class Itip:
     parts: tuple[Part, ...]
     """At least one; the whole, if it is there, comes first."""
     sent_by: str = ""
-    """The address of somebody who says it for the one who has it to say (SENT-BY): for the attendee who answers with REPLY, COUNTER and
-    REFRESH, else for the organizer. Empty where they speak for themselves."""
+    """The address of somebody who says it for the one who has it to say (SENT-BY): for the attendee who answers with REPLY, COUNTER
+    and REFRESH, else for the organizer. Empty where they speak for themselves."""
 
     @property
     def whole(self) -> Part | None:

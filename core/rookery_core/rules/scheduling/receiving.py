@@ -162,7 +162,6 @@ def _decline_counter(stored: Item | None, itip: Itip, me: Self, sender: str, now
 
 def _answer(stored: Item | None, itip: Itip, me: Self, sender: str, now: int) -> _Outcome:
     """REPLY and COUNTER: recorded on the organiser's item, and nowhere else."""
-    del now
     if stored is None or not me.owns(stored.summary.appointment.organizer.address):
         return _Outcome(_IGNORED)
     if stored.summary.appointment.my_response not in {tracking.UNSPECIFIED, calendar_pb2.RESPONSE_STATUS_ORGANIZER}:
@@ -172,7 +171,7 @@ def _answer(stored: Item | None, itip: Itip, me: Self, sender: str, now: int) ->
     recorder = Recorder(after)
     effects = set()
     for part in sorted(itip.parts, key=lambda each: each.occurrence is None):
-        answer = _answer_of(part, itip, sender)
+        answer = _answer_of(part, itip, sender, now)
         if answer is not None and not me.owns(answer.person.address):
             effects.add(recorder.record(answer, part.occurrence, part.version.sequence))
     if _APPLIED in effects:
@@ -181,8 +180,11 @@ def _answer(stored: Item | None, itip: Itip, me: Self, sender: str, now: int) ->
     return _Outcome(_OUTDATED if _OUTDATED in effects else _IGNORED)
 
 
-def _answer_of(part: Part, itip: Itip, sender: str) -> Attendee | None:
-    """The sender's answer in a part, with when it was given; None if there is none."""
+def _answer_of(part: Part, itip: Itip, sender: str, now: int) -> Attendee | None:
+    """The sender's answer in a part, with when it was given; None if there is none.
+
+    By a clock that is more than a day ahead it was given now: once that clock is right, their answers would all be too old.
+    """
     speaker = _speaker(part, itip, sender)
     if speaker is None:
         return None
@@ -192,7 +194,8 @@ def _answer_of(part: Part, itip: Itip, sender: str) -> Attendee | None:
     if response not in tracking.ANSWERED:
         return None
     answer = Attendee(person=speaker.person, response=response, comment=part.comment)
-    answer.responded.FromMicroseconds(part.version.stamp)
+    given = part.version.stamp
+    answer.responded.FromMicroseconds(given if given <= now + calendar_time.DAY else now)
     times = part.item.summary.appointment
     if itip.method == _COUNTER and part is itip.parts[0] and times.start.local:
         answer.proposed_start.CopyFrom(times.start)

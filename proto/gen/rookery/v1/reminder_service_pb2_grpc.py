@@ -51,7 +51,7 @@ class ReminderServiceServicer:
     def ListReminders(self, request, context):
         """Lists the reminders that are due, or will be until a time: of appointments, tasks and flagged items, but of nothing in Deleted Items
         or below, nor of what is cancelled, declined or done. Of a series one: that which became due last, or else the next. Those of
-        appointments that were over before the item came are not told. Dates and floating times are looked at in the zone of the owner's
+        appointments that were over before the item came, or have been over for 30 days, are not told. Dates and floating times are looked at in the zone of the owner's
         working hours (CalendarSettings).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

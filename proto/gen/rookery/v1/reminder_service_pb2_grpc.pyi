@@ -38,7 +38,7 @@ class ReminderServiceStub:
     ListReminders: _grpc.UnaryUnaryMultiCallable[_reminder_service_pb2.ListRemindersRequest, _reminder_service_pb2.ListRemindersResponse]
     """Lists the reminders that are due, or will be until a time: of appointments, tasks and flagged items, but of nothing in Deleted Items
     or below, nor of what is cancelled, declined or done. Of a series one: that which became due last, or else the next. Those of
-    appointments that were over before the item came are not told. Dates and floating times are looked at in the zone of the owner's
+    appointments that were over before the item came, or have been over for 30 days, are not told. Dates and floating times are looked at in the zone of the owner's
     working hours (CalendarSettings).
     """
 
@@ -52,7 +52,7 @@ class ReminderServiceAsyncStub(ReminderServiceStub):
     ListReminders: _aio.UnaryUnaryMultiCallable[_reminder_service_pb2.ListRemindersRequest, _reminder_service_pb2.ListRemindersResponse]  # type: ignore[assignment]
     """Lists the reminders that are due, or will be until a time: of appointments, tasks and flagged items, but of nothing in Deleted Items
     or below, nor of what is cancelled, declined or done. Of a series one: that which became due last, or else the next. Those of
-    appointments that were over before the item came are not told. Dates and floating times are looked at in the zone of the owner's
+    appointments that were over before the item came, or have been over for 30 days, are not told. Dates and floating times are looked at in the zone of the owner's
     working hours (CalendarSettings).
     """
 
@@ -69,7 +69,7 @@ class ReminderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reminder_service_pb2.ListRemindersResponse, _abc.Awaitable[_reminder_service_pb2.ListRemindersResponse]]:
         """Lists the reminders that are due, or will be until a time: of appointments, tasks and flagged items, but of nothing in Deleted Items
         or below, nor of what is cancelled, declined or done. Of a series one: that which became due last, or else the next. Those of
-        appointments that were over before the item came are not told. Dates and floating times are looked at in the zone of the owner's
+        appointments that were over before the item came, or have been over for 30 days, are not told. Dates and floating times are looked at in the zone of the owner's
         working hours (CalendarSettings).
         """
 

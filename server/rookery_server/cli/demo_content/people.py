@@ -41,6 +41,8 @@ HUGO = Person(
     "Hugo Brandt", "hugo@brandt-boats.example", "Brandt Boats", "Boatbuilder", "+49 40 5550 0160", "1968-01-17", "Hamburg"
 )
 IRIS = Person("Iris Whitlock", "iris@whitlock.example", "", "Volunteer", "+44 7700 900142", "1952-08-02", "Pinner")
+HUT = Person("Meeting hut", f"hut@{DOMAIN}")
+"""A room."""
 STATION = Person("Weather station 3", "station3@sensors.rookery.example")
 WEEKLY = Person("Wetland Weekly", "news@wetland-weekly.example")
 

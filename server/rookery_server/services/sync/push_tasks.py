@@ -70,8 +70,8 @@ async def assign(operation: SyncOperation, ids: Ids) -> Work:
 async def respond(operation: SyncOperation, ids: Ids) -> Work:
     """A task answered.
 
-    One that was offered anew since, or taken back, is not what the device answered, and another device's later answer holds: MERGED,
-    and nothing is told.
+    One that was offered anew since, or taken back, is not what the device answered, and another device's later answer holds:
+    MERGED, and nothing is told.
     """
     del ids
     request = operation.respond_to_task
@@ -100,7 +100,7 @@ def _handed(change: MailboxChange, operation: SyncOperation, handed: Handed) -> 
 def _is_overtaken(change: MailboxChange, operation: SyncOperation, row: PackedRow) -> bool:
     """Whether a message has asked for something else, or taken the task back, since the device last heard: it left its stamp.
 
-    Or whether another device has answered it, later than this one did.
+    Or whether another device has answered it later than this one.
     """
     known = item_stamps.find(change.connection, change.mailbox.id, row.id)
     if stamps.judge(known.get(_ANSWER), edit_of(change, operation)) is Verdict.LOSES:
