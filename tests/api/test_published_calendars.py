@@ -26,6 +26,7 @@ from rookery_server.services.calendar.feeds import CalendarFeeds
 from rookery_server.services.calendar.publishing import PublishingService
 from rookery_server.store.database import open_database
 from rookery_server.web import listener
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.fakes import RecordingNotifier
 from tests.support.meeting_world import MeetingWorld
 from tests.support.server import serving, settings_of
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from tests.support.server import Person, Running
 
 BERLIN = "Europe/Berlin"
+
+__all__ = ["sqlite_unless_asked"]
 
 
 class Calendar:
@@ -118,6 +121,7 @@ def events(body: bytes) -> list[tuple[str, str, str]]:
     ]
 
 
+@ON_BOTH
 async def test_who_knows_the_url_gets_the_calendar(anna: Calendar) -> None:
     await anna.add("Lunch", "2026-03-02T12:00:00", "2026-03-02T13:00:00", location="Canteen", text="Bring cake")
     await anna.add("Holidays", "2026-08-03", "2026-08-22", busy_status=BusyStatus.BUSY_STATUS_OUT_OF_OFFICE)
@@ -166,6 +170,7 @@ async def test_what_is_private_shows_as_a_time_in_a_full_calendar_too(anna: Cale
     assert [each[0] for each in events(body)] == ["Busy"] and b"Knee" not in body and b"Doctor" not in body
 
 
+@ON_BOTH
 async def test_nothing_is_sent_again_until_something_changes(anna: Calendar) -> None:
     item = await anna.add("Lunch", "2026-03-02T12:00:00", "2026-03-02T13:00:00")
     url = (await anna.publish(detail=pb.PUBLISHED_DETAIL_FULL)).url
@@ -178,6 +183,7 @@ async def test_nothing_is_sent_again_until_something_changes(anna: Calendar) -> 
     assert status == 200 and events(body) == []
 
 
+@ON_BOTH
 async def test_a_calendar_is_listed_with_when_it_was_fetched_and_without_its_url(anna: Calendar) -> None:
     made = await anna.publish()
     [listed] = await anna.published()

@@ -27,6 +27,7 @@ from rookery_server.services.calendar.parsed_appointments import ParsedAppointme
 from rookery_server.services.caller import MACHINE_ADMINISTRATOR, NO_ID, Caller
 from rookery_server.store import groups
 from rookery_server.store.tables import account
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.world import Person, World
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from rookery_server.store.database import Database
 
 BERLIN = "Europe/Berlin"
+
+__all__ = ["sqlite_unless_asked"]
+
 BUSY, TENTATIVE, FREE = BusyStatus.BUSY_STATUS_BUSY, BusyStatus.BUSY_STATUS_TENTATIVE, BusyStatus.BUSY_STATUS_FREE
 SUBJECTS = messages.FREE_BUSY_DETAIL_SUBJECTS
 
@@ -136,6 +140,7 @@ def _told(each: messages.BusyTime) -> str:
     return " ".join([text, *filter(None, (each.subject, each.location))])
 
 
+@ON_BOTH
 async def test_everybody_sees_when_others_are_taken_and_not_with_what(world: Office, anna: Person, ben: Person) -> None:
     await world.event(anna, "Lunch", "2026-03-02T12:00", "2026-03-02T13:00", location="Canteen")
     await world.event(anna, "Standup", "2026-01-05T09:00", "2026-01-05T09:30", "FREQ=WEEKLY")
@@ -169,6 +174,7 @@ async def test_only_the_calendar_itself_counts(world: Office, anna: Person, ben:
     assert await world.told(ben, "anna") == [[]]
 
 
+@ON_BOTH
 async def test_what_was_read_before_is_forgotten_when_it_changes(world: Office, anna: Person, ben: Person) -> None:
     event = await world.event(anna, "Lunch", "2026-03-02T12:00", "2026-03-02T13:00")
     assert await world.told(ben, "anna") == [["11:00-12:00 BUSY"]]
@@ -186,6 +192,7 @@ async def test_dates_are_those_of_the_owner_s_zone(world: Office, anna: Person, 
     assert await world.told(ben, "anna", days=2) == [["05:00-05:00 OUT_OF_OFFICE"]]
 
 
+@ON_BOTH
 async def test_a_group_is_taken_when_a_member_is(world: Office, anna: Person, ben: Person) -> None:
     await world.account("team", admin.ACCOUNT_KIND_GROUP, [ben, anna])
     await world.event(anna, "A", "2026-03-02T09:00", "2026-03-02T11:00")
@@ -336,6 +343,7 @@ async def test_searches_that_can_not_be_are_refused(world: Office, anna: Person,
     assert refused.value.field == field
 
 
+@ON_BOTH
 async def test_rooms_are_listed_by_name_and_those_that_are_free_on_request(world: Office, anna: Person) -> None:
     blue = await world.account("blue", admin.ACCOUNT_KIND_ROOM)
     await world.account("attic", admin.ACCOUNT_KIND_ROOM)
@@ -357,6 +365,7 @@ async def test_rooms_are_listed_by_name_and_those_that_are_free_on_request(world
         await world.rooms.list(messages.ListRoomsRequest(free_from=stamp("2026-03-02T09:00")))
 
 
+@ON_BOTH
 async def test_a_calendar_is_set_by_its_owner_and_by_administrators(world: Office, anna: Person, ben: Person) -> None:
     usual = await world.settings_of(anna.caller)
     assert (usual.working_hours, usual.free_busy_detail) == (hours(zone="UTC"), messages.FREE_BUSY_DETAIL_TIMES)

@@ -186,4 +186,4 @@ async def test_an_alias_that_was_invited_answers_by_its_own_address(world: MailW
     item = await world.create(ben, invited(CARL, "chief@rookery.example"))
     answer = await meetings.respond(ben, item.id, ACCEPTED)
     assert answer.submissions[0].sender == "chief@rookery.example"
-    assert b"From: Chief <chief@rookery.example>\r\n" in await world.message(ben, answer.submissions[0].id)
+    assert b"From: ben <chief@rookery.example>\r\n" in await world.message(ben, answer.submissions[0].id)

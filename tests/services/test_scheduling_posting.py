@@ -18,6 +18,7 @@ from rookery_server.services.change import MailboxChange
 from rookery_server.services.scheduling import posting
 from rookery_server.services.submission.settling import Result
 from rookery_server.store import accounts, mailboxes, outgoing
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.mail import INBOX, OUTBOX, SENT, MailWorld, Outside
 from tests.support.meeting_calls import appointment
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from tests.support.world import Person
 
 RELAYED = submission_pb2.DELIVERY_STATE_RELAYED
+
+__all__ = ["sqlite_unless_asked"]
 
 
 @pytest.fixture
@@ -74,6 +77,7 @@ async def post(world: MailWorld, person: Person, *letters: Letter, automatic: bo
     return second
 
 
+@ON_BOTH
 async def test_a_letter_reaches_people_here_and_elsewhere_and_lies_in_sent_items(world: MailWorld) -> None:
     anna, ben = await world.person("anna"), await world.person("ben")
     outside = Outside(lambda claimed: [Result(RELAYED, "2.0.0", "ok")] * len(claimed.recipients))
@@ -114,6 +118,7 @@ async def test_reports_about_what_a_machine_wrote_go_to_nobody(world: MailWorld)
     assert b"Auto-Submitted: auto-replied\r\n" in await world.message(anna, submission.id)
 
 
+@ON_BOTH
 async def test_what_can_not_be_sent_leaves_nothing(world: MailWorld) -> None:
     anna = await world.person("anna")
     with pytest.raises(InvalidArgument, match="no address"):

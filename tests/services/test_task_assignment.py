@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tests.support.world import Person
 
 YES, NO = RESPONSE_STATUS_ACCEPTED, RESPONSE_STATUS_DECLINED
+__all__ = ["sqlite_unless_asked"]
 
 
 @pytest.fixture

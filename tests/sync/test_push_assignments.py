@@ -13,6 +13,7 @@ from rookery.v1.item_service_pb2 import DELETE_MODE_RECOVERABLE
 from rookery.v1.person_pb2 import Person as Named
 from rookery.v1.task_pb2 import TASK_ASSIGNMENT_ACCEPTED, TASK_ASSIGNMENT_REQUESTED, TASK_STATUS_COMPLETED, TASK_STATUS_IN_PROGRESS
 from rookery.v1.task_service_pb2 import AssignTaskRequest, CompleteTaskRequest, RespondToTaskRequest
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.meeting_world import DELETED, TASKS
 from tests.support.task_world import TaskWorld
 from tests.sync.devices import Device, Fleet, reason
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tests.support.world import Person
 
 APPLIED, MERGED, REJECTED = sync_pb2.PUSH_OUTCOME_APPLIED, sync_pb2.PUSH_OUTCOME_MERGED, sync_pb2.PUSH_OUTCOME_REJECTED
+
+__all__ = ["sqlite_unless_asked"]
+
 YES, NO = RESPONSE_STATUS_ACCEPTED, RESPONSE_STATUS_DECLINED
 
 
@@ -66,6 +70,7 @@ def progress(device: Device, item_id: bytes, percent: int, *, at: float = 0) -> 
     return device.edit(item, "summary.task.percent_complete", at=at)
 
 
+@ON_BOTH
 async def test_a_task_is_handed_over_on_one_device_and_edited_on_the_other(world: TaskWorld, anna: Person, ben: Person) -> None:
     item = await world.task(anna)
     fleet, one, two = await devices(world, anna)
@@ -144,6 +149,7 @@ async def test_a_task_that_two_devices_complete_is_reported_once(world: TaskWorl
     assert (await world.get(anna, item.id)).summary.task.status == TASK_STATUS_COMPLETED
 
 
+@ON_BOTH
 async def test_a_conflict_that_is_restored_is_reported(world: TaskWorld, anna: Person, ben: Person) -> None:
     item, copy = await world.handed(anna, ben, "ben")
     fleet, one, two = await devices(world, ben)

@@ -24,6 +24,7 @@ from rookery_server.services.items.item_reading import require_item
 from rookery_server.services.scheduling import keeping
 from rookery_server.services.submission.settling import MAIL_SYSTEM
 from rookery_server.store import mailboxes
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.mail import OUTBOX, MailWorld
 from tests.support.meeting_calls import ACCEPTED, DECLINED, NONE, TENTATIVE, appointment, at, invited
 from tests.sync.devices import Device, Fleet, reason
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from tests.support.world import Person
 
 APPLIED, MERGED, REJECTED = sync_pb2.PUSH_OUTCOME_APPLIED, sync_pb2.PUSH_OUTCOME_MERGED, sync_pb2.PUSH_OUTCOME_REJECTED
+
+__all__ = ["sqlite_unless_asked"]
+
 ANNA, CARL, DORA = "anna@rookery.example", "carl@elsewhere.test", "dora@elsewhere.test"
 
 
@@ -104,6 +108,7 @@ def new_place(item: Item) -> None:
     item.summary.appointment.sequence += 1
 
 
+@ON_BOTH
 async def test_a_meeting_written_and_sent_offline_is_told_once(world: MailWorld, fleet: Fleet, anna: Person) -> None:
     device = fleet.device()
     item = appointment(attendees=[CARL])
@@ -160,6 +165,7 @@ async def test_a_new_place_does_not_take_an_answer_back(world: MailWorld, fleet:
     assert await sent(world, anna) == 1
 
 
+@ON_BOTH
 async def test_the_later_of_two_answers_holds(world: MailWorld, fleet: Fleet, anna: Person) -> None:
     item = await world.create(anna, invited(CARL, ANNA))
     one, two = await devices(fleet)
@@ -233,6 +239,7 @@ async def test_a_foreign_meeting_is_not_sent(world: MailWorld, fleet: Fleet, ann
     assert (refused.outcome, reason(refused)) == (REJECTED, "NOT_ORGANIZER")
 
 
+@ON_BOTH
 async def test_a_series_is_split_once(world: MailWorld, fleet: Fleet, anna: Person) -> None:
     item = await world.create(anna, appointment("2026-03-02T10:00:00", "2026-03-02T11:00:00", "FREQ=WEEKLY;COUNT=6"))
     one, two = await devices(fleet)

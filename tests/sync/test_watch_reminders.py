@@ -18,6 +18,7 @@ from rookery_core.rules import reminder_marks
 from rookery_server.services import access
 from rookery_server.services.reminders.watching import Look, WatchedReminders
 from rookery_server.services.sync.watch import WatchService
+from tests.support.databases import ON_BOTH, sqlite_unless_asked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from tests.support.world import Person, World
 
 SECOND = 1_000_000
+
+__all__ = ["sqlite_unless_asked"]
+
 DAY = 86_400 * SECOND
 SOON = 50_000
 """Microseconds. The clock of these tests stands still; the streams' timers do not, and look at it when they ring."""
@@ -87,6 +91,7 @@ async def move(world: World, person: Person, item_id: bytes, folder_id: bytes) -
     await world.places.move_items(person.caller, request)
 
 
+@ON_BOTH
 async def test_what_is_due_is_told_at_once_and_what_becomes_due_then(world: World, anna: Person, service: WatchService) -> None:
     await task(world, anna, "Later", NOW + DAY)
     await task(world, anna, "Soon", NOW + SOON)
@@ -169,6 +174,7 @@ async def test_a_folder_that_comes_back_brings_its_reminders(world: World, anna:
         assert await subjects(stream) == ["Taxes"]
 
 
+@ON_BOTH
 async def test_many_come_in_several_responses_and_all_of_them(world: World, anna: Person, service: WatchService) -> None:
     source = await task(world, anna, "Source", NOW - DAY)
     inbox = await world.folder_of(anna, folder_pb2.FOLDER_ROLE_INBOX)

@@ -10,7 +10,7 @@ import pytest
 from rookery.v1.calendar_pb2 import Attendee, AttendeeRole, CalendarTime, EventStatus, ResponseStatus
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, ITEM_KIND_MESSAGE, ITEM_KIND_TASK, Item
 from rookery.v1.person_pb2 import Person
-from rookery.v1.scheduling_pb2 import SchedulingEffect, SchedulingMethod
+from rookery.v1.scheduling_pb2 import SchedulingEffect, SchedulingMethod, SchedulingVersion
 from rookery_client.cli.meeting_view import accepting, show_meeting
 from rookery_client.cli.scheduling_view import show_scheduling
 from rookery_core.rules.scheduling import told
@@ -82,7 +82,7 @@ def said(
     scheduling.method, scheduling.effect = SchedulingMethod.Value(f"SCHEDULING_METHOD_{method}"), effect
     getattr(scheduling, "from").CopyFrom(Person(name="Ben\x1b]0;x\x07", address="ben@example.org"))
     for name, value in fields.items():
-        if isinstance(value, CalendarTime):
+        if isinstance(value, CalendarTime | SchedulingVersion):
             getattr(scheduling, name).CopyFrom(value)
         else:
             setattr(scheduling, name, value)
@@ -153,6 +153,11 @@ def test_an_attendee_is_reminded_to_answer(capsys: pytest.CaptureFixture[str]) -
     ("method", "fields", "words"),
     [
         ("REQUEST", {}, "Ben invites you: Tuesday, 3 March 2026, 09:00–10:00, Room 1."),
+        (
+            "REQUEST",
+            {"version": SchedulingVersion(sequence=1)},
+            "Ben changes the meeting: Tuesday, 3 March 2026, 09:00–10:00, Room 1.",
+        ),
         (
             "REQUEST",
             {"occurrence": at(2)},

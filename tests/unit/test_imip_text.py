@@ -69,6 +69,12 @@ def test_an_invitation_tells_all_that_one_needs_to_know() -> None:
     )
 
 
+def test_who_was_invited_before_reads_of_a_change() -> None:
+    request = message(SchedulingMethod.SCHEDULING_METHOD_REQUEST, Part(None, VERSION, series()))
+    assert imip_text.text(request, ANN, is_update=True).startswith("Ann has changed this meeting:\n\n")
+    assert imip_text.text(request, BOB, is_update=True).startswith("Bob passes on an invitation from Ann")
+
+
 def test_an_answer_tells_what_was_answered_and_not_what_the_organizer_knows() -> None:
     reply = message(SchedulingMethod.SCHEDULING_METHOD_REPLY, Part(None, VERSION, series()))
     assert imip_text.text(reply, BOB).startswith("Bob declines this meeting:\n\nWhat: ")

@@ -96,6 +96,25 @@ def test_both_parts_of_a_series_show_what_the_whole_showed(seed: int) -> None:
     assert after.start == point
 
 
+@pytest.mark.parametrize(
+    ("start", "zone", "rule", "point", "until"),
+    [
+        ("2026-03-02 09:00", BERLIN, "FREQ=WEEKLY", "2026-03-30 09:00", "20260323T080000Z"),
+        ("2026-03-02 09:00", BERLIN, "FREQ=WEEKLY;COUNT=9", "2026-04-06 09:00", "20260330T070000Z"),
+        ("2026-03-02 09:00", "", "FREQ=MONTHLY;BYDAY=1MO", "2026-05-04 09:00", "20260406T090000"),
+        ("2026-03-02", "", "FREQ=DAILY;BYDAY=MO,FR", "2026-03-09", "20260306"),
+        ("1996-02-29", "", "FREQ=YEARLY;INTERVAL=4", "2028-02-29", "20240229"),
+        ("2026-03-28 02:30", BERLIN, "FREQ=DAILY", "2026-03-30 02:30", "20260330T002959Z"),
+        ("2026-03-01 09:00", "", "FREQ=DAILY;BYDAY=MO", "2026-03-02 09:00", "20260302T085959"),
+    ],
+)
+def test_the_first_part_ends_with_the_last_occurrence_that_it_keeps(
+    start: str, zone: str, rule: str, point: str, until: str
+) -> None:
+    before, _ = splitting.split(series(start, rule, zone=zone), at(point, zone), "at")
+    assert before.recurrence.rules[0].endswith(f";UNTIL={until}")
+
+
 def refused(appointment: AppointmentSummary, point: str) -> str:
     with pytest.raises(InvalidArgument) as error:
         splitting.split(appointment, at(point), "request.at")

@@ -291,3 +291,16 @@ def test_an_alias_of_the_organiser_stands_in_from() -> None:
     item.summary.appointment.organizer.address = "board@anna.example"
     [letter] = organizing.send(item, me, NOON).letters
     assert people.sender_of(letter, me).address == "board@anna.example"
+
+
+def test_a_change_reaches_those_who_were_invited_as_one_and_the_new_as_an_invitation() -> None:
+    item, first = told(meeting(BEN))
+    item.summary.subject = "Plan B"
+    item.content.appointment.attendees.add(person=CARLA.person)
+    _, letters = told(item, now=NOON + SECOND)
+    assert [(each.to, each.is_update) for each in [*first, *letters]] == [
+        ((BEN.person,), False),
+        ((BEN.person,), True),
+        ((CARLA.person,), False),
+    ]
+    assert letters[0].itip == letters[1].itip

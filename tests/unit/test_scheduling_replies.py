@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from rookery.v1.calendar_pb2 import (
     ATTENDEE_ROLE_OPTIONAL,
     RESPONSE_STATUS_ACCEPTED,
@@ -12,12 +14,30 @@ from rookery.v1.calendar_pb2 import (
     RESPONSE_STATUS_NONE,
     RESPONSE_STATUS_TENTATIVE,
 )
+from rookery.v1.person_pb2 import Person
 from rookery.v1.scheduling_pb2 import SCHEDULING_EFFECT_APPLIED, SCHEDULING_EFFECT_IGNORED, SCHEDULING_EFFECT_OUTDATED
-from rookery_core.rules.scheduling import answering
+from rookery_core.rules.scheduling import answering, organizing, people, tracking
 from rookery_core.rules.scheduling.receiving import Home
-from tests.support.meetings import ANNA, BEN, CARLA, DORA, NOON, SECOND, arrive, at, changed, invited, kept, someone, told, when
+from tests.support.meetings import (
+    ANNA,
+    BEN,
+    CARLA,
+    DORA,
+    NOON,
+    SECOND,
+    arrive,
+    at,
+    changed,
+    invited,
+    kept,
+    meeting,
+    someone,
+    told,
+    when,
+)
 
 if TYPE_CHECKING:
+    from rookery.v1.calendar_pb2 import CalendarTime
     from rookery.v1.item_pb2 import Item
     from rookery_core.rules.scheduling.itip import Letter, Self
 
@@ -49,6 +69,31 @@ def test_an_answer_stands_with_its_attendee() -> None:
     assert ben.responded.ToMicroseconds() == letter.itip.parts[0].version.stamp
     assert (received.message.response, getattr(received.message, "from")) == (ACCEPTED, BEN.person)
     assert arrive(received.item, letter, ANNA, sender=BEN).effect == OUTDATED
+
+
+@pytest.mark.parametrize("occurrence", [None, WEEK_2])
+def test_an_answer_brings_the_name_that_the_list_lacks(occurrence: CalendarTime | None) -> None:
+    item = meeting()
+    ben = item.content.appointment.attendees[0]
+    ben.person.CopyFrom(Person(address="Ben@ben.example"))
+    item, copy = invited(BEN, item)
+    letter = answering.respond(copy, occurrence, ACCEPTED, BEN, NOON).letters[0]
+    named = Person(name="Ben", address="Ben@ben.example")
+    assert letter.itip.parts[0].item.content.appointment.attendees[0].person == named == people.sender_of(letter, BEN)
+    after = kept(arrive(item, letter, ANNA, sender=BEN))
+    assert after.content.appointment.attendees[0].person == named
+    assert organizing.send(after, ANNA, NOON + SECOND) == (after, ())
+    tracking.keep_answers(after, item)
+    assert item.content.appointment.attendees[0].person == named, "an edit made before leaves it there"
+
+
+def test_a_name_that_the_organiser_has_given_stays() -> None:
+    item = meeting()
+    item.content.appointment.attendees[0].person.name = "Benny"
+    item, copy = invited(BEN, item)
+    letter = answering.respond(copy, None, ACCEPTED, BEN, NOON).letters[0]
+    assert people.sender_of(letter, BEN) == BEN.person
+    assert kept(arrive(item, letter, ANNA, sender=BEN)).content.appointment.attendees[0].person.name == "Benny"
 
 
 def test_an_answer_by_a_clock_that_is_ahead_does_not_outlive_the_later_ones() -> None:

@@ -195,6 +195,7 @@ def test_answers_come_from_the_address_that_was_asked() -> None:
     [yes] = ben.answer(RESPONSE_STATUS_ACCEPTED)
     assert yes.sender == "Reports@example.org"
     assert ann.read(yes).effect == SCHEDULING_EFFECT_APPLIED
+    assert ann.task.owner == ann.state.given_to == Person(name="Ben", address="Reports@example.org")
     [offer_on] = ben.give(Person(address="cleo@example.org"))
     assert offer_on.sender == "Reports@example.org"
     ben.aliases = ()  # it is an address of theirs no more

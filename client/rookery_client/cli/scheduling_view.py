@@ -69,6 +69,8 @@ def _said(message: SchedulingMessage, zone: str) -> str:
     match message.method:
         case SchedulingMethod.SCHEDULING_METHOD_REQUEST if which:
             return f"{who} changes the meeting{which}{when}."
+        case SchedulingMethod.SCHEDULING_METHOD_REQUEST if message.version.sequence > 0:
+            return f"{who} changes the meeting{when}."
         case SchedulingMethod.SCHEDULING_METHOD_REQUEST:
             return f"{who} invites you{when}."
         case SchedulingMethod.SCHEDULING_METHOD_ADD:

@@ -46,7 +46,10 @@ def compose(
     if automatic:
         answers = letter.itip.method in itip_words.ANSWERS
         header.append(f"Auto-Submitted: {'auto-replied' if answers else 'auto-generated'}")
-    parts = [mime_assembly.text(imip_text.text(letter.itip, sender), "plain"), _calendar(letter, written)]
+    parts = [
+        mime_assembly.text(imip_text.text(letter.itip, sender, is_update=letter.is_update), "plain"),
+        _calendar(letter, written),
+    ]
     return message_of(header, Boundaries(message_id.encode("utf-8", "replace")).multipart("alternative", parts))
 
 

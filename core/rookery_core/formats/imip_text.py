@@ -97,15 +97,23 @@ def _task_answer(itip: Itip) -> str:
     return "accepts" if task.assignment == TaskAssignment.TASK_ASSIGNMENT_ACCEPTED and task.status not in _BEGUN else "tells of"
 
 
-def text(itip: Itip, sender: Person) -> str:
-    """The text: the sender's own words, what it is about, and the text of the meeting or the task."""
+def text(itip: Itip, sender: Person, *, is_update: bool = False) -> str:
+    """The text: the sender's own words, what it is about, and the text of the meeting or the task.
+
+    ``is_update``: those who read it were invited before.
+    """
     first = itip.parts[0]
     told = _task_fields(itip) if itip.kind == ItemKind.ITEM_KIND_TASK else _meeting_fields(itip)
     fields = [(label, lines) for label, lines in told if lines]
     width = max(len(label) for label, _ in fields) + 2
     table = "\n".join(_row(label, lines, width) for label, lines in fields)
     body = "" if itip.method in itip_words.ANSWERS else first.item.content.body.text.strip()
-    pieces = (first.comment.strip(), _lead(itip, sender), table, body if len(body) <= _LONGEST else body[: _LONGEST - 1] + "…")
+    pieces = (
+        first.comment.strip(),
+        _lead(itip, sender, is_update=is_update),
+        table,
+        body if len(body) <= _LONGEST else body[: _LONGEST - 1] + "…",
+    )
     return "\n\n".join(piece for piece in pieces if piece) + "\n"
 
 
@@ -113,7 +121,7 @@ def _row(label: str, lines: Sequence[str], width: int) -> str:
     return "\n".join(f"{f'{label}:' if not number else '':{width}}{line}" for number, line in enumerate(lines))
 
 
-def _lead(itip: Itip, sender: Person) -> str:
+def _lead(itip: Itip, sender: Person, *, is_update: bool) -> str:
     """Who does what, in a sentence."""
     name, what = sender.name or sender.address, _object(itip)
     if itip.kind == ItemKind.ITEM_KIND_TASK and itip.method == _REQUEST:
@@ -126,7 +134,7 @@ def _lead(itip: Itip, sender: Person) -> str:
         return f"{name} {_DEEDS.get(itip.method, 'writes about')} {what}:"
     if mail_addresses.key_of(sender.address) != mail_addresses.key_of(itip.organizer.address):
         return f"{name} passes on an invitation from {_named(itip.organizer)}:"
-    return f"{name} invites you to {what}:" if itip.whole else f"{name} has changed {what}:"
+    return f"{name} has changed {what}:" if is_update or not itip.whole else f"{name} invites you to {what}:"
 
 
 def _object(itip: Itip) -> str:

@@ -33,8 +33,8 @@ def record(
     """Records an operation; gives it as it will be pushed.
 
     Fills in what is left empty of operation_id, edited and base_revision, the ids of what it creates, the folder of a new item, and
-    depends_on; an update's mask is widened to whole merge units. What waits and is needless now goes (``superseding``). Raises what the
-    server would refuse with.
+    depends_on; an update's mask is widened to whole merge units. What waits and is needless now is left out (``superseding``).
+    Raises what the server would refuse with.
     """
     recorded = SyncOperation()
     recorded.CopyFrom(operation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import itertools
 from typing import TYPE_CHECKING
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rookery.v1.calendar_pb2 import CalendarTime, Recurrence
+    from rookery_core.rules.recurrence.rule import Rule
 
 _COUNTED = 100_000
 """Starts that are counted to divide a COUNT."""
 _COMPARED = 200
 """Starts by which two rules are found to be in step."""
+_BACK = (dt.timedelta(hours=1), *(dt.timedelta(days=days) for days in (1, 31, 400, 4000, 40_000)))
+"""How far back one looks for the last start before another."""
 _SECOND = dt.timedelta(seconds=1)
 _DAY = dt.timedelta(days=1)
 
@@ -147,7 +151,7 @@ def _divided(recurring: Recurring, text: str, point: dt.datetime, field: str) ->
         return text, text
     parts = [part for part in text.strip().strip(";").split(";") if part]
     kept = [part for part in parts if part.partition("=")[0].strip().upper() not in {"COUNT", "UNTIL"}]
-    head = ";".join([*kept, f"UNTIL={_last_before(recurring, point)}"])
+    head = ";".join([*kept, f"UNTIL={_until(recurring, rule, point)}"])
     if rule.limit is None:
         return head, ";".join(parts)
     budget = Budget(_COUNTED)
@@ -155,6 +159,38 @@ def _divided(recurring: Recurring, text: str, point: dt.datetime, field: str) ->
     if budget.is_spent:
         raise InvalidArgument("FIELD_INVALID", f"more than {_COUNTED:,} occurrences come before: too many to count", field=field)
     return head, ";".join([*kept, f"COUNT={left}"]) if left > 0 else ""
+
+
+def _until(recurring: Recurring, rule: Rule, point: dt.datetime) -> str:
+    """The UNTIL of a rule's first part: its last start before a point, as people would set it, where that can be told."""
+    last = _last_start(recurring, rule, point)
+    if last is None:
+        return _last_before(recurring, point)
+    if recurring.clock.is_dates:
+        return _digits(last.date())
+    if not recurring.clock.time_zone:
+        return _digits(last)
+    shown = calendar_time.instant(recurring.clock.time(last))
+    utc = calendar_time.from_instant(shown, zones.UTC) if shown is not None else None
+    wall = calendar_time.wall(utc) if utc is not None else None
+    if utc is None or wall is None or recurring.clock.read(utc) != last:
+        return _last_before(recurring, point)  # what the clocks leave out has no time in UTC that means it
+    return f"{_digits(wall)}Z"
+
+
+def _last_start(recurring: Recurring, rule: Rule, point: dt.datetime) -> dt.datetime | None:
+    """A rule's last start before a point; None where it gives none, or none is found soon. Looks further back step by step."""
+    budget, localized = Budget(_COUNTED), recurring.clock.localized(rule)
+    end = point
+    for length in _BACK:
+        begin = point - min(length, point - recurring.first)
+        found = collections.deque(starts(localized, recurring.first, begin, end, budget), maxlen=1)
+        if budget.is_spent:
+            return None
+        if found or begin == recurring.first:
+            return found[0] if found else None
+        end = begin
+    return None
 
 
 def _last_before(recurring: Recurring, point: dt.datetime) -> str:

@@ -13,6 +13,7 @@ from rookery.v1.item_pb2 import ITEM_KIND_TASK, Item
 from rookery.v1.scheduling_pb2 import SCHEDULING_METHOD_CANCEL, SCHEDULING_METHOD_REPLY, SCHEDULING_METHOD_REQUEST
 from rookery.v1.task_pb2 import TASK_ASSIGNMENT_ACCEPTED, TASK_ASSIGNMENT_DECLINED, TASK_ASSIGNMENT_REQUESTED
 from rookery_core.rules import body_text, ownership
+from rookery_core.rules.scheduling import people
 from rookery_core.rules.scheduling.itip import Itip, Letter, Part, Version
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def following(version: Version, now: int) -> Version:
 def author(item: Item, me: Self) -> Person:
     """Who writes about a task: the owner, by the address that the task was given to, if it was and they still have it."""
     taken_as = item.content.task.assignment.taken_as
-    return taken_as if me.owns(taken_as.address) else me.person
+    return people.speaking(taken_as, me) if me.owns(taken_as.address) else me.person
 
 
 def told(item: Item) -> Item:

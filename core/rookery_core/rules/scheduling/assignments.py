@@ -28,7 +28,7 @@ from rookery.v1.scheduling_pb2 import (
     SCHEDULING_METHOD_REQUEST,
 )
 from rookery_core.rules import mail_addresses, task_progress, task_series
-from rookery_core.rules.scheduling import assigning, assignment_letters
+from rookery_core.rules.scheduling import assigning, assignment_letters, people
 from rookery_core.rules.scheduling.itip import COMMENT, Version
 from rookery_core.rules.scheduling.receiving import Home, Received
 
@@ -133,6 +133,8 @@ def _reply(stored: Item | None, itip: Itip, part: Part, me: Self, sender: str, n
     after = _copy(stored)
     state = after.content.task.assignment
     state.heard.FromMicroseconds(part.version.stamp)
+    for unnamed in (state.given_to, after.summary.task.owner):
+        people.fill_name(unnamed, told.owner)
     state.comment = part.comment[:COMMENT]
     if told.assignment in {task_pb2.TASK_ASSIGNMENT_ACCEPTED, task_pb2.TASK_ASSIGNMENT_DECLINED}:
         state.given_response = _RESPONSES[told.assignment]

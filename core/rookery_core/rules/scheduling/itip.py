@@ -82,6 +82,8 @@ class Letter(NamedTuple):
 
     itip: Itip
     to: tuple[Person, ...]
+    is_update: bool = False
+    """They were invited before: it tells them of a change."""
 
 
 class Sending(NamedTuple):

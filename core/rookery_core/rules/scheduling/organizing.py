@@ -209,14 +209,17 @@ def _letters(after: Item, audience: _Audience, changes: Changes, version: Versio
 
     def letter(method: SchedulingMethod.ValueType, parts: list[Part], to: tuple[Person, ...]) -> None:
         if to and parts:
-            letters.append(Letter(wording.message(after, method, parts), to))
+            is_update = method == SCHEDULING_METHOD_REQUEST and to is audience.known
+            letters.append(Letter(wording.message(after, method, parts), to, is_update))
 
     def whole() -> list[Part]:
         explained = {*changes.changed, *tracking.in_doubt(after.content.appointment, Timeline(after.summary.appointment))}
         return wording.whole(after, audience.invited, version, comment, also=explained)
 
     if changes.whole or len(changes.changed) + len(changes.off) > _SINGLY:
-        letter(SCHEDULING_METHOD_REQUEST, whole(), (*audience.known, *audience.new))
+        everything = whole()
+        letter(SCHEDULING_METHOD_REQUEST, everything, audience.known)
+        letter(SCHEDULING_METHOD_REQUEST, everything, audience.new)
     else:
         some = wording.some(after, audience.invited, dict.fromkeys(changes.changed, version), comment)
         letter(SCHEDULING_METHOD_REQUEST, some, audience.known)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from rookery.v1.calendar_pb2 import RESPONSE_STATUS_NONE, Attendee
 from rookery.v1.item_pb2 import ITEM_KIND_TASK
+from rookery.v1.person_pb2 import Person
 from rookery.v1.scheduling_pb2 import SCHEDULING_METHOD_COUNTER, SCHEDULING_METHOD_REPLY
-from rookery_core.rules import mail_addresses
+from rookery_core.rules import limits, mail_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rookery.v1.calendar_pb2 import ResponseStatus
-    from rookery.v1.person_pb2 import Person
     from rookery_core.rules.scheduling.itip import Letter, Self
 
 ANSWERS = frozenset({SCHEDULING_METHOD_REPLY, SCHEDULING_METHOD_COUNTER})
@@ -36,6 +36,17 @@ def is_same(one: str, other: str) -> bool:
 def find(attendees: Iterable[Attendee], address: str) -> Attendee | None:
     """The entry with an address."""
     return next((each for each in attendees if is_same(each.person.address, address)), None)
+
+
+def fill_name(person: Person, other: Person) -> None:
+    """Gives an entry without a name the one that the same person has elsewhere."""
+    if other.name and not person.name and is_same(person.address, other.address):
+        person.name = other.name[: limits.DISPLAY]
+
+
+def speaking(invited: Person, me: Self) -> Person:
+    """The owner as they answer: by the address that was invited, which the organiser knows, and by their own name."""
+    return Person(name=me.person.name or invited.name, address=invited.address)
 
 
 def own(attendees: Iterable[Attendee], me: Self) -> Attendee | None:

@@ -47,7 +47,8 @@ class Recorder:
         """Takes an answer, with when it was given in ``responded``.
 
         APPLIED; OUTDATED if it is to an older version than was asked in last, or is not later than what is there; IGNORED for an
-        occurrence that there is not. Somebody who is not on the list is added as optional: the invitation was forwarded.
+        occurrence that there is not. Somebody who is not on the list is added as optional: the invitation was forwarded. An entry
+        without a name takes that of the answer over.
         """
         point = self._timeline.point(occurrence) if occurrence is not None and self._timeline.is_series else None
         if occurrence is not None and self._timeline.is_series and (point is None or not self._timeline.has(point)):
@@ -100,6 +101,7 @@ class Recorder:
         if attendee.response in ANSWERED and given <= attendee.responded.ToMicroseconds():
             return _OUTDATED
         copy_answer(answer, attendee)
+        people.fill_name(attendee.person, answer.person)
         who = people.key(attendee.person)
         for key, response in list(self._responses.items()):
             if key[0] == who and response.responded.ToMicroseconds() < given:
@@ -115,6 +117,7 @@ class Recorder:
         is_overtaken = attendee.response in ANSWERED and given < attendee.responded.ToMicroseconds()
         if is_overtaken or (known is not None and given <= known.responded.ToMicroseconds()):
             return _OUTDATED
+        people.fill_name(attendee.person, answer.person)
         self._put(attendee, answer, point)
         return _APPLIED
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rookery.v1.calendar_pb2 import BUSY_STATUS_UNSPECIFIED, OccurrenceException
+from rookery.v1.calendar_pb2 import BUSY_STATUS_UNSPECIFIED, Attendee, OccurrenceException
 from rookery.v1.item_pb2 import Item
 from rookery.v1.scheduling_pb2 import SCHEDULING_METHOD_COUNTER, SCHEDULING_METHOD_REPLY
 from rookery_core.errors import FailedPrecondition
@@ -21,7 +21,7 @@ from rookery_core.rules.scheduling.tracking import DECLINED, UNSPECIFIED
 if TYPE_CHECKING:
     import datetime as dt
 
-    from rookery.v1.calendar_pb2 import Attendee, CalendarTime, ResponseStatus
+    from rookery.v1.calendar_pb2 import CalendarTime, ResponseStatus
     from rookery_core.rules.scheduling.itip import Self
 
 
@@ -140,7 +140,8 @@ class Reply:
         base = occurrences.bare(wording.told(self._item))
         base.content.ClearField("body")
         points = sorted(point for point in self._said if point is not None)
-        parts = [self._part(base, own, point) for point in ([None, *points] if None in self._said else points)]
+        speaker = Attendee(person=people.speaking(own.person, self._me), role=own.role)
+        parts = [self._part(base, speaker, point) for point in ([None, *points] if None in self._said else points)]
         parts[0] = Part(parts[0].occurrence, parts[0].version, parts[0].item, comment=comment)
         if self._proposed is not None:
             proposal = parts[0].item.summary.appointment
@@ -151,7 +152,7 @@ class Reply:
         letter = Letter(wording.message(self._item, method, parts), (appointment.organizer,))
         return Sending(self._item, (letter,))
 
-    def _part(self, base: Item, own: Attendee, point: dt.datetime | None) -> Part:
+    def _part(self, base: Item, speaker: Attendee, point: dt.datetime | None) -> Part:
         """An answer names the version that it is to, and its own time (RFC 5546 section 2.1.5)."""
         known = self._whole or Version(0, 0)
         if point is None:
@@ -163,6 +164,6 @@ class Reply:
         appointment = alone.summary.appointment
         for name in ("busy_status", "my_response", "reminder_minutes"):
             appointment.ClearField(name)
-        alone.content.appointment.attendees.add(person=own.person, role=own.role, response=self._said[point])
+        alone.content.appointment.attendees.add(person=speaker.person, role=speaker.role, response=self._said[point])
         occurrence = self._timeline.time(point) if point is not None else None
         return Part(occurrence, Version(known.sequence, self._stamp), alone)

@@ -44,15 +44,18 @@ ANSWERED = frozenset(
 def keep_answers(before: Item, after: Item) -> None:
     """Puts the later answers of ``before`` into the attendees of ``after``.
 
-    So an edit of the list does not take back an answer that came later than the one it has. Who is not on the list of ``after``
-    stays off it.
+    So an edit of the list does not take back an answer that came later than the one it has, nor the name that came with one. Who
+    is not on the list of ``after`` stays off it.
     """
     known = {people.key(each.person): each for each in before.content.appointment.attendees if each.HasField("responded")}
     if not known:
         return
     for attendee in after.content.appointment.attendees:
         was = known.get(people.key(attendee.person))
-        if was is not None and was.responded.ToMicroseconds() > attendee.responded.ToMicroseconds():
+        if was is None:
+            continue
+        people.fill_name(attendee.person, was.person)
+        if was.responded.ToMicroseconds() > attendee.responded.ToMicroseconds():
             copy_answer(was, attendee)
 
 

@@ -556,7 +556,8 @@ class SyncOperation(message.Message):
     @builtins.property
     def respond_to_meeting(self) -> meeting_service_pb2.RespondToMeetingRequest:
         """An invitation was answered. An answer to a version that one which asks anew has replaced meanwhile is MERGED, and told to nobody:
-        the invitation stands unanswered. So is one that was given before another device's; that holds.
+        the invitation stands unanswered. So is one to a meeting that was called off meanwhile, and one that was given before another
+        device's; that holds.
         """
 
     @builtins.property
@@ -573,7 +574,9 @@ class SyncOperation(message.Message):
 
     @builtins.property
     def respond_to_task(self) -> task_service_pb2.RespondToTaskRequest:
-        """A task that was given was answered."""
+        """A task that was given was answered. MERGED, and told to nobody, if it was offered anew or taken back meanwhile, and if another device
+        answered later.
+        """
 
     @builtins.property
     def split_series(self) -> calendar_service_pb2.SplitSeriesRequest:

@@ -23,10 +23,13 @@ from rookery_server.store import item_stamps, items, scheduled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rookery.v1.calendar_pb2 import Attendee
+    from rookery.v1.person_pb2 import Person
     from rookery_server.services.change import MailboxChange
     from rookery_server.store.item_blobs import PartRow
     from rookery_server.store.items import PackedRow
 
+_OWNER = "summary.task.owner"
 _MOST_ALIKE = 10
 """Meetings of different organisers with one UID."""
 
@@ -64,19 +67,30 @@ def touched(before: Item, after: Item) -> set[str]:
     """The merge units in which two versions of an item differ.
 
     Answers of attendees are no edit of their list, nor is asking for them: they are not to keep an edit made offline from applying.
+    Neither is the name that somebody has answered by, where there was none.
     """
     paths = dict.fromkeys([*units.writable_paths(before), *units.writable_paths(after)])
     differing = merging.differing(before, after, Changes(after, tuple(paths)))
     if before.summary.appointment.recurrence != after.summary.appointment.recurrence:
         differing.add(units.RULE)
     was, now = _invited(before), _invited(after)
-    return {unit for unit in differing if unit not in now or was.get(unit) != now[unit]}
+    if _is_named_only(before.summary.task.owner, after.summary.task.owner):
+        differing.discard(_OWNER)
+    return {unit for unit in differing if unit not in now or unit not in was or _is_edited(was[unit], now[unit])}
 
 
-def _invited(item: Item) -> dict[str, tuple[object, ...]]:
-    """Who is invited, and how, by merge units."""
-    listed = units.ATTENDEES.by_unit(item)
-    return {unit: (each.person.name, each.person.address, each.role) for unit, each in listed.items()}
+def _invited(item: Item) -> dict[str, Attendee]:
+    """Who is invited, by merge units."""
+    return dict(units.ATTENDEES.by_unit(item))
+
+
+def _is_edited(was: Attendee, now: Attendee) -> bool:
+    """Whether somebody is invited in another way."""
+    return was.role != now.role or (was.person != now.person and not _is_named_only(was.person, now.person))
+
+
+def _is_named_only(was: Person, now: Person) -> bool:
+    return was.address == now.address and not was.name
 
 
 def create(change: MailboxChange, item_id: bytes, item: Item, home: Home, *, reserved: int = 0) -> PackedRow:
