@@ -17,7 +17,7 @@ from rookery_server.store.tables import account, blob_chunk, domain
 from tests.support.engine_rows import PATIENCE, add, names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from sqlalchemy import Connection
 
@@ -76,9 +76,9 @@ async def test_values_come_back_as_they_were_written(database: Database) -> None
         insert_rows(transaction.connection, account, [dict(zip(columns, row, strict=True)) for row in rows])
 
     await database.write(write)
-    for read in (_accounts.all, lambda connection, values: connection.execute(_accounts.statement, values).all()):
-        found = await database.read(lambda connection, read=read: read(connection, {"most": 10}))
-        assert [tuple(row) for row in found] == rows
+    found = await database.read(lambda connection: _accounts.all(connection, {"most": 10}))
+    by_sqlalchemy = await database.read(lambda connection: connection.execute(_accounts.statement, {"most": 10}).all())
+    assert [tuple(row) for row in found] == [tuple(row) for row in by_sqlalchemy] == rows
 
 
 async def test_what_is_written_is_there_for_every_later_statement_of_the_transaction(database: Database) -> None:
@@ -130,15 +130,17 @@ async def test_keys_are_looked_up_one_or_many_whatever_is_in_them(database: Data
     rows = [{"name": name, "created": place} for place, name in enumerate(strange)]
     await database.write(lambda transaction: insert_rows(transaction.connection, domain, rows))
 
-    def look_up(connection: Connection) -> None:
-        for asked in ([], strange[:1], ["none"], [*strange, "none"]):
-            found = _by_name.all(connection, asked, {})
-            assert sorted(row[0] for row in found) == sorted({*asked} & {*strange})
-        for asked in ([], [("a", 0)], [("a", 0), ("a", 1), ("{b,c}", 1), ("none", 0)]):
-            found = _by_both.all(connection, asked, {"most": 100})
-            assert sorted(map(tuple, found)) == sorted({*asked} & {("a", 0), ("{b,c}", 1)})
+    def look_up(transaction: Transaction) -> None:
+        wanted: list[str]
+        for wanted in ([], strange[:1], ["none"], [*strange, "none"]):
+            found = _by_name.all(transaction.connection, wanted, {})
+            assert sorted(row[0] for row in found) == sorted({*wanted} & {*strange})
+        pairs: list[tuple[str, int]]
+        for pairs in ([], [("a", 0)], [("a", 0), ("a", 1), ("{b,c}", 1), ("none", 0)]):
+            found = _by_both.all(transaction.connection, pairs, {"most": 100})
+            assert sorted(map(tuple, found)) == sorted({*pairs} & {("a", 0), ("{b,c}", 1)})
 
-    await database.read(look_up)
+    await database.write(look_up)
 
 
 async def test_many_rows_are_written_at_once_and_large_ones(database: Database) -> None:
@@ -159,9 +161,12 @@ async def test_many_rows_are_written_at_once_and_large_ones(database: Database) 
 
 
 async def test_a_row_is_put_in_the_place_of_the_one_with_its_key(database: Database) -> None:
-    for created in (1, 2):
+    def put(created: int) -> Callable[[Transaction], None]:
         rows = [{"name": name, "created": created} for name in ("a", f"b{created}")]
-        await database.write(lambda transaction, rows=rows: put_rows(transaction.connection, domain, rows))
+        return lambda transaction: put_rows(transaction.connection, domain, rows)
+
+    await database.write(put(1))
+    await database.write(put(2))
     found = await database.read(lambda connection: _by_name.all(connection, ["a", "b1", "b2"], {}))
     assert sorted(map(tuple, found)) == [("a", 2), ("b1", 1), ("b2", 2)]
 

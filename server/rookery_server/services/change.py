@@ -41,6 +41,7 @@ class MailboxChange:
         self._settled: defaultdict[bytes, folders.Counts] = defaultdict(folders.Counts)  # of operations before the running one
         self._folders: defaultdict[bytes, folders.Counts] = defaultdict(folders.Counts)  # of the running one
         self._folder_count = 0
+        self._next_uids: dict[bytes, int] = {}  # of folders, as the table has them
         self._before = (self._last, 0, 0)  # revision, lines of the log and folders, as the running operation found them
 
     def begin(self, name: str, operation_id: bytes) -> None:
@@ -95,6 +96,17 @@ class MailboxChange:
         counts.held += held
         counts.revision = self.revision
 
+    def take_uids(self, folder_id: bytes, wanted: int) -> int:
+        """Reserves so many uids of a folder, whose contents change; gives the first."""
+        if folder_id not in self._next_uids:
+            self._next_uids[folder_id] = folders.next_uid(self.connection, self.mailbox.id, folder_id)
+        first = self._next_uids[folder_id] + self._folders[folder_id].uids
+        if folder_id in self._settled:
+            first += self._settled[folder_id].uids
+        self._folders[folder_id].uids += wanted
+        self._folders[folder_id].revision = self.revision
+        return first
+
     def counted(self, row: FolderRow) -> FolderRow:
         """A folder's row with what this transaction has counted so far: the table has that only after ``finish``."""
         for each in (self._settled.get(row.id), self._folders.get(row.id)):
@@ -103,6 +115,7 @@ class MailboxChange:
                     item_count=row.item_count + each.items,
                     unread_count=row.unread_count + each.unread,
                     size_bytes=row.size_bytes + each.size,
+                    next_uid=row.next_uid + each.uids,
                     contents_revision=each.revision,
                 )
         return row
@@ -153,5 +166,6 @@ class MailboxChange:
             counts.unread += running.unread
             counts.size += running.size
             counts.held += running.held
+            counts.uids += running.uids
             counts.revision = running.revision
         self._folders.clear()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from rookery_core.errors import AlreadyExists
+from rookery_server.store.direct import Direct
 from rookery_server.store.tables import dkim_key
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class DkimKeyRow:
 
 _COLUMNS = ("domain", "selector", "algorithm", "private_key", "active", "created")
 _keys = select(*(dkim_key.c[name] for name in _COLUMNS))
+_active = Direct(_keys.where(dkim_key.c.domain == bindparam("domain"), dkim_key.c.active).order_by(dkim_key.c.selector))
 
 
 def add(connection: Connection, row: DkimKeyRow) -> None:
@@ -60,8 +62,11 @@ def of_domain(connection: Connection, domain: str) -> list[DkimKeyRow]:
 
 def active_of(connection: Connection, domain: str) -> list[DkimKeyRow]:
     """The keys that sign for a domain, by selector."""
-    statement = _keys.where(dkim_key.c.domain == domain, dkim_key.c.active).order_by(dkim_key.c.selector)
-    return [DkimKeyRow(**row) for row in connection.execute(statement).mappings()]
+    rows = _active.all(connection, {"domain": domain})
+    return [
+        DkimKeyRow(name, selector, algorithm, key, bool(active), created)
+        for name, selector, algorithm, key, active, created in rows
+    ]
 
 
 def count(connection: Connection, domain: str) -> int:

@@ -45,6 +45,7 @@ class Counts:
     unread: int = 0
     size: int = 0
     held: int = 0
+    uids: int = 0
     revision: int = 0
 
 
@@ -63,12 +64,11 @@ _add_counts = Direct(
         item_count=folder.c.item_count + bindparam("items"),
         unread_count=folder.c.unread_count + bindparam("unread"),
         size_bytes=folder.c.size_bytes + bindparam("size"),
+        next_uid=folder.c.next_uid + bindparam("uids"),
         contents_revision=bindparam("to"),
     )
 )
-_take_uids = Direct(
-    update(folder).where(_this).values(next_uid=folder.c.next_uid + bindparam("wanted")).returning(folder.c.next_uid)
-)
+_next_uid = Direct(select(folder.c.next_uid).where(_this))
 _exists = Direct(select(folder.c.deleted).where(_this))
 _bury = Direct(update(folder).where(_this).values(deleted=1, revision=bindparam("to")))
 _top = select(folder.c.id, literal(1).label("depth")).where(_live, folder.c.id == bindparam("folder")).cte("below", recursive=True)
@@ -153,14 +153,15 @@ def add_counts(connection: Connection, mailbox_id: int, folder_id: bytes, counts
             "items": counts.items,
             "unread": counts.unread,
             "size": counts.size,
+            "uids": counts.uids,
             "to": counts.revision,
         },
     )
 
 
-def take_uids(connection: Connection, mailbox_id: int, folder_id: bytes, wanted: int) -> int:
-    """Reserves so many uids of a folder; gives the first. Uids only grow (RFC 3501 section 2.3.1.1)."""
-    row = _take_uids.first(connection, {"mailbox": mailbox_id, "folder": folder_id, "wanted": wanted})
+def next_uid(connection: Connection, mailbox_id: int, folder_id: bytes) -> int:
+    """The uid that the folder's next item gets. Uids only grow (RFC 3501 section 2.3.1.1)."""
+    row = _next_uid.first(connection, {"mailbox": mailbox_id, "folder": folder_id})
     if row is None:
         raise LookupError("uids of a folder that is not there")
-    return int(row[0]) - wanted
+    return int(row[0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import ColumnElement, Table, and_, bindparam, case, delete, func, literal_column, select, tuple_, update
 
 from rookery_server.store import item_versions
-from rookery_server.store.bulk import insert_rows
+from rookery_server.store.bulk import insert_rows, put_rows
 from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import (
     conflict,
@@ -112,9 +112,6 @@ _drop_contents = Direct(
     )
 )
 _delete = Direct(delete(item).where(item.c.mailbox_id == bindparam("mailbox"), item.c.id == bindparam("item")))
-_drop_departure = Direct(
-    delete(departure).where(*(departure.c[name] == bindparam(name) for name in ("mailbox_id", "item_id", "folder_id")))
-)
 _whole = Direct(
     select(
         *PACKED_COLUMNS,
@@ -326,10 +323,7 @@ def note_departures(connection: Connection, mailbox_id: int, revision: int, reas
         }
         for row in gone
     ]
-    if not rows:
-        return
-    _drop_departure.run_many(connection, [{name: row[name] for name in ("mailbox_id", "item_id", "folder_id")} for row in rows])
-    insert_rows(connection, departure, rows)
+    put_rows(connection, departure, rows)
 
 
 def purge(connection: Connection, mailbox_id: int, revision: int, item_ids: list[bytes], *, with_conflicts: bool) -> None:

@@ -14,11 +14,13 @@ from sqlalchemy.exc import DBAPIError
 from rookery_core.errors import ResourceExhausted, RookeryError, Unavailable
 from rookery_server.store.calls import Threads
 from rookery_server.store.postgresql_notices import Notices
-from rookery_server.store.postgresql_session import attend
+from rookery_server.store.postgresql_session import alone, attend
 from rookery_server.store.units import Transaction, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from rookery_server.store.units import Notifier
 
@@ -113,7 +115,7 @@ class PostgresqlDatabase:
 
     async def glance(self, work: Callable[[Connection], T]) -> T:
         """See ``Database.glance``."""
-        return await self.read(lambda connection: work(connection.execution_options(isolation_level="AUTOCOMMIT")))
+        return await self._readers.call(lambda connection: alone(connection, work))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """See ``Database.write``.
@@ -155,9 +157,10 @@ class PostgresqlDatabase:
         return result
 
 
-def _make_read_only(connection: psycopg.Connection[Any], _record: object) -> None:
+def _make_read_only(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
     connection.execute("SET default_transaction_read_only = on")
     connection.commit()
+    record.info["session"].at_once = True
 
 
 def _nothing() -> None:

@@ -9,7 +9,8 @@ not sent.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+import select
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import psycopg
 from psycopg import IsolationLevel
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
     from rookery_server.store.postgresql_values import Encoder
 
+T = TypeVar("T")
+
 _STATEMENTS = 500
-"""Sent before their results are read: these must fit into the socket's buffers, or both sides would wait."""
 _BYTES = 1 << 20
-"""That wait, one statement more or less: what can not be sent at once is in libpq's memory."""
+"""That wait, one statement more or less."""
 _BEGIN: dict[IsolationLevel | None, str] = {
     None: "BEGIN",
     **{level: f"BEGIN ISOLATION LEVEL {level.name.replace('_', ' ')}" for level in IsolationLevel},
@@ -66,6 +68,10 @@ class Session:
         self._reader = Transformer(driver)
         self._waiting: list[Command] = []
         self._bytes = 0
+        self.at_once = False
+        """Nothing waits: in a session that only reads, a statement that changes something is a mistake, which has to be seen."""
+        self.alone = False
+        """Each statement is to be a transaction of its own."""
         self.last_sql = ""
         """What was sent last: the statement that failed, where one did."""
 
@@ -82,9 +88,10 @@ class Session:
         return known
 
     def begin(self) -> None:
-        """Begins a transaction, unless there is one or the session is to have none."""
-        if self._pgconn.transaction_status == TransactionStatus.IDLE and not self._waiting and not self.driver.autocommit:
-            self._waiting.append(Command(self.known(_BEGIN[self.driver.isolation_level])))
+        """Begins a transaction, unless there is one, or there is to be none."""
+        if self._waiting or self.alone or self._pgconn.transaction_status != TransactionStatus.IDLE:
+            return
+        self._waiting.append(Command(self.known(_BEGIN[self.driver.isolation_level])))
 
     def ask(self, command: Command) -> list[tuple[Any, ...]]:
         """Carries it out behind all that waits; gives its rows."""
@@ -100,7 +107,7 @@ class Session:
         """Has it carried out behind all that waits, before anything else is or at the end of the transaction."""
         self._waiting.append(command)
         self._bytes += sum(len(value) for value in command.values if value is not None)
-        if self.driver.autocommit or len(self._waiting) >= _STATEMENTS or self._bytes >= _BYTES:
+        if self.at_once or len(self._waiting) >= _STATEMENTS or self._bytes >= _BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -114,7 +121,7 @@ class Session:
         self._bytes = 0
 
     def commit(self) -> None:
-        """Carries out what waits, and ends the transaction. InFailedSqlTransaction if it had failed, so that nothing of it stays."""
+        """Carries out what waits, and ends the transaction. InFailedSqlTransaction if it had failed: then nothing of it stays."""
         if self._waiting or self._pgconn.transaction_status != TransactionStatus.IDLE:
             result = self._send(Command(self.known("COMMIT")))
             if result.command_status != b"COMMIT":
@@ -142,27 +149,42 @@ class Session:
         for known, values in commands:
             pgconn.send_query_prepared(known.name, values, known.formats, Format.BINARY)
         pgconn.pipeline_sync()
+        while pgconn.flush():
+            self._wait(select.POLLIN | select.POLLOUT)
         results: list[PGresult] = []
-        while (result := pgconn.get_result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
+        while (result := self._receive()) is None or result.status != ExecStatus.PIPELINE_SYNC:
             if result is not None:
                 results.append(result)
-            if pgconn.status != ConnStatus.OK:  # nothing more comes
-                break
-        else:
-            pgconn.exit_pipeline_mode()
-        for (known, _), result in zip(commands, results, strict=False):
+        pgconn.exit_pipeline_mode()
+        for (known, _), result in zip(commands, results, strict=True):
             self.last_sql = known.sql
             _sound(result)
-        if len(results) < len(commands):
-            raise psycopg.OperationalError("the connection was lost")
         return results[-1]
+
+    def _receive(self) -> PGresult | None:
+        """The next result; None behind those of each command."""
+        while self._pgconn.is_busy():
+            self._wait(select.POLLIN)
+        if self._pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection was lost")
+        return self._pgconn.get_result()
+
+    def _wait(self, what: int) -> None:
+        """Waits until the connection is ready, and reads what has come: OperationalError if it is lost.
+
+        ``get_result`` could wait itself, but no other thread would run meanwhile.
+        """
+        poll = select.poll()
+        poll.register(self._pgconn.socket, what)
+        poll.poll()
+        self._pgconn.consume_input()
 
     def raise_as_sqlalchemy(self, connection: Connection, error: psycopg.Error) -> NoReturn:
         """Raises what SQLAlchemy would if it had sent the statement."""
-        if (
-            self.driver.closed
-        ):  # SQLAlchemy learns of it by a statement of its own, and uses no connection of the pool that is as old
-            try:
+        if error.diag.source_function == "RevalidateCachedQuery":  # a migration has changed what the prepared statement gives
+            self.driver.close()
+        if self.driver.closed:
+            try:  # SQLAlchemy learns of it by a statement of its own, and gives up all connections that are as old
                 connection.exec_driver_sql("SELECT 1")
             except DBAPIError as lost:
                 raise lost from error
@@ -176,6 +198,16 @@ def attend(engine: Engine) -> None:
     event.listen(engine, "rollback_savepoint", _forget)
     event.listen(engine, "commit", lambda connection: _carefully(connection, Session.commit))
     event.listen(engine, "rollback", _roll_back)
+
+
+def alone(connection: Connection, work: Callable[[Connection], T]) -> T:
+    """What work gives whose prepared statements need no transaction around them: the journeys that begin and end it are spared."""
+    session = session_of(connection)
+    session.alone = True
+    try:
+        return work(connection)
+    finally:
+        session.alone = False
 
 
 def session_of(connection: Connection) -> Session:

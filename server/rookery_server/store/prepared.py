@@ -43,7 +43,7 @@ class Prepared:
             session.raise_as_sqlalchemy(connection, error)
 
     def run_many(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-        """Runs it for each of the parameters' rows, for nothing but what it changes; before the next that gives rows, or at the end."""
+        """Runs it for each of the parameters' rows, for what it changes alone: before the next that gives rows, or at the end."""
         session = _begun(connection)
         try:
             session.begin()

@@ -14,7 +14,6 @@ from rookery_server.services.items import item_writer
 from rookery_server.services.items.item_reading import require_ids
 from rookery_server.services.items.item_writer import NewRow
 from rookery_server.store import blobs, item_blobs, item_contents, items
-from rookery_server.store.folders import take_uids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +34,7 @@ _TOUCHED_AT_ONCE = 500
 def move(change: MailboxChange, places: Sequence[PlaceRow], folder_id: bytes) -> None:
     """Moves live items into a folder under the change's revision: new uids there, departures from where they were."""
     revision = change.revision
-    first = take_uids(change.connection, change.mailbox.id, folder_id, len(places))
+    first = change.take_uids(folder_id, len(places))
     items.note_departures(change.connection, change.mailbox.id, revision, items.MOVED, places)
     rows = []
     for uid, row in enumerate(places, start=first):

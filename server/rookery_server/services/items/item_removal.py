@@ -12,7 +12,6 @@ from rookery_server.services.items.item_places import move
 from rookery_server.services.items.item_reading import require_ids
 from rookery_server.store import items, search
 from rookery_server.store.folders import find as find_folder
-from rookery_server.store.folders import take_uids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +68,7 @@ def restore(change: MailboxChange, rows: Sequence[PlaceRow], folder_id: bytes) -
         target = folder_id or row.folder_id
         if not folder_id and find_folder(change.connection, mailbox_id, target) is None:
             landed = target = folders.require_role(change.connection, mailbox_id, folder_pb2.FOLDER_ROLE_RECOVERED).id
-        uid = take_uids(change.connection, mailbox_id, target, 1)
+        uid = change.take_uids(target, 1)
         place = {"folder_id": target, "uid": uid, "life": items.LIVE, "deleted_at": None}
         changes.append({"id": row.id, **place, "place": revision, "revision": revision})
         change.count(target, items=1, unread=0 if row.is_read else 1, size=row.size_bytes)

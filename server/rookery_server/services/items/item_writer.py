@@ -14,7 +14,7 @@ from rookery.v1 import item_pb2
 from rookery_core.errors import AlreadyExists
 from rookery_core.rules import calendar_time, names, records, reminders, sort_keys, to_do
 from rookery_server.services.items import item_packing
-from rookery_server.store import folders, item_blobs, items
+from rookery_server.store import item_blobs, items
 from rookery_server.store.tables import FOREVER, NO_TIME
 
 if TYPE_CHECKING:
@@ -222,10 +222,7 @@ def _take_uids(change: MailboxChange, new: Sequence[NewRow]) -> list[int]:
     wanted: dict[bytes, int] = {}
     for item in new:
         wanted[item.folder_id] = wanted.get(item.folder_id, 0) + 1
-    following = {
-        folder_id: folders.take_uids(change.connection, change.mailbox.id, folder_id, count)
-        for folder_id, count in sorted(wanted.items())
-    }
+    following = {folder_id: change.take_uids(folder_id, count) for folder_id, count in sorted(wanted.items())}
     uids = []
     for item in new:
         uids.append(following[item.folder_id])

@@ -13,7 +13,6 @@ from rookery_server.services.folders import folders
 from rookery_server.services.items import item_places, item_updates, item_writer
 from rookery_server.store import items
 from rookery_server.store.folders import find as find_folder
-from rookery_server.store.folders import take_uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +92,7 @@ def _write_and_move(change: MailboxChange, row: PackedRow, prepared: PreparedIte
     unread = 0 if place.is_read else 1
     change.count(row.folder_id, items=-1, unread=-unread, size=-place.size_bytes, held=size - place.size_bytes)
     change.count(folder_id, items=1, unread=unread, size=size)
-    uid = take_uids(connection, mailbox_id, folder_id, 1)
+    uid = change.take_uids(folder_id, 1)
     items.note_departures(connection, mailbox_id, revision, items.MOVED, [place])
     moved = {"folder_id": folder_id, "uid": uid, "place": revision, "content": revision, "revision": revision}
     items.change(connection, mailbox_id, [{"id": row.id, **prepared.columns, **moved}])
