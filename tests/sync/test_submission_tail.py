@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Engine, event
 
 from rookery.v1 import submission_pb2 as records
 from rookery.v1 import sync_pb2
@@ -20,6 +19,7 @@ from rookery_server.services.sync.pull import PullService
 from rookery_server.services.sync.reconcile import ReconcileService
 from rookery_server.store import backup, submissions
 from tests.support.mail import MailWorld, Outside
+from tests.support.statements import noted
 from tests.sync.reconciling import Device
 from tests.sync.replicas import Replica
 
@@ -48,14 +48,8 @@ def world(database: Database) -> MailWorld:
 @pytest.fixture
 def statements() -> Iterator[list[str]]:
     """What is executed from now on: before the database is opened, since connections that are open note nothing."""
-    texts: list[str] = []
-
-    def note(*call: Any) -> None:
-        texts.append(call[2])
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield texts
-    event.remove(Engine, "before_cursor_execute", note)
+    with noted() as texts:
+        yield texts
 
 
 async def truth(world: MailWorld, person: Person) -> dict[bytes, records.Submission]:
