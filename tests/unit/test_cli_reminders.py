@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +13,8 @@ from rookery.v1.item_pb2 import FlagStatus
 from rookery_client.cli.main import main
 from rookery_core.rules.ids import text_of
 from tests.support.replica_filling import Device
+
+BERLIN = ZoneInfo("Europe/Berlin")
 
 HOUR = dt.timedelta(hours=1)
 
@@ -52,11 +55,11 @@ def listed(run, *options):
 
 
 def wall(time):
-    return f"{time.astimezone():%Y-%m-%dT%H:%M}"
+    return f"{time.astimezone(BERLIN):%Y-%m-%dT%H:%M}"
 
 
 def appointment(run, subject, in_hours, *options):
-    start = dt.datetime.now().astimezone() + in_hours * HOUR
+    start = dt.datetime.now(BERLIN) + in_hours * HOUR
     made = run("cal", "add", subject, "--start", f"{start:%Y-%m-%d %H:%M}", "--reminder", "15", "--json", *options)[0]
     return json.loads(made)["item"]["id"]
 

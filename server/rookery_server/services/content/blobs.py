@@ -16,15 +16,12 @@ if TYPE_CHECKING:
     from rookery_server.store.database import Database
 
 
-_BRIEF_BYTES = 64 << 10
-
-
 class BlobStore:
     """Puts prepared blobs (``store.blob_chunks.prepare``) into the database, the way that suits it.
 
-    An operation awaits ``stage`` before its transaction and calls ``link`` inside it. On PostgreSQL staging writes many bytes in
-    a transaction of their own, so that the mailbox is not locked meanwhile; few go in with the operation, since each commit costs
-    a flush of the disk, as all do on SQLite, where there is one writer.
+    An operation awaits ``stage`` before its transaction and calls ``link`` inside it. On PostgreSQL staging writes the bytes in
+    a transaction of their own, so that the mailbox is not locked meanwhile; on SQLite, where there is one writer and each commit
+    costs a flush of the disk, they go in with the operation.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -33,7 +30,7 @@ class BlobStore:
 
     async def stage(self, prepared: Sequence[PreparedBlob]) -> None:
         """Has the bytes written ahead, where that is better. What is then never linked is swept a day later."""
-        if self._database.dialect == "postgresql" and sum(blob.stored for blob in prepared) > _BRIEF_BYTES:
+        if prepared and self._database.dialect == "postgresql":
             now = self._clock.micros()
             await self._database.write(lambda transaction: blobs.put(transaction.connection, prepared, now))
 
