@@ -52,7 +52,7 @@ class DnsStub:
             await server.wait_closed()
 
     def resolver(self, *, trusted: bool = False) -> DnsResolver:
-        return DnsResolver(["127.0.0.1"], port=self.port, trusted=trusted, try_seconds=0.2, seconds=0.5)
+        return DnsResolver(["127.0.0.1"], port=self.port, trusted=trusted, try_seconds=0.5, seconds=2)
 
     def answer(self, wire: bytes, way: str) -> bytes | None:
         query = dns.message.from_wire(wire)

@@ -112,7 +112,7 @@ def test_what_was_asked_for_longest_ago_makes_room() -> None:
         assert entry is not None
         entry.lay(MARCH, MARCH + 20 * DAY, "UTC", Budget(1000))
         assert parsed.find(1, row) is entry
-    assert parsed.weight <= 30_000
+    assert parsed.kept.weight <= 30_000
     assert parsed.find(1, rows[0]) is None
     assert parsed.find(1, rows[-1]) is not None
     assert parsed.find(1, SpanRow(rows[-1].id, 2, MARCH)) is None

@@ -77,15 +77,15 @@ def test_who_accepted_all_is_asked_about_an_occurrence_that_moves() -> None:
     )
     item, [letter] = told(item)
     timeline, ben = Timeline(item.summary.appointment), item.content.appointment.attendees[0]
-    assert (tracking.response_of(item, ben, WEEK_2, timeline), tracking.response_of(item, ben, WEEK_3, timeline)) == (
-        NONE,
-        ACCEPTED,
-    )
+    week_2, week_3 = timeline.point(WEEK_2), timeline.point(WEEK_3)
+    assert week_2 is not None and week_3 is not None
+    answers = tracking.Answers(item, timeline)
+    assert (answers.of(ben, week_2), answers.of(ben, week_3)) == (NONE, ACCEPTED)
     assert letter.itip.parts[0].item.content.appointment.attendees[0].response == NONE
     copy = arrive(accepted.item, letter, BEN).item or copy
     [reply] = answering.respond(copy, WEEK_2, DECLINED, BEN, NOON).letters
     item = arrive(item, reply, ANNA, sender=BEN).item or item
-    assert tracking.response_of(item, ben, WEEK_2, timeline) == DECLINED
+    assert tracking.Answers(item, timeline).of(ben, week_2) == DECLINED
 
 
 def test_a_late_answer_to_the_old_time_of_an_occurrence_is_stale() -> None:

@@ -250,7 +250,7 @@ def check(world: World) -> None:
                 continue
             told = theirs.exceptions.get(point)
             own = told.my_response if told is not None and told.my_response else copy.summary.appointment.my_response
-            agree(world, address, tracking.response_of(organized, entry, start, timeline), own)
+            agree(world, address, tracking.Answers(organized, timeline).of(entry, point), own)
 
 
 def agree(world: World, address: str, tracked: int, own: int) -> None:

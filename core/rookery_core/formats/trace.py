@@ -6,15 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rookery_core.formats.mime_addresses import parse_addresses
 from rookery_core.formats.mime_fields import date_text
-from rookery_core.formats.mime_headers import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from rookery.v1.item_pb2 import Header
-    from rookery_core.formats.mime_headers import HeaderBlock
 
 HOPS_LIMIT = 100
 """Received fields from which on a message is taken to go round in circles (RFC 5321 section 6.3 asks for at least 100)."""
@@ -33,15 +30,6 @@ _CLAUSE = re.compile(r"[^!-~]+")
 def hops(headers: Iterable[Header]) -> int:
     """How many hosts took the message before: its Received fields."""
     return sum(header.name.lower() == "received" for header in headers)
-
-
-def return_path(header: HeaderBlock) -> str | None:
-    """The envelope's sender that the last host noted: "" for the null sender, None where no Return-Path field tells."""
-    value = header.first("return-path")
-    if not value:
-        return None
-    people = parse_addresses(text_of(value[:2000]), 1)
-    return people[0].address if people else ""
 
 
 @dataclass(frozen=True, slots=True)

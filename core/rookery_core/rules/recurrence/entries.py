@@ -1,8 +1,9 @@
-"""Appointments ready to be laid out: what agendas show of each occurrence, encoded, and kept for the next who asks.
+"""Appointments ready to be laid out: what agendas show of each occurrence, encoded.
 
-Laying a series out costs much more than saying it once more, and calendars are looked at again and again. So a series keeps what
-it gave, in stretches of some weeks, each for all viewers or, where dates and floating times are concerned, for one zone. One that
-gives very many occurrences is laid out anew each time.
+Laying a series out costs much more than saying it once more, and calendars are looked at again and again. So what many appointments
+give together is kept in ``stretches``; and a series that is asked by itself keeps what it gave, in stretches of some weeks, each for
+all viewers or, where dates and floating times are concerned, for one zone. One that gives very many occurrences is laid out anew
+each time.
 """
 
 from __future__ import annotations
@@ -24,16 +25,19 @@ STRETCH_BITS = 41
 """A stretch has 2^41 microseconds: 25 days."""
 _MOST_STRETCHES = 16
 """Stretches that a series keeps, the latest asked for; and as many are put together for one answer at most."""
-_MOST_KEPT = 2_000
+MOST_KEPT = 2_000
 """Occurrences that a stretch may hold."""
-_STRETCH_STARTS = 5_000
+STRETCH_STARTS = 5_000
 """Starts that are looked at for it."""
 _ALWAYS = range(1)
+_NEVER = 64
 _EVER = -(1 << 62), 1 << 62
 _SLACK = 2 * calendar_time.DAY
 """What an occurrence may last longer by instants than by the clocks."""
-_BASE_BYTES, _SERIES_BYTES, _STRETCH_BYTES, _OCCURRENCE_BYTES = 700, 3_000, 300, 250
+_BASE_BYTES, _SERIES_BYTES, _STRETCH_BYTES = 700, 3_000, 300
 """About what an appointment takes in memory, with what it keeps."""
+OCCURRENCE_BYTES = 250
+"""And one occurrence that is kept, beside its encoding."""
 
 
 Laid = tuple[int, bytes, dt.datetime, int, bytes]
@@ -44,6 +48,7 @@ ListOccurrencesResponse: with its tag and its length.
 A tuple and nothing more: Python's garbage collector leaves such alone, and there are tens of thousands of them.
 """
 BEGINS: Final = 0
+ITEM: Final = 1
 ORIGINAL: Final = 2
 ENDS: Final = 3
 ENCODED: Final = 4
@@ -58,7 +63,7 @@ class _Stretch(NamedTuple):
 class Entry:
     """An appointment. It knows no viewer and no window, so it may be kept, asked again, and shared between threads."""
 
-    __slots__ = ("_dense", "_encoding", "_local", "_own_weight", "_reach", "_stretches", "is_series", "item_id", "series", "weight")
+    __slots__ = ("_encoding", "_local", "_overlaps", "_own_weight", "_reach", "_stretches", "dense_from", "is_series", "item_id", "series", "weight")
 
     def __init__(self, item_id: bytes, summary: ItemSummary) -> None:
         """ValueError if the start is malformed: such an appointment has no place in a calendar."""
@@ -72,7 +77,9 @@ class Entry:
             each.HasField("start") and not each.start.time_zone for each in appointment.exceptions
         )
         self._reach = self.series.longest // dt.timedelta(microseconds=1) + _SLACK
-        self._dense = self.is_series and self._reach >> STRETCH_BITS >= _MOST_STRETCHES // 2
+        self.dense_from = _NEVER
+        """It gives too many occurrences to be kept in stretches of 2^dense_from microseconds, and in longer ones."""
+        self._overlaps = self.is_series and self._reach >> STRETCH_BITS >= _MOST_STRETCHES // 2
         self._stretches: dict[tuple[str, int], _Stretch] = {}
         self._own_weight = self.weight = _BASE_BYTES + summary.ByteSize() + (_SERIES_BYTES if self.is_series else 0)
         """About how many bytes it takes in memory; grows with what it keeps."""
@@ -83,14 +90,14 @@ class Entry:
         ``viewer_zone`` is where dates and floating times are looked at. Not all, if the budget is spent.
         """
         numbers = range((begin - self._reach) >> STRETCH_BITS, ((end - 1) >> STRETCH_BITS) + 1) if self.is_series else _ALWAYS
-        if self._dense or len(numbers) > _MOST_STRETCHES:
-            return self._anew(begin, end, viewer_zone, budget)
+        if self._overlaps or self.dense_from <= STRETCH_BITS or len(numbers) > _MOST_STRETCHES:
+            return self.lay_anew(begin, end, viewer_zone, budget)
         zone = viewer_zone if self._local else ""
         found: list[Laid] = []
         for number in numbers:
             stretch = self._stretches.get((zone, number)) or self._keep(zone, number, viewer_zone, budget)
             if stretch is None:
-                return self._anew(begin, end, viewer_zone, budget)
+                return self.lay_anew(begin, end, viewer_zone, budget)
             if stretch.laid:
                 first = bisect.bisect_left(stretch.begins, begin - self._reach)
                 found += stretch.laid[first : bisect.bisect_left(stretch.begins, end)]
@@ -98,7 +105,8 @@ class Entry:
             return [each for each in found if each[BEGINS] >= begin or each[ENDS] > begin]
         return found
 
-    def _anew(self, begin: int, end: int, viewer_zone: str, budget: Budget) -> list[Laid]:
+    def lay_anew(self, begin: int, end: int, viewer_zone: str, budget: Budget) -> list[Laid]:
+        """The same, and nothing is kept."""
         return [self._laid(each) for each in self.series.between(begin, end, viewer_zone, budget)]
 
     def _laid(self, occurrence: Occurrence) -> Laid:
@@ -108,15 +116,15 @@ class Entry:
     def _keep(self, zone: str, number: int, viewer_zone: str, budget: Budget) -> _Stretch | None:
         """The occurrences that begin within a stretch; None if they are too many to be kept."""
         begin, end = (number << STRETCH_BITS, (number + 1) << STRETCH_BITS) if self.is_series else _EVER
-        own = Budget(_STRETCH_STARTS)
+        own = Budget(STRETCH_STARTS)
         found = self.series.between(begin, end, viewer_zone, own)
-        budget.left -= _STRETCH_STARTS - max(own.left, 0)
-        if own.is_spent or len(found) > _MOST_KEPT:
-            self._dense = True
+        budget.left -= STRETCH_STARTS - max(own.left, 0)
+        if own.is_spent or len(found) > MOST_KEPT:
+            self.dense_from = STRETCH_BITS
             self._stretches = {}
             return None
         laid = [self._laid(each) for each in found if each.begins >= begin]
-        weight = _STRETCH_BYTES + sum(_OCCURRENCE_BYTES + len(each[ENCODED]) for each in laid)
+        weight = _STRETCH_BYTES + sum(OCCURRENCE_BYTES + len(each[ENCODED]) for each in laid)
         stretch = _Stretch([each[BEGINS] for each in laid], laid, weight)
         kept = dict(self._stretches)  # others may be looking at it
         while len(kept) >= _MOST_STRETCHES:

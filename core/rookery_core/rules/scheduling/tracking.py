@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable
 
-    from rookery.v1.calendar_pb2 import AppointmentContent, CalendarTime, ResponseStatus
+    from rookery.v1.calendar_pb2 import AppointmentContent, ResponseStatus
     from rookery.v1.item_pb2 import Item
     from rookery_core.rules.scheduling.itip import Version
     from rookery_core.rules.scheduling.occurrences import Timeline
@@ -138,12 +138,6 @@ class Answers:
     def of(self, attendee: Attendee, point: dt.datetime) -> ResponseStatus.ValueType:
         """What an attendee answers for an occurrence."""
         return self._single.get((point, people.key(attendee.person)), NONE if point in self._asked else attendee.response)
-
-
-def response_of(item: Item, attendee: Attendee, occurrence: CalendarTime, timeline: Timeline) -> ResponseStatus.ValueType:
-    """What an attendee of the organiser's item answers for one occurrence: for itself, or for all."""
-    point = timeline.point(occurrence)
-    return Answers(item, timeline).of(attendee, point) if point is not None else attendee.response
 
 
 def _keep_responses(content: AppointmentContent, stays: Callable[[OccurrenceResponse], bool]) -> None:
