@@ -17,20 +17,10 @@ import pytest
 
 from rookery_core.formats import mbox
 from tests.support import corpus
-from tests.support.databases import (
-    database_url,
-    migrated_postgres,
-    migrated_sqlite,
-    postgres_cluster,
-    postgresql_url,
-    sqlite_url,
-)
 from tests.support.server import PASSWORD, ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-__all__ = ["database_url", "migrated_postgres", "migrated_sqlite", "postgres_cluster", "postgresql_url", "sqlite_url"]
 
 MESSAGES = 1650
 ROOKERY = pathlib.Path(sys.executable).with_name("rookery")

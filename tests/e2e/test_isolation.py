@@ -44,14 +44,6 @@ from rookery.v1 import (
 from rookery_core.rules.clock import SystemClock
 from rookery_core.rules.ids import RandomIds
 from tests.e2e.theft import SERVICES, Mark, of_mailbox, requests, with_same_ids
-from tests.support.databases import (
-    database_url,
-    migrated_postgres,
-    migrated_sqlite,
-    postgres_cluster,
-    postgresql_url,
-    sqlite_url,
-)
 from tests.support.server import server
 
 if TYPE_CHECKING:
@@ -60,7 +52,7 @@ if TYPE_CHECKING:
 
     from tests.support.server import Running
 
-__all__ = ["database_url", "migrated_postgres", "migrated_sqlite", "postgres_cluster", "postgresql_url", "server", "sqlite_url"]
+__all__ = ["server"]
 
 SECRET = b"TOPSECRET-e7b1"
 EXPECTED = {

@@ -6,31 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.databases import (
-    database,
-    database_url,
-    migrated_postgres,
-    migrated_sqlite,
-    notifier,
-    postgres_cluster,
-    postgresql_url,
-    sqlite_url,
-)
 from tests.support.world import Person, World
 
 if TYPE_CHECKING:
     from rookery_server.store.database import Database
-
-__all__ = [
-    "database",
-    "database_url",
-    "migrated_postgres",
-    "migrated_sqlite",
-    "notifier",
-    "postgres_cluster",
-    "postgresql_url",
-    "sqlite_url",
-]
 
 
 @pytest.fixture

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.gateway.certificates import Authority
-from tests.support.databases import migrated_postgres, postgres_cluster, postgresql_url
 
 if TYPE_CHECKING:
     import ssl
-
-__all__ = ["migrated_postgres", "postgres_cluster", "postgresql_url"]
 
 LOOPBACK = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"]
 

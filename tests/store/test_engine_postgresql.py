@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from rookery_core.errors import Unavailable
 from rookery_server.store.database import Transaction, open_database
@@ -169,9 +169,9 @@ async def test_a_server_that_is_not_there_is_unavailable(notifier: RecordingNoti
 
 
 async def test_commits_are_durable_even_where_the_server_is_set_to_be_hasty(
-    store: PostgresqlDatabase, postgres_cluster: PostgresCluster
+    store: PostgresqlDatabase, postgres_cluster: PostgresCluster, postgresql_url: str
 ) -> None:
-    name = postgres_cluster.execute("SELECT max(datname) FROM pg_database WHERE datname LIKE 'test_%'")[0][0]
+    name = make_url(postgresql_url).database
     postgres_cluster.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     assert await store.write(lambda transaction: value(transaction.connection, "synchronous_commit")) == "on"
 

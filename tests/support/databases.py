@@ -1,11 +1,10 @@
 """Fixtures: a fresh, migrated database for each test, on every engine that the machine has.
 
-A conftest imports the names it needs, with those they rest on: ``database`` (open, ``notifier`` behind it) or ``database_url``.
+``tests/conftest.py`` has them for all tests: ``database`` (open, ``notifier`` behind it) or ``database_url``.
 """
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from rookery_server.store import migrate
 from rookery_server.store.database import open_database
 from tests.support.fakes import RecordingNotifier
 from tests.support.postgres import running_cluster
+from tests.support.postgres_copies import PostgresCopies
 
 if TYPE_CHECKING:
     import pathlib
@@ -27,8 +27,6 @@ ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 ON_BOTH = pytest.mark.parametrize("database_url", ENGINES, indirect=True)
 """For a test in a module with ``sqlite_unless_asked``: runs on each engine."""
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -59,12 +57,18 @@ def sqlite_url(migrated_sqlite: pathlib.Path, tmp_path: pathlib.Path) -> str:
     return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'rookery.db')}"
 
 
+@pytest.fixture(scope="session")
+def postgres_copies(postgres_cluster: PostgresCluster, migrated_postgres: str) -> PostgresCopies:
+    """Where fresh PostgreSQL databases come from."""
+    return PostgresCopies(postgres_cluster, migrated_postgres)
+
+
 @pytest.fixture
-def postgresql_url(postgres_cluster: PostgresCluster, migrated_postgres: str) -> Iterator[str]:
+def postgresql_url(postgres_cluster: PostgresCluster, postgres_copies: PostgresCopies) -> Iterator[str]:
     """The URL of a fresh PostgreSQL database."""
-    name = f"test_{next(_numbers)}"
-    yield postgres_cluster.create(name, template=migrated_postgres)
-    postgres_cluster.drop(name)
+    name = postgres_copies.take()
+    yield postgres_cluster.url(name)
+    postgres_copies.give_back(name)
 
 
 @pytest.fixture(params=ENGINES)

@@ -11,29 +11,10 @@ from rookery_server.services.seals import Seal
 from rookery_server.services.sync.cursors import Cursors
 from rookery_server.services.sync.followers import Followers
 from rookery_server.services.sync.pull import PullService
-from tests.support.databases import (
-    database,
-    database_url,
-    migrated_postgres,
-    migrated_sqlite,
-    postgres_cluster,
-    postgresql_url,
-    sqlite_url,
-)
 from tests.support.world import Person, World
 
 if TYPE_CHECKING:
     from rookery_server.store.database import Database
-
-__all__ = [
-    "database",
-    "database_url",
-    "migrated_postgres",
-    "migrated_sqlite",
-    "postgres_cluster",
-    "postgresql_url",
-    "sqlite_url",
-]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Store tests run on every engine."""
+"""Databases for all tests: here, so that a run has one PostgreSQL server and one migrated database of each kind to copy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.support.databases import (
     migrated_sqlite,
     notifier,
     postgres_cluster,
+    postgres_copies,
     postgresql_url,
     sqlite_url,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "migrated_sqlite",
     "notifier",
     "postgres_cluster",
+    "postgres_copies",
     "postgresql_url",
     "sqlite_url",
 ]
