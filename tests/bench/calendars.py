@@ -25,6 +25,7 @@ from rookery_core.formats import icalendar
 from rookery_core.rules import calendar_time
 from rookery_core.rules.recurrence import agenda
 from rookery_core.rules.recurrence.entries import Entry
+from rookery_core.rules.recurrence.stretches import EMPTY
 from tests.bench import figures
 from tests.bench.server import ADDRESS, PASSWORD, connected, serving
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from rookery_core.rules.recurrence.starts import Budget
+    from rookery_core.rules.recurrence.stretches import Stretch, Where
     from tests.bench.figures import Figure
 
 APPOINTMENTS, SERIES = 10_000, 2_000
@@ -103,39 +106,57 @@ def run(folder: pathlib.Path, seed: int) -> list[Figure]:
     return found
 
 
+class _Calendar:
+    """A calendar for ``agenda``, kept as a server keeps it: encoded records, and beside them from when to when each may show."""
+
+    def __init__(self, records: Sequence[tuple[bytes, int, int | None, bytes]]) -> None:
+        self._records = records
+        self._read: dict[bytes, Entry] = {}
+        self._stretches: dict[Where, Stretch] = {}
+
+    def stretch(self, where: Where, budget: Budget) -> Stretch:
+        """See ``agenda.Calendar``."""
+        if where not in self._stretches:
+            ends_from, starts_before = where.spans
+            entries = (
+                self._entry(item_id, encoded)
+                for item_id, first, last, encoded in self._records
+                if first < starts_before and (last is None or last >= ends_from)
+            )
+            self._stretches[where] = EMPTY.changed(where, "UTC", (), entries, budget)
+        return self._stretches[where]
+
+    def _entry(self, item_id: bytes, encoded: bytes) -> Entry:
+        if item_id not in self._read:
+            self._read[item_id] = Entry(item_id, ItemSummary.FromString(encoded))
+        return self._read[item_id]
+
+
 def _core(data: Iterable[bytes]) -> dict[str, tuple[int, float, float]]:
     """How many occurrences a window has, and the seconds that they take: with the records to be read, and without."""
-    kept = [
-        (number.to_bytes(16, "big"), icalendar.parse(document).summary.SerializeToString()) for number, document in enumerate(data)
+    summaries = [icalendar.parse(document).summary for document in data]
+    records = [
+        (number.to_bytes(16, "big"), *(calendar_time.span(summary) or (0, None)), summary.SerializeToString())
+        for number, summary in enumerate(summaries)
     ]
-    known: list[tuple[int, int | None, Entry]] = []
+    calendar = _Calendar(records)
 
-    def read() -> int:
-        known.clear()
-        for item_id, encoded in kept:
-            summary = ItemSummary.FromString(encoded)
-            first, last = calendar_time.span(summary) or (0, None)
-            known.append((first, last, Entry(item_id, summary)))
-        known.sort(key=lambda each: each[0])
-        return len(known)
+    def forget() -> int:
+        nonlocal calendar
+        calendar = _Calendar(records)
+        return len(records)
 
     def laid_out(begin: dt.date, end: dt.date) -> int:
         window = agenda.Window(_micros(begin), _micros(end), "UTC")
         count, after = 0, None
         while True:
-            ends_from, starts_before = agenda.spans(window, after)
-            candidates = (
-                agenda.Candidate(first, entry)
-                for first, last, entry in known
-                if first < starts_before and (last is None or last >= ends_from)
-            )
-            page = agenda.page(candidates, window, after, PAGE)
+            page = agenda.page([calendar], window, after, PAGE)
             count += len(ListOccurrencesResponse.FromString(page.encoded).occurrences)
             after = page.following
             if after is None:
                 return count
 
-    return _measured(read, laid_out, rounds=3)
+    return _measured(forget, laid_out, rounds=3)
 
 
 def _judge(data: Sequence[bytes]) -> dict[str, tuple[int, float, float]]:

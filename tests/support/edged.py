@@ -16,6 +16,9 @@ from rookery_server.cli import logs
 from rookery_server.cli.serve import run
 from rookery_server.gateway.dns_resolver import DnsResolver
 
+_SETTINGS = ("data", "listen", "database_url", "submission", "log_level")
+"""Those of the server's that are understood."""
+
 
 def program(*, dns_port: int, smtp_port: int, lease_seconds: float = 120) -> tuple[str, ...]:
     """The command, to be completed by options of ``rookeryd serve``."""
@@ -28,13 +31,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.support.edged", description="Serves with a network of its own.")
     for name in ("data", "listen"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--database-url")
+    for name in ("database-url", "submission"):
+        parser.add_argument(f"--{name}")
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--dns-port", type=int, required=True)
     parser.add_argument("--smtp-port", type=int, required=True)
     parser.add_argument("--lease-seconds", type=float, required=True)
     options = parser.parse_args()
-    flags = {name: getattr(options, name) for name in ("data", "listen", "database_url", "log_level") if getattr(options, name)}
+    flags = {name: getattr(options, name) for name in _SETTINGS if getattr(options, name)}
     settings = config.load({**flags, "mail_delivery": "direct", "mail_name": "mail.rookery.test"}, {})
     logs.configure(settings.log_format, settings.log_level)
     resolver = DnsResolver(["127.0.0.1"], port=options.dns_port)

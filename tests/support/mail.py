@@ -19,6 +19,7 @@ from rookery_server.gateway.dkim import DkimSigner
 from rookery_server.gateway.figures import Figures
 from rookery_server.gateway.leaving import LeavingMail
 from rookery_server.gateway.worker import QueueWorker
+from rookery_server.services.accounts.group_mail import GroupMail
 from rookery_server.services.page_tokens import PageTokens
 from rookery_server.services.signing.key_ring import KeyRing
 from rookery_server.services.submission.drafts import Drafts
@@ -109,7 +110,8 @@ class MailWorld(World):
         )
         self.keys = KeyRing(database, self.clock)
         self.leaving = LeavingMail(database, DkimSigner(self.keys.active, self.clock))
-        self.here: Carrier = HereCarrier(LocalDelivery(database, self.clock, wake=self.wake))
+        self.group_mail = GroupMail(database)
+        self.here: Carrier = HereCarrier(LocalDelivery(database, self.clock, self.group_mail, wake=self.wake))
         self.destinations = Destinations(self.clock)
         self.figures = Figures()
         lifetime = retry_schedule.LIFETIME

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 INBOX = folder_pb2.FOLDER_ROLE_INBOX
 ARCHIVE = folder_pb2.FOLDER_ROLE_ARCHIVE
 NOTE = item_pb2.ITEM_KIND_NOTE
+MORE_THAN_IS_READ_AT_ONCE = 70
 
 
 @pytest.fixture
@@ -57,6 +58,15 @@ async def test_folders_come_first_and_then_the_newest_items(world: World, anna: 
     assert [batch.progress.done for batch in batches] == [3, 6, 8]
     assert {batch.progress.total for batch in batches} == {8}
     assert [batch.caught_up for batch in batches] == [False, False, True]
+    await device.require_equal(world)
+
+
+async def test_many_items_of_one_moment_come_once_each(world: World, anna: Person, pulls: PullService) -> None:
+    inbox = await world.folder_of(anna, INBOX)
+    items = [await aged(world, anna, inbox, days=1) for _ in range(MORE_THAN_IS_READ_AT_ONCE)]
+    device = Replica(pulls, anna)
+    batch = await device.pull()
+    assert [told.item.id for told in batch.items] == sorted((item.id for item in items), reverse=True)
     await device.require_equal(world)
 
 

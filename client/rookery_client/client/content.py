@@ -44,11 +44,11 @@ class Content:
 
     def download_attachment(self, item_id: bytes, attachment_id: int, *, mailbox_id: bytes = b"", offset: int = 0) -> Download:
         """An attachment's bytes, to be iterated over with ``async for``."""
-        return AttachmentDownload(self._connection, self._stub, mailbox_id, item_id, attachment_id, offset)
+        return AttachmentDownload(self._connection, mailbox_id, item_id, attachment_id, offset)
 
     def download_document(self, item_id: bytes, *, mailbox_id: bytes = b"", offset: int = 0) -> Download:
         """An item as a document: a message exactly as it came, iCalendar, or vCard; to be iterated over with ``async for``."""
-        return DocumentDownload(self._connection, self._stub, mailbox_id, item_id, 0, offset)
+        return DocumentDownload(self._connection, mailbox_id, item_id, 0, offset)
 
     def import_documents(
         self,

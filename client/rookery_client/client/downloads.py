@@ -11,27 +11,29 @@ import grpc.aio
 import zstandard
 
 from rookery.v1 import content_service_pb2 as pb
+from rookery_client.client import content_pieces
 from rookery_core.errors import DataLoss, RookeryError, Stale, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rookery.v1.content_service_pb2_grpc import ContentServiceAsyncStub
+    from google.protobuf.message import Message
+
+    from rookery_client.client.content_pieces import Arrived, Piece
     from rookery_client.connection import Connection
 
-    Response = pb.DownloadAttachmentResponse | pb.DownloadDocumentResponse
-    Call = (
-        grpc.aio.UnaryStreamCall[pb.DownloadAttachmentRequest, pb.DownloadAttachmentResponse]
-        | grpc.aio.UnaryStreamCall[pb.DownloadDocumentRequest, pb.DownloadDocumentResponse]
-    )
+    Begin = grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
+    Call = grpc.aio.UnaryStreamCall[bytes, bytes]
 
 LARGEST_CHUNK = 16 * 1024 * 1024
 """Decoded bytes that a chunk may have; a few compressed bytes must not fill the memory."""
 
 ENCODINGS = (pb.CONTENT_ENCODING_ZSTD,)
 
+_SERVICE = pb.DESCRIPTOR.services_by_name["ContentService"].full_name
+
 _AHEAD = 3
-"""Messages that are under way while one is used: one is read, and two are unpacked, so that neither waits for the other."""
+"""Messages under way while one is used, where unpacking takes long: one is read, and two are unpacked, so that neither waits."""
 
 _BRIEF = 64 * 1024
 """Decoded bytes that are unpacked where they come: taking them to another thread and back would take as long."""
@@ -48,14 +50,12 @@ class Download(ABC):
     def __init__(
         self,
         connection: Connection,
-        stub: ContentServiceAsyncStub,
         mailbox_id: bytes,
         item_id: bytes,
         attachment_id: int,
         offset: int,
     ) -> None:
         self._connection = connection
-        self._stub = stub
         self._mailbox_id = mailbox_id
         self._item_id = item_id
         self._attachment_id = attachment_id
@@ -69,23 +69,24 @@ class Download(ABC):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         attempts = self._connection.attempts()
+        _keep_freed_memory()
         while True:
             metadata = await attempts.metadata()
             call = self._open(metadata)
             turn = asyncio.Lock()
-            fetches = deque(asyncio.ensure_future(self._fetch(call, turn)) for _ in range(_AHEAD))
+            ahead: deque[asyncio.Task[tuple[Arrived, bytes] | None]] = deque()
             try:
-                while (fetched := await fetches[0]) is not None:
-                    fetches.popleft()
-                    fetches.append(asyncio.ensure_future(self._fetch(call, turn)))
-                    response, data = fetched
-                    if response.HasField("info"):
-                        self._begin_stream(response.info)
-                    if response.HasField("chunk"):
-                        piece = self._rest(response.chunk, data)
-                        self._position += len(piece)
+                while (fetched := await (ahead.popleft() if ahead else self._fetch(call, turn))) is not None:
+                    arrived, data = fetched
+                    if arrived.info is not None:
+                        self._begin_stream(arrived.info)
+                    if arrived.piece is not None:
+                        if not _is_brief(arrived.piece):
+                            ahead.extend(asyncio.ensure_future(self._fetch(call, turn)) for _ in range(_AHEAD - len(ahead)))
+                        rest = self._rest(arrived.piece, data)
+                        self._position += len(rest)
                         attempts.progressed()
-                        yield piece
+                        yield rest
                 self._check_end()
             except RookeryError as error:
                 await attempts.failed(error)
@@ -93,30 +94,39 @@ class Download(ABC):
                 return
             finally:
                 call.cancel()
-                for fetch in fetches:
+                for fetch in ahead:
                     _forget(fetch)
 
     @abstractmethod
     def _open(self, metadata: tuple[tuple[str, str | bytes], ...]) -> Call:
         """Begins the stream at the piece that is wanted next."""
 
-    async def _fetch(self, call: Call, turn: asyncio.Lock) -> tuple[Response, bytes] | None:
+    def _begun(self, name: str, request: Message, metadata: tuple[tuple[str, str | bytes], ...]) -> Call:
+        """The stream, as encoded messages."""
+        begin: Begin = self._connection.channel.unary_stream(f"/{_SERVICE}/{name}")
+        return begin(request.SerializeToString(), metadata=metadata)
+
+    async def _fetch(self, call: Call, turn: asyncio.Lock) -> tuple[Arrived, bytes] | None:
         """The next message with its bytes unpacked; None at the end. It is read when those that were asked for before have been."""
         async with turn:
-            response = await self._next(call)
-        return None if response is None else (response, await _unpacked(response.chunk))
+            arrived = await self._next(call)
+        if arrived is None:
+            return None
+        if arrived.piece is None or _is_brief(arrived.piece):
+            return arrived, _unpacked(arrived.piece)
+        return arrived, await asyncio.to_thread(_unpacked, arrived.piece)
 
-    async def _next(self, call: Call) -> Response | None:
+    async def _next(self, call: Call) -> Arrived | None:
         """The next message; None at the end. A server that says nothing for the length of a call's deadline has gone."""
         try:
             async with asyncio.timeout(self._connection.deadline):
-                response = await call.read()
+                encoded = await call.read()
         except grpc.aio.AioRpcError as error:
             raise self._connection.error_of(error) from error
         except TimeoutError:
             message = f"{self._connection.server} stopped in the middle of a download; try again"
             raise Unavailable("DEADLINE_EXCEEDED", message) from None
-        return response if isinstance(response, (pb.DownloadAttachmentResponse, pb.DownloadDocumentResponse)) else None
+        return content_pieces.read(encoded) if isinstance(encoded, bytes) else None
 
     def _begin_stream(self, info: pb.ContentInfo) -> None:
         known = self.info
@@ -124,11 +134,11 @@ class Download(ABC):
             raise Stale("STALE_ETAG", "the item changed while it was downloaded; start again")
         self.info = info
 
-    def _rest(self, chunk: pb.ContentChunk, data: bytes) -> bytes:
-        """The chunk's bytes from the position on: after a break the first chunk may begin before it."""
-        skip = self._position - chunk.offset
-        if len(data) != chunk.size_bytes or not 0 <= skip <= len(data):
-            raise DataLoss("CONTENT_DAMAGED", f"a piece at byte {chunk.offset} of the download does not fit")
+    def _rest(self, piece: Piece, data: bytes) -> bytes:
+        """The piece's bytes from the position on: after a break the first piece may begin before it."""
+        skip = self._position - piece.offset
+        if len(data) != piece.size or not 0 <= skip <= len(data):
+            raise DataLoss("CONTENT_DAMAGED", f"a piece at byte {piece.offset} of the download does not fit")
         return data[skip:]
 
     def _check_end(self) -> None:
@@ -141,27 +151,35 @@ class Download(ABC):
             raise Unavailable("SERVER_UNREACHABLE", message)
 
 
-async def _unpacked(chunk: pb.ContentChunk) -> bytes:
-    """The chunk's bytes, in another thread where that takes long."""
-    if chunk.encoding != pb.CONTENT_ENCODING_ZSTD:
-        return chunk.data
-    if chunk.size_bytes > LARGEST_CHUNK:
-        raise DataLoss("CONTENT_DAMAGED", f"a piece of the download would have {chunk.size_bytes:,} bytes")
-    if chunk.size_bytes <= _BRIEF:
-        return _decompressed(chunk.data, chunk.size_bytes)
-    return await asyncio.to_thread(_decompressed, chunk.data, chunk.size_bytes)
+def _keep_freed_memory() -> None:
+    """Has the C library keep some megabytes that are freed, instead of giving them back to the kernel each time.
+
+    It takes longer to get them again, zeroed, than to fill them. glibc adapts to the largest block that was freed so far
+    (mallopt(3), M_MMAP_THRESHOLD), so it is shown one; elsewhere this does nothing.
+    """
+    bytes(8 << 20)
 
 
-def _decompressed(data: bytes, size: int) -> bytes:
-    """What the frames hold, but at most one byte more than there should be."""
+def _is_brief(piece: Piece) -> bool:
+    return piece.encoding != pb.CONTENT_ENCODING_ZSTD or piece.size <= _BRIEF
+
+
+def _unpacked(piece: Piece | None) -> bytes:
+    """The piece's bytes. What frames hold, but at most one byte more than there should be."""
+    if piece is None:
+        return b""
+    if piece.encoding != pb.CONTENT_ENCODING_ZSTD:
+        return bytes(piece.data)
+    if piece.size > LARGEST_CHUNK:
+        raise DataLoss("CONTENT_DAMAGED", f"a piece of the download would have {piece.size:,} bytes")
     try:
-        reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
-        return reader.read(size) + reader.read(1)
+        reader = zstandard.ZstdDecompressor().stream_reader(piece.data, read_across_frames=True)
+        return reader.read(piece.size) + reader.read(1)
     except zstandard.ZstdError as error:
         raise DataLoss("CONTENT_DAMAGED", f"a piece of the download can not be unpacked: {error}") from error
 
 
-def _forget(fetch: asyncio.Task[tuple[Response, bytes] | None]) -> None:
+def _forget(fetch: asyncio.Task[tuple[Arrived, bytes] | None]) -> None:
     """Nobody waits for the message any more, and its error is nobody's."""
     fetch.cancel()
     fetch.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
@@ -178,7 +196,7 @@ class AttachmentDownload(Download):
             offset=self._position,
             accept_encodings=ENCODINGS,
         )
-        return self._stub.DownloadAttachment(request, metadata=metadata)
+        return self._begun("DownloadAttachment", request, metadata)
 
 
 class DocumentDownload(Download):
@@ -188,4 +206,4 @@ class DocumentDownload(Download):
         request = pb.DownloadDocumentRequest(
             mailbox_id=self._mailbox_id, item_id=self._item_id, offset=self._position, accept_encodings=ENCODINGS
         )
-        return self._stub.DownloadDocument(request, metadata=metadata)
+        return self._begun("DownloadDocument", request, metadata)

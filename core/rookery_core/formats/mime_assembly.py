@@ -19,8 +19,8 @@ _LONGEST_LINE = 78
 _LONGEST_RAW_LINE = 998
 _LONGEST_FALLBACK = 60
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
-_LINE_END = re.compile(r"\r\n|\r|\n")
 _RAW_LINE_END = re.compile(rb"\r\n|\r|\n")
+_ORDINARY = bytes(range(ord(" "), ord("~") + 1)) + b"\t\r\n"
 _NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]+")
 
 
@@ -57,9 +57,9 @@ class Boundaries:
 
 def text(content: str, subtype: str) -> Block:
     """A text part: as it is where lines are short and ASCII, else quoted-printable or base64, whichever is shorter."""
-    lines = _LINE_END.split(content)
+    lines = content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     crlf = "\r\n".join(lines)
-    if content.isascii() and all(_is_plain(line) for line in lines):
+    if content.isascii() and _are_plain(lines, crlf):
         return Block(mime_field("Content-Type", f"text/{subtype}", {"charset": "us-ascii"}), crlf.encode())
     encoding, encoded = encoded_text(crlf.encode("utf-8", "replace"))
     header = [*mime_field("Content-Type", f"text/{subtype}", {"charset": "utf-8"}), f"Content-Transfer-Encoding: {encoding}"]
@@ -77,14 +77,20 @@ def encoded_text(data: bytes) -> tuple[str, bytes]:
     return "quoted-printable", quoted
 
 
-def _is_plain(line: str) -> bool:
-    """Whether no relay will change the line: short, no blank at its end, no "From " that mbox files quote, no lone dot."""
+def _are_plain(lines: Sequence[str], crlf: str) -> bool:
+    """Whether no relay will change lines of ASCII: short, no blank at an end, no "From " that mbox files quote, no lone dot.
+
+    ``crlf`` is all of them, each but the last with its end: looking at a whole text costs a third of looking at each line.
+    """
     return (
-        len(line) <= _LONGEST_LINE
-        and not line.startswith("From ")
-        and line != "."
-        and not line.endswith((" ", "\t"))
-        and (line.isprintable() or line.replace("\t", "").isprintable())
+        max(map(len, lines)) <= _LONGEST_LINE
+        and not crlf.startswith("From ")
+        and "\nFrom " not in crlf
+        and "." not in lines
+        and not crlf.endswith((" ", "\t"))
+        and " \r" not in crlf
+        and "\t\r" not in crlf
+        and not crlf.encode().translate(None, _ORDINARY)
     )
 
 

@@ -146,6 +146,14 @@ def span(summary: ItemSummary) -> tuple[int, int | None] | None:
     return None
 
 
+def spans_between(begin: int, end: int) -> tuple[int, int]:
+    """What spans (``span``) may have something from ``begin`` to before ``end``: ends then or later, and a beginning before then.
+
+    Spans count dates in UTC: a viewer's midnight comes up to 14 hours before, or 12 hours after.
+    """
+    return begin - FLOATING_AFTER, end + FLOATING_BEFORE
+
+
 def _appointment_span(appointment: AppointmentSummary) -> tuple[int, int | None] | None:
     end = appointment.end if appointment.HasField("end") else appointment.start
     edges = _edges(appointment.start, end)

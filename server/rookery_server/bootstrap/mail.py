@@ -19,6 +19,7 @@ from rookery_server.gateway.leaving import LeavingMail
 from rookery_server.gateway.tls_policy import parse_levels
 from rookery_server.gateway.traffic import Traffic
 from rookery_server.gateway.worker import QueueWorker
+from rookery_server.services.accounts.group_mail import GroupMail
 from rookery_server.services.signing.dkim_administration import DkimAdministration
 from rookery_server.services.signing.key_ring import KeyRing
 from rookery_server.services.submission.local_delivery import LocalDelivery
@@ -52,6 +53,7 @@ class Outbound:
     reports: Reports
     keys: KeyRing
     traffic: Traffic
+    groups: GroupMail
     ring: Callable[[Collection[str]], None]
     """Tells other processes."""
     does_all: bool
@@ -91,12 +93,12 @@ def outbound(
         carrier = _elsewhere(settings, edges, leaving, clock, chance, own_name)
     reports = Reports(database, clock, ids, own_name=own_name, lifetime=retry_schedule.LIFETIME)
     alone = database.dialect == "sqlite"
-    destinations, figures = Destinations(clock), Figures()
+    destinations, figures, groups = Destinations(clock), Figures(), GroupMail(database)
     worker = QueueWorker(
         database,
         clock,
         destinations,
-        HereCarrier(LocalDelivery(database, clock, wake=wake)) if here else None,
+        HereCarrier(LocalDelivery(database, clock, groups, wake=wake)) if here else None,
         carrier if elsewhere else None,
         reports,
         chance,
@@ -106,7 +108,7 @@ def outbound(
         lease_seconds=edges.lease_seconds,
     )
     traffic = Traffic(figures, destinations, carrier.destination if carrier is not None else str)
-    out = Outbound(worker, reports, keys, traffic, database.ring, does_all=here and elsewhere)
+    out = Outbound(worker, reports, keys, traffic, groups, database.ring, does_all=here and elsewhere)
     return out
 
 

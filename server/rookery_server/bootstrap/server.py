@@ -23,7 +23,7 @@ from rookery_server.bootstrap.web import PublishedCalendars
 from rookery_server.jobs.runner import JobRunner
 from rookery_server.metrics.endpoint import MetricsEndpoint
 from rookery_server.metrics.mail import MailFigures
-from rookery_server.metrics.server import CallFigures, ListenerFigures
+from rookery_server.metrics.server import CallFigures, GroupFigures, ListenerFigures
 from rookery_server.services import keys
 from rookery_server.services.accounts.session_tokens import SessionTokens
 from rookery_server.services.announcements import Announcements
@@ -234,7 +234,7 @@ async def _build(
     retention = Retention(database, clock)
     base.jobs.every("compact ledger", HOUR, retention.compact_ledger)
     base.jobs.every("forget departures", DAY, retention.forget_departures)
-    counts, incoming = CallCounts(), listeners(base, sign_in)
-    sending = MailFigures(database, clock, outbound.traffic)
-    figures: list[Source] = [sending, CallFigures(counts), ListenerFigures(incoming.counters)]
+    counts, incoming = CallCounts(), listeners(base, sign_in, readers)
+    sending, groups = MailFigures(database, clock, outbound.traffic), GroupFigures(outbound.groups)
+    figures: list[Source] = [sending, CallFigures(counts), ListenerFigures(incoming.counters), groups]
     return _Parts(Calls(callers, ids, counts), servicers, passwords, base.jobs, outbound.worker, incoming, published, figures)

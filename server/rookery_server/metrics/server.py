@@ -1,4 +1,4 @@
-"""Figures of a server: its calls, and the listeners that mail comes in by."""
+"""Figures of a server: its calls, the listeners that mail comes in by, and mail for groups."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from rookery_server.api.call_counts import CallCounts
+    from rookery_server.services.accounts.group_mail import GroupMail
     from rookery_server.smtp.counters import Counters
 
 _LISTENER = ("listener",)
@@ -39,6 +40,18 @@ class CallFigures:
         for method, total in self._counts.seconds.items():
             seconds.add_metric((method,), total)
         return ended, seconds
+
+
+class GroupFigures:
+    """What did not reach members of groups, of whom no sender hears."""
+
+    def __init__(self, groups: GroupMail) -> None:
+        self._groups = groups
+
+    async def families(self) -> Iterable[Metric]:
+        """See ``endpoint.Source``."""
+        meaning = "Copies for members of groups that their mailboxes did not take, most since they are full."
+        return [CounterMetricFamily("rookery_group_copies_refused", meaning, value=self._groups.missed)]
 
 
 class ListenerFigures:

@@ -96,6 +96,10 @@ class MailboxChange:
         counts.held += held
         counts.revision = self.revision
 
+    def know(self, folder: FolderRow) -> None:
+        """A folder's row, read in this transaction: its next uid needs not be asked for once more."""
+        self._next_uids[folder.id] = folder.next_uid
+
     def take_uids(self, folder_id: bytes, wanted: int) -> int:
         """Reserves so many uids of a folder, whose contents change; gives the first."""
         if folder_id not in self._next_uids:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rookery_core.errors import InvalidArgument, PermissionDenied, RookeryError, Unauthenticated
 from rookery_core.formats.trace import Hop
 from rookery_core.rules.ids import text_of
+from rookery_server.services.incoming import deliveries
 from rookery_server.services.incoming.letters import Arrival
 from rookery_server.services.incoming.recipients import POSTMASTER, Recipient
 from rookery_server.services.submission.posted import Post
@@ -90,8 +91,11 @@ def _for_all(results: Sequence[RookeryError | None]) -> Reply | None:
     """SMTP's one answer; None if all have the message.
 
     If some have it and others can not, the sender is to come again: then those who have it are passed over, and whoever is refused
-    is refused at RCPT, where the sender learns of whom that is said.
+    is refused at RCPT, where the sender learns of whom that is said. A group that is full itself is not refused there, since its
+    members have room: that they have the message counts.
     """
+    if None in results:
+        results = [None if each and deliveries.reached_members(each) else each for each in results]
     replies = [reply_for(each) for each in results if each]
     if not replies:
         return None

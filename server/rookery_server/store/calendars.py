@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, literal_column, select
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT
 from rookery_server.store.direct import Direct
 from rookery_server.store.items import LIVE
-from rookery_server.store.tables import NO_TIME, item
+from rookery_server.store.tables import item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,6 @@ _spans = Direct(
         item.c.life == literal_column(str(LIVE)),
         item.c.kind == literal_column(str(ITEM_KIND_APPOINTMENT)),
         item.c.span_end >= bindparam("ends_from"),
-        item.c.span_start >= bindparam("starts_from"),
         item.c.span_start < bindparam("starts_before"),
     )
 )
@@ -51,13 +50,12 @@ def spans(
     *,
     ends_from: int,
     starts_before: int,
-    starts_from: int = NO_TIME,
 ) -> list[SpanRow]:
     """Live appointments of the folders whose spans end at ``ends_from`` or later and begin before ``starts_before``.
 
-    And at ``starts_from`` or later, if that is said. Ascending by ``span_start``.
+    Ascending by ``span_start``.
     """
-    times = {"ends_from": ends_from, "starts_from": starts_from, "starts_before": starts_before}
+    times = {"ends_from": ends_from, "starts_before": starts_before}
     found = [
         SpanRow._make(row)
         for folder_id in folder_ids

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
-from rookery_server.store.tables import account, address, group_member
+from rookery_server.store.direct import ByKeys, Direct
+from rookery_server.store.tables import account, address, group_member, mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
+
+
+class Member(NamedTuple):
+    """Somebody who gets what a group gets."""
+
+    account_id: bytes
+    mailbox_uid: bytes
+
+
+_members = Direct(
+    select(account.c.id, mailbox.c.uid)
+    .select_from(group_member)
+    .join(account, account.c.id == group_member.c.member_id)
+    .join(address, (address.c.account_id == account.c.id) & address.c.is_primary)
+    .join(mailbox, mailbox.c.account_id == account.c.id)
+    .where(group_member.c.account_id == bindparam("group"), account.c.disabled.is_(False))
+    .order_by(address.c.key)
+)
+_with_members = ByKeys(select(group_member.c.account_id), group_member.c.account_id, grouped=True)
+
+
+def members(connection: Connection, group_id: bytes) -> list[Member]:
+    """A group's members, by address; without those who are disabled or being removed."""
+    return [Member(*row) for row in _members.all(connection, {"group": group_id})]
+
+
+def with_members(connection: Connection, account_ids: Sequence[bytes]) -> set[bytes]:
+    """Those of the accounts (at most 500) that somebody belongs to."""
+    return {row[0] for row in _with_members.all(connection, account_ids, {})}
 
 
 def member_addresses(connection: Connection, group_ids: Iterable[bytes]) -> dict[bytes, list[str]]:

@@ -23,6 +23,8 @@ class Destination(NamedTuple):
     """Of the address."""
     mailbox_uid: bytes
     account_id: bytes
+    kind: int
+    """``AccountKind``."""
     disabled: bool
     """The account is."""
     quota_bytes: int
@@ -30,7 +32,15 @@ class Destination(NamedTuple):
 
 
 _destinations = (
-    select(address.c.key, mailbox.c.uid, account.c.id, account.c.disabled, mailbox.c.quota_bytes, mailbox.c.used_bytes)
+    select(
+        address.c.key,
+        mailbox.c.uid,
+        account.c.id,
+        account.c.kind,
+        account.c.disabled,
+        mailbox.c.quota_bytes,
+        mailbox.c.used_bytes,
+    )
     .select_from(address)
     .join(account, account.c.id == address.c.account_id)
     .join(mailbox, mailbox.c.account_id == account.c.id)

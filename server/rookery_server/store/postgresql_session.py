@@ -80,8 +80,10 @@ class Session:
         known = self._known.get(sql)
         if known is None:
             self.last_sql, name = sql, b"rookery_%d" % len(self._known)
-            _sound(self._pgconn.prepare(name, sql.encode()))
-            described = _sound(self._pgconn.describe_prepared(name))
+            self._pgconn.enter_pipeline_mode()
+            self._pgconn.send_prepare(name, sql.encode())
+            self._pgconn.send_describe_prepared(name)
+            _, described = [_sound(result) for result in self._results()]
             codings = [CODINGS[described.param_type(place)] for place in range(described.nparams)]
             encoders, formats = (tuple(each) for each in zip(*codings, strict=True)) if codings else ((), ())
             known = self._known[sql] = Known(name, sql, encoders, formats)
@@ -148,6 +150,15 @@ class Session:
         pgconn.enter_pipeline_mode()
         for known, values in commands:
             pgconn.send_query_prepared(known.name, values, known.formats, Format.BINARY)
+        results = self._results()
+        for (known, _), result in zip(commands, results, strict=True):
+            self.last_sql = known.sql
+            _sound(result)
+        return results[-1]
+
+    def _results(self) -> list[PGresult]:
+        """Ends the pipeline; gives a result for each thing that it was told to send."""
+        pgconn = self._pgconn
         pgconn.pipeline_sync()
         while pgconn.flush():
             self._wait(select.POLLIN | select.POLLOUT)
@@ -156,10 +167,7 @@ class Session:
             if result is not None:
                 results.append(result)
         pgconn.exit_pipeline_mode()
-        for (known, _), result in zip(commands, results, strict=True):
-            self.last_sql = known.sql
-            _sound(result)
-        return results[-1]
+        return results
 
     def _receive(self) -> PGresult | None:
         """The next result; None behind those of each command."""
@@ -172,7 +180,7 @@ class Session:
     def _wait(self, what: int) -> None:
         """Waits until the connection is ready, and reads what has come: OperationalError if it is lost.
 
-        ``get_result`` could wait itself, but no other thread would run meanwhile.
+        ``get_result`` could wait itself, and so could ``describe_prepared``, but no other thread would run meanwhile.
         """
         poll = select.poll()
         poll.register(self._pgconn.socket, what)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from rookery_core.rules.sync_windows import Window
 
-_PORTION = 64
-"""Rows fetched at once: few, so that their memory is used again and again."""
+_PORTION, _LARGEST_PORTION = 64, 512
+"""Rows read at once: few, so that their memory is used again and again. Who asks for more has found those before small."""
 CONTENTS_AT_ONCE = 16
 
 
@@ -54,6 +54,7 @@ _live = (
     .limit(bindparam("most"))
 )
 _newest = _live.where(_place < _after).order_by(item.c.fill_key.desc(), item.c.id.desc())
+_newest_of_all = Direct(_newest)
 _newest_of_folder = _live.where(item.c.folder_id == bindparam("folder"), tuple_(item.c.received, item.c.id) < _after).order_by(
     item.c.received.desc(), item.c.id.desc()
 )
@@ -121,12 +122,31 @@ def fill(
     Those under ``conditions``, outside the window ``had`` and created up to a revision; behind ``after``, down to ``floor``, and at
     at most so many. Whoever stops early closes the iterator.
     """
+    parameters = {"mailbox": mailbox_id, "created": created, "key": after[0], "id": after[1], "most": most}
+    if not conditions and had is None and floor is None:
+        yield from _everything(connection, parameters)
+        return
     statement = _narrowed(_newest, conditions, had)
     if floor is not None:
         # The key by itself too: only so is it the end of the range in the index.
         statement = statement.where(item.c.fill_key >= floor[0], or_(item.c.fill_key > floor[0], item.c.id >= floor[1]))
-    parameters = {"mailbox": mailbox_id, "created": created, "key": after[0], "id": after[1], "most": most}
     yield from _portions(connection, statement, parameters)
+
+
+def _everything(connection: Connection, parameters: dict[str, Any]) -> Generator[Sequence[Sequence[Any]]]:
+    """Live items under no condition: each portion by a statement of its own, behind the last row of the one before.
+
+    So the statement is always the same, and on PostgreSQL no cursor has to be asked again every few rows.
+    """
+    left, size = parameters["most"], _PORTION
+    while left:
+        asked = min(left, size)
+        rows = _newest_of_all.all(connection, {**parameters, "most": asked})
+        yield rows
+        if len(rows) < asked:
+            return
+        parameters["key"], parameters["id"] = _place_of(rows[-1])
+        left, size = left - asked, min(size * 2, _LARGEST_PORTION)
 
 
 def fill_of_folders(

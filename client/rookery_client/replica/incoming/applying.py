@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from rookery.internal.v1.packed_pb2 import PackedItemChange, PackedPullResponse
+    from rookery.internal.v1.packed_pb2 import PackedItemChange, PackedPullResponse, PackedSyncItem
     from rookery.v1.folder_pb2 import Folder
 
 _UPDATE_OLDER = f"{rows.UPDATE_ITEM} WHERE id = ? AND revision < ?"
@@ -74,7 +74,7 @@ def apply(connection: sqlite3.Connection, batch: PackedPullResponse, *, now: int
         mass_deletion.require_plausible(connection, dropped)
     folders = _put_folders(connection, batch.folders)
     removed_folders = _remove_folders(connection, [(removal.folder_id, removal.revision) for removal in batch.removed_folders])
-    added, changed = _put_items(connection, rows.item_rows(batch.items))
+    added, changed = _put_items(connection, batch.items)
     if contents := rows.content_rows(batch.items):
         connection.executemany(rows.PUT_CONTENT, contents)
         if added < len(batch.items):  # more of what was here already is here now
@@ -148,13 +148,12 @@ def _remove_folders(connection: sqlite3.Connection, removals: Sequence[tuple[byt
     return connection.executemany("DELETE FROM folder WHERE id = ? AND max(revision, contents_revision) < ?", removals).rowcount
 
 
-def _put_items(connection: sqlite3.Connection, items: Sequence[rows.ItemRow]) -> tuple[int, int]:
+def _put_items(connection: sqlite3.Connection, entries: Sequence[PackedSyncItem]) -> tuple[int, int]:
     """Inserts or replaces items that are newer than what is held; gives how many are new, and how many changed."""
-    if not items:
-        return 0, 0
-    added = connection.executemany(rows.INSERT_ITEM, items).rowcount
-    if added == len(items):  # a first fill: nothing was there
+    added = rows.insert_items(connection, rows.item_rows(entries))
+    if added == len(entries):  # a first fill: nothing was there
         return added, 0
+    items = list(rows.item_rows(entries))
     connection.executemany(_NOTE_CHANGED, [(row[0], row[4]) for row in items])
     return added, connection.executemany(_UPDATE_OLDER, [(*row[1:], row[0], row[3]) for row in items]).rowcount
 

@@ -121,9 +121,9 @@ def _lost_versions(connection: sqlite3.Connection, entries: Iterable[PackedSyncI
 
 def _replace_items(connection: sqlite3.Connection, entries: Sequence[PackedSyncItem]) -> tuple[int, int]:
     """Puts items over whatever is there; gives how many are new, and how many there are."""
-    items = rows.item_rows(entries)
+    items = list(rows.item_rows(entries))
     versions = [(row[0], row[4]) for row in items]
-    added = connection.executemany(rows.INSERT_ITEM, items).rowcount if items else 0
+    added = rows.insert_items(connection, items)
     connection.executemany(_NOTE_CHANGED, versions)
     connection.executemany("DELETE FROM content WHERE item_id = ? AND content_revision <> ?", versions)
     connection.executemany("DELETE FROM attachment WHERE item_id = ? AND content_revision <> ?", versions)

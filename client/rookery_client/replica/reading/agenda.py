@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, ItemSummary
 from rookery_client.replica.reading import holdings
@@ -10,8 +10,8 @@ from rookery_client.replica.view import shown_rows
 from rookery_core.errors import NotFound
 from rookery_core.rules import calendar_time
 from rookery_core.rules.recurrence import agenda
-from rookery_core.rules.recurrence.agenda import Candidate
 from rookery_core.rules.recurrence.entries import Entry
+from rookery_core.rules.recurrence.stretches import EMPTY
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
     from rookery_client.replica.replica import Replica
     from rookery_core.rules.recurrence.agenda import Page, Place, Window
+    from rookery_core.rules.recurrence.starts import Budget
+    from rookery_core.rules.recurrence.stretches import Stretch, Where
+
+
+class _Appointment(NamedTuple):
+    """An appointment and its span (``calendar_time.span``)."""
+
+    begins: int
+    ends: int | None
+    entry: Entry
 
 
 class Agenda:
@@ -29,15 +39,31 @@ class Agenda:
         self._folder_ids = folder_ids
         self._window = window
         with replica.database.reading() as connection:
-            found = list(self._read(connection))
-        self._candidates = sorted(found, key=lambda each: each.span_start)
+            self._appointments = list(self._read(connection))
+        self._stretches: dict[Where, Stretch] = {}
 
     def page(self, after: Place | None, most: int) -> Page:
         """The page behind a place, of at most so many occurrences."""
-        return agenda.page(self._candidates, self._window, after, most)
+        return agenda.page([self], self._window, after, most)
 
-    def _read(self, connection: sqlite3.Connection) -> Iterator[Candidate]:
-        ends_from, starts_before = agenda.spans(self._window, None)
+    def stretch(self, where: Where, budget: Budget) -> Stretch:
+        """See ``agenda.Calendar``. Beyond the window something may be missing."""
+        known = self._stretches.get(where)
+        if known is not None:
+            return known
+        ends_from, starts_before = where.spans
+        entries = (
+            each.entry
+            for each in self._appointments
+            if each.begins < starts_before and (each.ends is None or each.ends >= ends_from)
+        )
+        stretch = EMPTY.changed(where, self._window.viewer_zone, (), entries, budget)
+        if stretch.is_whole:
+            self._stretches[where] = stretch
+        return stretch
+
+    def _read(self, connection: sqlite3.Connection) -> Iterator[_Appointment]:
+        ends_from, starts_before = self._window.spans
         for index, folder_id in enumerate(self._folder_ids):
             folder = shown_rows.folder(connection, folder_id)
             if folder is None:
@@ -46,6 +72,5 @@ class Agenda:
             for row in shown_rows.in_folder(connection, folder_id):
                 summary = ItemSummary.FromString(row.summary)
                 span = calendar_time.span(summary) if summary.kind == ITEM_KIND_APPOINTMENT else None
-                if span is None or span[0] >= starts_before or (span[1] is not None and span[1] < ends_from):
-                    continue
-                yield Candidate(span[0], Entry(row.id, summary))
+                if span is not None and span[0] < starts_before and (span[1] is None or span[1] >= ends_from):
+                    yield _Appointment(*span, Entry(row.id, summary))

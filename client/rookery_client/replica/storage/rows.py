@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from rookery.v1.item_pb2 import ItemState, ItemSummary
 from rookery.v1.sync_pb2 import CONTENT_EXTENT_FULL, CONTENT_EXTENT_NONE, CONTENT_EXTENT_TEXT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rookery.internal.v1.packed_pb2 import PackedSyncItem
 
@@ -18,7 +20,11 @@ ItemRow = tuple[bytes, bytes, int, int, int, int, int, int, int, bytes, bytes]
 """``COLUMNS``."""
 COLUMNS = "id, folder_id, kind, revision, content_revision, uid, fill_key, is_read, flag_status, state, summary"
 
-INSERT_ITEM = f"INSERT INTO item ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+_ROWS_AT_ONCE = 25
+"""What one statement inserts: most of what a statement takes in SQLite and its driver it takes once, however many rows it has."""
+_ROW = f"({', '.join('?' * (COLUMNS.count(',') + 1))})"
+_INSERT_ONE = f"INSERT OR IGNORE INTO item ({COLUMNS}) VALUES {_ROW}"
+_INSERT_MANY = f"INSERT OR IGNORE INTO item ({COLUMNS}) VALUES {', '.join([_ROW] * _ROWS_AT_ONCE)}"
 UPDATE_ITEM = """UPDATE item SET folder_id = ?, kind = ?, revision = ?, content_revision = ?, uid = ?, fill_key = ?,
     is_read = ?, flag_status = ?, state = ?, summary = ?"""
 """To be followed by a condition; takes an ``ItemRow`` without its id."""
@@ -53,14 +59,23 @@ def marks_of(state: bytes) -> tuple[int, int]:
     return int(decoded.read), decoded.follow_up.status
 
 
-def item_rows(entries: Iterable[PackedSyncItem]) -> list[ItemRow]:
-    """Rows of ``item``."""
-    rows: list[ItemRow] = []
+def item_rows(entries: Iterable[PackedSyncItem]) -> Iterator[ItemRow]:
+    """Rows of ``item``, each made when it is asked for: so few are alive at a time that their memory is used again and again."""
     for entry in entries:
         item_id, folder_id, revision, content, uid, state, summary = _fields(entry.item)
         read, flag = marks_of(state)
-        rows.append((item_id, folder_id, kind_of(summary), revision, content, uid, entry.fill_key, read, flag, state, summary))
-    return rows
+        yield item_id, folder_id, kind_of(summary), revision, content, uid, entry.fill_key, read, flag, state, summary
+
+
+def insert_items(connection: sqlite3.Connection, items: Iterable[ItemRow]) -> int:
+    """Inserts those items that are not held yet; gives how many."""
+    added, rest = 0, iter(items)
+    while rows := list(itertools.islice(rest, _ROWS_AT_ONCE)):
+        if len(rows) == _ROWS_AT_ONCE:
+            added += connection.execute(_INSERT_MANY, list(itertools.chain.from_iterable(rows))).rowcount
+        else:
+            added += connection.executemany(_INSERT_ONE, rows).rowcount
+    return added
 
 
 def content_rows(entries: Sequence[PackedSyncItem]) -> list[tuple[Any, ...]]:

@@ -53,6 +53,11 @@ class Window(NamedTuple):
     viewer_zone: str
     """Where dates and floating times are looked at."""
 
+    @property
+    def spans(self) -> tuple[int, int]:
+        """As ``stretches.Where`` has them."""
+        return calendar_time.spans_between(self.begin, self.end)
+
 
 class Place(NamedTuple):
     """The place of an occurrence in an agenda; also of none, between others."""
@@ -110,6 +115,8 @@ class _Layout:
         self._horizon = self._begin
         """Whatever begins before then has been found, or does not fit the page."""
         self._slice = (self._begin, self._begin)
+        self._longest = window.end - window.begin
+        """Stretches that are longer than this have too much to show."""
         self._after = after or Place(_EVER)
         self._most = most
         self._starts_left: float = _PAGE_STARTS
@@ -119,7 +126,8 @@ class _Layout:
     @property
     def is_full(self) -> bool:
         """Nothing more fits, or is there, or can be looked at."""
-        return len(self._found) >= self._most or self._horizon < self._slice[1] or self._horizon >= self._window.end
+        is_at_end = self._horizon < self._slice[1] or self._horizon >= self._window.end
+        return len(self._found) >= self._most or is_at_end or self._starts_left <= 0
 
     def add_slice(self) -> None:
         """Goes on from the horizon: adds what begins in the next slice; in the first also what reaches into it."""
@@ -140,12 +148,13 @@ class _Layout:
 
     def _stretches(self, begin: int, width: int) -> tuple[Where, list[Stretch]]:
         """What the calendars show where a slice begins: the longer it is to be, the further, as far as there is little to show."""
-        where = Where.at(begin, width)
+        where = Where.at(begin, min(width, self._longest))
         while not where.is_shortest:
             stretches = [self._stretch(calendar, where, _LONG_STARTS) for calendar in self._calendars]
             if all(each.is_whole for each in stretches):
                 return where, stretches
             where = where.shorter(begin)
+            self._longest = where.end - where.begin
         return where, [self._stretch(calendar, where, _PAGE_STARTS) for calendar in self._calendars]
 
     def _stretch(self, calendar: Calendar, where: Where, most: int) -> Stretch:
@@ -184,12 +193,12 @@ class _Layout:
         return Page(b"".join(listed), following, list(self._incomplete)[:MOST_INCOMPLETE])
 
     def _lay_out(self, entry: Entry) -> None:
-        """Adds the occurrences up to the horizon, which comes nearer if that takes too long; names what takes too long in any case."""
+        """Adds occurrences up to the horizon, which comes nearer if that takes too long; names what takes too long in any case."""
         begin, end = self._slice[0], self._horizon
         while True:
             given = min(_SERIES_STARTS, self._starts_left)
             budget = Budget(given)
-            found = entry.lay(begin, end, self._window.viewer_zone, budget)
+            found = entry.lay_anew(begin, end, self._window.viewer_zone, budget)
             self._starts_left -= given - max(budget.left, 0)
             if not budget.is_spent:
                 break

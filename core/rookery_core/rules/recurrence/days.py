@@ -49,10 +49,17 @@ def of_month(rule: Rule, first: int, year: int, month: int) -> tuple[int, ...]:
 
 def of_week(rule: Rule, first: int, begin: int) -> list[int]:
     """Of a weekly rule, in order; ``begin`` is the week's first day."""
-    found = [begin + behind for behind in _in_week(rule, weekday(first), weekday(begin))]
+    found = [begin + behind for behind in in_week(rule, weekday(first), weekday(begin))]
     if begin <= 0 or begin > LAST - 7:
         found = [day for day in found if 0 < day <= LAST]
     return [day for day in found if _fits_month(rule, day)] if rule.months or rule.month_days else found
+
+
+@functools.lru_cache(maxsize=4096)
+def in_week(rule: Rule, first: int, begin: int) -> tuple[int, ...]:
+    """How far behind a week's first day those are that a weekly rule names; both by their weekdays."""
+    wanted = {each.day for each in rule.weekdays} or {first}
+    return tuple(sorted((day - begin) % 7 for day in wanted))
 
 
 def fits_day(rule: Rule, day: int) -> bool:
@@ -72,13 +79,6 @@ def weekday(day: int) -> int:
 def week_begin(day: int, week_start: int) -> int:
     """The first day of the week that a day is in."""
     return day - (weekday(day) - week_start) % 7
-
-
-@functools.lru_cache(maxsize=4096)
-def _in_week(rule: Rule, first: int, begin: int) -> tuple[int, ...]:
-    """How far behind a week's first day those are that a weekly rule names; both by their weekdays."""
-    wanted = {each.day for each in rule.weekdays} or {first}
-    return tuple(sorted((day - begin) % 7 for day in wanted))
 
 
 def _fits_month(rule: Rule, day: int) -> bool:

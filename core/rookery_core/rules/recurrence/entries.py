@@ -1,9 +1,9 @@
 """Appointments ready to be laid out: what agendas show of each occurrence, encoded.
 
-Laying a series out costs much more than saying it once more, and calendars are looked at again and again. So what many appointments
-give together is kept in ``stretches``; and a series that is asked by itself keeps what it gave, in stretches of some weeks, each for
-all viewers or, where dates and floating times are concerned, for one zone. One that gives very many occurrences is laid out anew
-each time.
+Laying a series out costs much more than saying it once more, and calendars are looked at again and again. So what many
+appointments give together is kept in ``stretches``; and a series that is asked by itself keeps what it gave, in stretches of some
+weeks, each for all viewers or, where dates and floating times are concerned, for one zone. One that gives very many occurrences is
+laid out anew each time.
 """
 
 from __future__ import annotations
@@ -63,7 +63,19 @@ class _Stretch(NamedTuple):
 class Entry:
     """An appointment. It knows no viewer and no window, so it may be kept, asked again, and shared between threads."""
 
-    __slots__ = ("_encoding", "_local", "_overlaps", "_own_weight", "_reach", "_stretches", "dense_from", "is_series", "item_id", "series", "weight")
+    __slots__ = (
+        "_encoding",
+        "_local",
+        "_overlaps",
+        "_own_weight",
+        "_reach",
+        "_stretches",
+        "dense_from",
+        "is_series",
+        "item_id",
+        "series",
+        "weight",
+    )
 
     def __init__(self, item_id: bytes, summary: ItemSummary) -> None:
         """ValueError if the start is malformed: such an appointment has no place in a calendar."""

@@ -5,24 +5,30 @@ The fields of a message may stand in any order (protobuf's encoding), so what st
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from rookery.v1.calendar_service_pb2 import Occurrence as OccurrenceRecord
 from rookery_core.rules import calendar_time
 
 if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
     from rookery.v1.item_pb2 import ItemSummary
     from rookery_core.rules.recurrence.series import Occurrence
 
 _SECOND = calendar_time.SECOND
+_DATE, _TIME = len("YYYY-MM-DD"), len("YYYY-MM-DDTHH:MM:SS")
+_MOMENT = 5
+"""Bytes of a Timestamp's seconds …"""
+_LEAST_MOMENT, _MOST_MOMENT = (1 << 28) * _SECOND, (1 << 35) * _SECOND
+"""… from then on, which is in 1978, and before then, in 3058."""
 
 
 class Encoding:
     """Encodes the occurrences of one appointment."""
 
-    __slots__ = ("_heads", "_known", "_shown", "_zone")
+    __slots__ = ("_form", "_shown", "_size")
 
     def __init__(self, item_id: bytes, summary: ItemSummary, *, is_recurring: bool) -> None:
         appointment = summary.appointment
@@ -42,35 +48,30 @@ class Encoding:
         if appointment.HasField("reminder_minutes"):
             shown.reminder_minutes = appointment.reminder_minutes
         self._shown = shown
-        self._known = shown.SerializeToString()
-        zone = appointment.start.time_zone.encode()
-        self._zone = b"\x12" + _varint(len(zone)) + zone if zone else b""
-        size = 10 if shown.all_day else 19
-        inner = _varint(2 + size + len(self._zone))
-        self._heads = tuple(bytes([tag]) + inner + bytes([0x0A, size]) for tag in (0x12, 0x1A, 0x22))
-        """What stands before the local time in original_start, start and end."""
+        self._size = _DATE if shown.all_day else _TIME
+        times, length = _times(appointment.start.time_zone, self._size)
+        known = shown.SerializeToString()
+        self._form = b"\x0a" + (_varint(len(known) + length) + known).replace(b"%", b"%%") + times
+        """An encoded occurrence without its times, for bytes' own ``%``."""
 
     def encoded(self, occurrence: Occurrence) -> bytes:
         """An occurrence, as an entry of a ListOccurrencesResponse: with its tag and its length."""
-        if occurrence.exception is not None or occurrence.series.travels or occurrence.walls is None:
-            return _entry(self._changed(occurrence).SerializeToString())
+        begins, ends = occurrence.begins, occurrence.ends
+        if (
+            occurrence.exception is not None
+            or occurrence.walls is None
+            or occurrence.series.travels
+            or begins < _LEAST_MOMENT
+            or ends >= _MOST_MOMENT
+        ):
+            body = self._changed(occurrence).SerializeToString()
+            return b"\x0a" + _varint(len(body)) + body
         first, last = occurrence.walls
-        original, start, end = self._heads
-        zone, size = self._zone, 10 if self._shown.all_day else 19
-        begun = first.isoformat()[:size].encode() + zone
-        body = (
-            self._known
-            + original
-            + (begun if occurrence.original is first else occurrence.original.isoformat()[:size].encode() + zone)
-            + start
-            + begun
-            + end
-            + last.isoformat()[:size].encode()
-            + zone
-            + _moment(0x2A, occurrence.begins)
-            + _moment(0x32, occurrence.ends)
-        )
-        return _entry(body)
+        start, end = first.isoformat().encode(), last.isoformat().encode()
+        original = start if occurrence.original is first else occurrence.original.isoformat().encode()
+        if self._size == _DATE:
+            original, start, end = original[:_DATE], start[:_DATE], end[:_DATE]
+        return self._form % (original, start, end, _moment(begins // _SECOND), _moment(ends // _SECOND))
 
     def _changed(self, occurrence: Occurrence) -> OccurrenceRecord:
         """One that its exception may have changed."""
@@ -94,18 +95,22 @@ class Encoding:
         return shown
 
 
-def _entry(body: bytes) -> bytes:
-    return b"\x0a" + _varint(len(body)) + body
+@functools.lru_cache(maxsize=4096)
+def _times(time_zone: str, size: int) -> tuple[bytes, int]:
+    """The form for original start, start, end, begins and ends, and its length when it is filled in."""
+    name = time_zone.encode()
+    zone = b"\x12" + _varint(len(name)) + name if name else b""
+    head = _varint(2 + size + len(zone)) + bytes((0x0A, size))
+    length = 3 * (1 + len(head) + size + len(zone)) + 2 * (3 + _MOMENT)
+    head, zone = head.replace(b"%", b"%%"), zone.replace(b"%", b"%%")
+    times = b"".join(tag + head + b"%b" + zone for tag in (b"\x12", b"\x1a", b"\x22"))
+    return times + b"\x2a\x06\x08%b\x32\x06\x08%b", length
 
 
-def _moment(tag: int, micros: int) -> bytes:
-    """A Timestamp, with its tag and its length."""
-    seconds, rest = divmod(micros, _SECOND)
-    if not rest and 1 << 28 <= seconds < 1 << 35:  # from 1978 to 3058: five times seven bits
-        bits = (seconds & 0x7F | 0x80, seconds >> 7 & 0x7F | 0x80, seconds >> 14 & 0x7F | 0x80, seconds >> 21 & 0x7F | 0x80)
-        return bytes((tag, 6, 8, *bits, seconds >> 28))
-    body = Timestamp(seconds=seconds, nanos=rest * 1000).SerializeToString()
-    return bytes((tag, len(body))) + body
+def _moment(seconds: int) -> bytes:
+    """A Timestamp's seconds, of five times seven bits."""
+    low = seconds & 0x7F | (seconds & 0x3F80) << 1 | (seconds & 0x1FC000) << 2 | (seconds & 0xFE00000) << 3
+    return (low | 0x80808080 | (seconds & 0x7F0000000) << 4).to_bytes(5, "little")
 
 
 def _set(stamp: Timestamp, micros: int) -> None:
@@ -114,9 +119,6 @@ def _set(stamp: Timestamp, micros: int) -> None:
 
 
 def _varint(number: int) -> bytes:
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
+    if number < 0x80:
+        return bytes((number,))
+    return bytes((number & 0x7F | 0x80,)) + _varint(number >> 7)

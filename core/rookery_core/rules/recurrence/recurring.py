@@ -57,6 +57,19 @@ class Recurring:
 
     def between(self, begin: dt.datetime, end: dt.datetime, budget: Budget) -> list[dt.datetime]:
         """Starts from ``begin`` on and before ``end``, ascending. Not all, if the budget is spent."""
+        first = self.first
+        if len(self.rules) == 1 and not self._dates and not self._excluding:
+            listed = list(starts(self.rules[0], first, begin, end, budget))
+            if begin <= first < end and (not listed or listed[0] != first):
+                listed.insert(0, first)
+        else:
+            listed = self._together(begin, end, budget)
+        if not self._excluded and not self._excluded_days:
+            return listed
+        return [start for start in listed if start not in self._excluded and start.date() not in self._excluded_days]
+
+    def _together(self, begin: dt.datetime, end: dt.datetime, budget: Budget) -> list[dt.datetime]:
+        """What several rules and dates give, ascending, each once."""
         found = set(self._dates[bisect.bisect_left(self._dates, begin) : bisect.bisect_left(self._dates, end)])
         if begin <= self.first < end:
             found.add(self.first)
@@ -64,7 +77,7 @@ class Recurring:
             found.update(starts(rule, self.first, begin, end, budget))
         for rule in self._excluding:
             found.difference_update(starts(rule, self.first, begin, end, budget))
-        return sorted(start for start in found if start not in self._excluded and start.date() not in self._excluded_days)
+        return sorted(found)
 
     def gives(self, start: dt.datetime, budget: Budget) -> bool:
         """Whether it is a start of the series."""

@@ -16,7 +16,7 @@ from rookery_core.rules.recurrence.recurring import Recurring
 from rookery_core.rules.recurrence.wall_clock import instant, moved, window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rookery.v1.calendar_pb2 import AppointmentSummary, CalendarTime, OccurrenceException
     from rookery_core.rules.recurrence.starts import Budget
@@ -76,9 +76,22 @@ class Series:
         self.recurring = Recurring(appointment.start, appointment.recurrence)
         self.travels = self._start.time_zone != self._end.time_zone
         """Whether it ends in another zone than it begins in."""
-        self._length = self._duration(self._start, self._end)
+        last = self.recurring.clock.read(self._end)
+        self._length = _NONE if last is None else max(_NONE, last - self.recurring.first)
+        self.longest = self._length
+        """At least as long as any occurrence lasts by the clocks."""
+        self._before = self._length
+        """How long before a window an occurrence may have its original start."""
+        self._after = _NONE
+        """How long after it."""
         self._exceptions: dict[dt.datetime, OccurrenceException] = {}
-        for exception in appointment.exceptions:
+        self._lasting: list[Lasting] = []
+        if appointment.exceptions:
+            self._except(appointment.exceptions)
+
+    def _except(self, exceptions: Iterable[OccurrenceException]) -> None:
+        """Takes what differs from the series."""
+        for exception in exceptions:
             original = self.recurring.point(exception.original_start)
             if original is not None:
                 self._exceptions.setdefault(original, exception)
@@ -88,21 +101,19 @@ class Series:
             if exception.this_and_future
         ]
         self.longest = max([self._length, *map(self._length_of, self._exceptions.items())])
-        """At least as long as any occurrence lasts by the clocks."""
         longest = max([self._length, *(each.length for each in self._lasting if each.length is not None)])
         self._before = longest + max([_NONE, *(each.shift for each in self._lasting)])
-        """How long before a window an occurrence may have its original start."""
         self._after = -min([_NONE, *(each.shift for each in self._lasting)])
-        """How long after it."""
 
     def between(self, begin: int, end: int, viewer_zone: str, budget: Budget) -> list[Occurrence]:
         """Occurrences that reach into the time from ``begin`` to before ``end``, by their beginnings.
 
         ``viewer_zone`` is where dates and floating times are looked at. Not all, if the budget is spent.
         """
-        found = {each.begins: each for each in self._regular(begin, end, viewer_zone, budget)}
-        listed = [*found.values(), *self._excepted(begin, end, viewer_zone, budget)]
-        return sorted(listed, key=lambda each: (each.begins, each.ends, each.original))
+        listed = self._regular(begin, end, viewer_zone, budget)
+        if self._exceptions:
+            listed += self._excepted(begin, end, viewer_zone, budget)
+        return sorted(listed)  # no two have the same original start, so what comes behind it is not compared
 
     def times(self, occurrence: Occurrence) -> tuple[CalendarTime, CalendarTime]:
         """Start and end of one of its occurrences, as they are meant."""
@@ -112,19 +123,22 @@ class Series:
         start = self.recurring.clock.time(first)
         return start, calendar_time.moved(self._start, self._end, start) if self.travels else self.recurring.clock.time(last)
 
-    def _regular(self, begin: int, end: int, viewer_zone: str, budget: Budget) -> Iterator[Occurrence]:
-        clock = self.recurring.clock
-        zone = clock.zone(viewer_zone)
+    def _regular(self, begin: int, end: int, viewer_zone: str, budget: Budget) -> list[Occurrence]:
+        """Those without exceptions of their own."""
+        zone = self.recurring.clock.zone(viewer_zone)
         first, last = window(begin, end, zone)
+        found: dict[int, Occurrence] = {}
         for original in self.recurring.between(moved(first, -self._before), moved(last, self._after), budget):
             if original in self._exceptions:
                 continue
-            lasting = self.lasting_at(original) if self._lasting else None
-            if lasting is not None and lasting.exception.cancelled:
-                continue
+            start, length, exception = original, self._length, None
             try:
-                start = original if lasting is None else original + lasting.shift
-                length = self._length if lasting is None or lasting.length is None else lasting.length
+                if self._lasting and (lasting := self.lasting_at(original)) is not None:
+                    exception = lasting.exception
+                    if exception.cancelled:
+                        continue
+                    start += lasting.shift
+                    length = self._length if lasting.length is None else lasting.length
                 until = start + length
             except OverflowError:
                 continue
@@ -132,8 +146,9 @@ class Series:
             ends = instant(until, zone)
             if ends <= begins:  # the clocks skip the start, and with it what there was until the end
                 ends = begins + length // _MICROSECOND
-            if _reaches(begins, ends, begin, end):
-                yield Occurrence(begins, ends, original, lasting.exception if lasting else None, self, (start, until))
+            if begins < end and (ends > begin or begins >= begin):
+                found[begins] = Occurrence(begins, ends, original, exception, self, (start, until))
+        return list(found.values())
 
     def _excepted(self, begin: int, end: int, viewer_zone: str, budget: Budget) -> Iterator[Occurrence]:
         """The exceptions that stand, each for its own occurrence."""

@@ -18,7 +18,6 @@ from rookery_core.rules.recurrence.entries import (
     ITEM,
     MOST_KEPT,
     OCCURRENCE_BYTES,
-    STRETCH_BITS,
     STRETCH_STARTS,
 )
 from rookery_core.rules.recurrence.starts import Budget
@@ -28,34 +27,35 @@ if TYPE_CHECKING:
 
     from rookery_core.rules.recurrence.entries import Entry, Laid
 
-_STEP_BITS = 3
-_MOST_LAID = 50_000
-"""Occurrences in a stretch, about."""
+_LEAST_BITS, _STEP_BITS = 42, 3
+_MOST_BYTES = 16 << 20
+"""About what a stretch may take in memory."""
 _LOOK = 0.2
 """What looking at an appointment costs, beside its starts."""
 _BASE_BYTES = 500
 _begins = itemgetter(BEGINS)
+_encoded = itemgetter(ENCODED)
 
 
 class Where(NamedTuple):
     """Which stretch of time: all of the same length lie end to end."""
 
     bits: int
-    """It has 2^bits microseconds: 41 are 25 days, 44 are 203 days, and so on."""
+    """It has 2^bits microseconds: 42 are 51 days, 45 are 407 days, and so on."""
     number: int
     """Counted from 1970 on."""
 
     @classmethod
     def at(cls, instant: int, wanted: int) -> Where:
         """The stretch which holds an instant, of the greatest length up to the one wanted, or the least."""
-        more = max(0, wanted.bit_length() - 1 - STRETCH_BITS)
-        bits = STRETCH_BITS + more // _STEP_BITS * _STEP_BITS
+        more = max(0, wanted.bit_length() - 1 - _LEAST_BITS)
+        bits = _LEAST_BITS + more // _STEP_BITS * _STEP_BITS
         return cls(bits, instant >> bits)
 
     @property
     def is_shortest(self) -> bool:
         """None is shorter."""
-        return self.bits == STRETCH_BITS
+        return self.bits == _LEAST_BITS
 
     def shorter(self, instant: int) -> Where:
         """The next shorter one which holds an instant."""
@@ -74,27 +74,24 @@ class Where(NamedTuple):
 
     @property
     def spans(self) -> tuple[int, int]:
-        """Where the spans (``calendar_time.span``) of appointments that may show there end, at the least, and begin before.
-
-        Spans count dates in UTC: a viewer's midnight comes up to 14 hours before, or 12 hours after.
-        """
-        return self.begin - calendar_time.FLOATING_AFTER, self.end + calendar_time.FLOATING_BEFORE
+        """What spans may be in it, as ``calendar_time.spans_between`` has them."""
+        return calendar_time.spans_between(self.begin, self.end)
 
 
 class Stretch:
     """What a calendar shows of a stretch of time to those who look at dates and floating times in one zone. It does not change."""
 
-    __slots__ = ("_laid", "dense", "is_whole", "weight")
+    __slots__ = ("_laid", "_laid_weight", "dense", "is_whole", "weight")
 
-    def __init__(self, laid: list[Laid], dense: list[Entry], *, is_whole: bool) -> None:
+    def __init__(self, laid: list[Laid], dense: list[Entry], weight: int, *, is_whole: bool) -> None:
         self._laid = laid
+        self._laid_weight = weight
         self.dense = dense
         """Appointments of which nothing is in here: they give too much to be kept."""
         self.is_whole = is_whole
         """Whether there was time to look at all; what was not is taken for dense."""
-        self.weight = _BASE_BYTES + sum(len(each[ENCODED]) for each in laid) + OCCURRENCE_BYTES * len(laid)
+        self.weight = _BASE_BYTES + weight + sum(each.weight for each in dense)
         """About how many bytes it takes in memory."""
-        self.weight += sum(each.weight for each in dense)
 
     def beginning(self, begin: int, end: int) -> list[Laid]:
         """What begins from ``begin`` on and before ``end``, in order."""
@@ -105,38 +102,51 @@ class Stretch:
         return [each for each in self._laid[: self._behind(instant)] if each[ENDS] > instant]
 
     def changed(self, where: Where, viewer_zone: str, gone: Collection[bytes], come: Iterable[Entry], budget: Budget) -> Stretch:
-        """The same stretch, without the items that are gone, and with appointments that have come."""
-        laid = [each for each in self._laid if each[ITEM] not in gone] if gone else self._laid.copy()
+        """The same stretch, without the items that are gone, and with appointments that have come.
+
+        Not whole, if the budget is spent.
+        """
+        laid, weight = self._laid.copy(), self._laid_weight
+        if gone:
+            laid = [each for each in laid if each[ITEM] not in gone]
+            weight = _weight(laid)
         dense = [each for each in self.dense if each.item_id not in gone]
-        is_whole = True
         for entry in come:
-            if where.bits >= entry.dense_from or len(laid) >= _MOST_LAID:
+            found = _worth_keeping(entry, where, viewer_zone, budget) if weight <= _MOST_BYTES else None
+            if found is None:
                 dense.append(entry)
-                continue
-            budget.left -= _LOOK
-            if budget.is_spent:
-                dense.append(entry)
-                is_whole = False
-                continue
-            given = min(STRETCH_STARTS, budget.left)
-            own = Budget(given)
-            found = entry.lay_anew(where.begin, where.end, viewer_zone, own)
-            budget.left -= given - max(own.left, 0)
-            if not own.is_spent and len(found) <= MOST_KEPT:
-                laid += found
-                continue
-            dense.append(entry)
-            if given < STRETCH_STARTS:
-                is_whole = False
             else:
-                entry.dense_from = where.bits
+                laid += found
+                weight += _weight(found)
         laid.sort()
-        return Stretch(laid, dense, is_whole=is_whole)
+        return Stretch(laid, dense, weight, is_whole=not budget.is_spent)
 
     def _behind(self, instant: int) -> int:
         """How many begin before an instant."""
         return bisect.bisect_left(self._laid, instant, key=_begins)
 
 
-EMPTY = Stretch([], [], is_whole=True)
+def _worth_keeping(entry: Entry, where: Where, viewer_zone: str, budget: Budget) -> list[Laid] | None:
+    """What an appointment shows there; None if that is too much, or takes too long."""
+    if where.bits >= entry.dense_from:
+        return None
+    budget.left -= _LOOK
+    if budget.is_spent:
+        return None
+    given = min(STRETCH_STARTS, budget.left)
+    own = Budget(given)
+    found = entry.lay_anew(where.begin, where.end, viewer_zone, own)
+    budget.left -= given - own.left
+    if not own.is_spent and len(found) <= MOST_KEPT:
+        return found
+    if given == STRETCH_STARTS:
+        entry.dense_from = where.bits
+    return None
+
+
+def _weight(laid: list[Laid]) -> int:
+    return sum(map(len, map(_encoded, laid))) + OCCURRENCE_BYTES * len(laid)
+
+
+EMPTY = Stretch([], [], 0, is_whole=True)
 """What a calendar without appointments shows."""

@@ -81,6 +81,7 @@ def _offset_of_day(zone: zoneinfo.ZoneInfo, day: int) -> int | None:
     return first // _MICROSECOND if first == last else None
 
 
+@functools.lru_cache(maxsize=1024)
 def window(begin: int, end: int, zone: zoneinfo.ZoneInfo | None) -> tuple[dt.datetime, dt.datetime]:
     """From when to before when clocks in a zone show the instants from ``begin`` to before ``end``, whatever they jump there."""
     first, last = _greenwich(begin), _greenwich(end)

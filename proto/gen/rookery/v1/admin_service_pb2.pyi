@@ -101,8 +101,8 @@ class Account(message.Message):
 
     @builtins.property
     def members(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Of a group: the addresses of its members on this server, at most 500, no groups among them. Whoever asks when the group is free
-        asks about them. INVALID_ARGUMENT for any other kind of account.
+        """Of a group: the addresses of its members on this server, at most 500, no groups among them. What is sent to the group reaches
+        them too, each once; whoever asks when the group is free asks about them. INVALID_ARGUMENT for any other kind of account.
         """
 
     def __init__(

@@ -5,28 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rookery.v1.calendar_service_pb2 import ListOccurrencesRequest, ListOccurrencesResponse
-from rookery_core.rules import calendar_time
 from rookery_core.rules.recurrence import agenda, agenda_requests
-from rookery_core.rules.recurrence.agenda import Candidate, Place
+from rookery_core.rules.recurrence.agenda import Place
 from rookery_server.services import access
+from rookery_server.services.calendar.kept_calendars import FolderCalendar
 from rookery_server.services.folders import folders
-from rookery_server.store import calendars
-from rookery_server.store.tables import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from sqlalchemy import Connection
 
     from rookery_core.rules.recurrence.agenda import Page
     from rookery_server.services.calendar.parsed_appointments import ParsedAppointments
     from rookery_server.services.caller import Caller
     from rookery_server.services.page_tokens import PageTokens
-    from rookery_server.store.calendars import SpanRow
     from rookery_server.store.database import Database
-
-_FIRST_LOOK = 32 * calendar_time.DAY
-_GROWTH = 4
 
 
 class OccurrenceService:
@@ -50,12 +42,13 @@ class OccurrenceService:
 
         def work(connection: Connection) -> tuple[Page, int]:
             mailbox = access.open_mailbox(connection, caller, request.mailbox_id)
-            for index, folder_id in enumerate(asked.folder_ids):
+            rows = [
                 folders.require(connection, mailbox.id, folder_id, f"folder_ids[{index}]")
-            rows = _rows(connection, mailbox.id, asked.folder_ids, *agenda.spans(asked.window, after))
-            entries = self._parsed.of(connection, mailbox.id, rows)
-            candidates = (Candidate(row.span_start, entry) for row, entry in entries)
-            return agenda.page(candidates, asked.window, after, asked.most), mailbox.revision
+                for index, folder_id in enumerate(asked.folder_ids)
+            ]
+            zone = asked.window.viewer_zone
+            calendars = [FolderCalendar(connection, mailbox.id, row, zone, self._parsed) for row in rows]
+            return agenda.page(calendars, asked.window, after, asked.most), mailbox.revision
 
         page, revision = await self._database.read(work)
         following = ""
@@ -64,14 +57,3 @@ class OccurrenceService:
             following = self._page_tokens.encode(digest, number=place.begins, text=place.text, item_id=place.item_id)
         rest = ListOccurrencesResponse(next_page_token=following, incomplete_item_ids=page.incomplete, revision=revision)
         return page.encoded + rest.SerializeToString()
-
-
-def _rows(
-    connection: Connection, mailbox_id: int, folder_ids: Sequence[bytes], ends_from: int, starts_before: int
-) -> Iterator[SpanRow]:
-    """The spans of a window, looked up as they are asked for: the first page of a year needs few of the appointments to come."""
-    begin, width = NO_TIME, _FIRST_LOOK
-    while begin < starts_before:
-        end = min(max(begin, ends_from) + width, starts_before)
-        yield from calendars.spans(connection, mailbox_id, folder_ids, ends_from=ends_from, starts_from=begin, starts_before=end)
-        begin, width = end, width * _GROWTH

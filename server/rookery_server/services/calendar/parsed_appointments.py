@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from rookery.v1.item_pb2 import ItemSummary
 from rookery_core.rules.recurrence.entries import Entry
+from rookery_server.services.calendar.kept import Kept
 from rookery_server.store import calendars
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from rookery_server.store.calendars import SpanRow
 
 MOST_BYTES = 64 << 20
-"""About how much memory the appointments take together."""
+"""About how much memory the appointments take together, and what was laid out of calendars."""
 _AT_ONCE = 200
 """Appointments that are read at once."""
 
@@ -28,15 +27,8 @@ class ParsedAppointments:
     """The appointments that were asked for last, by mailbox, item and version. May be shared between threads."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple[int, bytes, int], tuple[Entry, int]] = OrderedDict()
-        self._bytes = 0
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes are kept, as far as it was looked at."""
-        return self._bytes
+        self.kept = Kept(most_bytes)
+        """Where they are, beside what was laid out of calendars."""
 
     def of(self, connection: Connection, mailbox_id: int, rows: Iterable[SpanRow]) -> Iterator[tuple[SpanRow, Entry]]:
         """The appointments of the rows, in their order, read as they are asked for; without what has no place in a calendar."""
@@ -52,16 +44,8 @@ class ParsedAppointments:
 
     def find(self, mailbox_id: int, row: SpanRow) -> Entry | None:
         """The appointment, if it is known in this version."""
-        key = (mailbox_id, row.id, row.content)
-        with self._lock:
-            found = self._entries.get(key)
-            if found is None:
-                return None
-            entry, weight = found
-            self._entries.move_to_end(key)
-            if entry.weight != weight:  # it was laid out since
-                self._put(key, entry)
-            return entry
+        found: Entry | None = self.kept.find((mailbox_id, row.id, row.content))
+        return found
 
     def read(self, mailbox_id: int, row: SpanRow, summary: bytes) -> Entry | None:
         """The appointment of a summary, kept from now on; None if it has no place in a calendar."""
@@ -69,15 +53,5 @@ class ParsedAppointments:
             entry = Entry(row.id, ItemSummary.FromString(summary))
         except ValueError:
             return None
-        with self._lock:
-            self._put((mailbox_id, row.id, row.content), entry)
+        self.kept.put((mailbox_id, row.id, row.content), entry)
         return entry
-
-    def _put(self, key: tuple[int, bytes, int], entry: Entry) -> None:
-        before = self._entries.get(key)
-        weight = entry.weight
-        self._bytes += weight - (before[1] if before else 0)
-        self._entries[key] = entry, weight
-        while self._bytes > self._most_bytes and len(self._entries) > 1:
-            _, (_, gone) = self._entries.popitem(last=False)
-            self._bytes -= gone

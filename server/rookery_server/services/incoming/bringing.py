@@ -55,7 +55,8 @@ def bring(transaction: Transaction, mailbox_uid: bytes, deliveries: Sequence[Del
         return Brought([NotFound("ACCOUNT_NOT_FOUND", "the mailbox was removed at this moment")] * len(deliveries))
     there = incoming.delivered(connection, mailbox.id, [delivery.letter.digest for delivery in deliveries])
     change = MailboxChange(transaction, mailbox, MAIL_SYSTEM, now)
-    inbox = folders.require_role(connection, mailbox.id, folder_pb2.FOLDER_ROLE_INBOX).id
+    inbox = folders.require_role(connection, mailbox.id, folder_pb2.FOLDER_ROLE_INBOX)
+    change.know(inbox)
     outcomes: list[RookeryError | None] = []
     accepted: list[tuple[Letter, NewItem]] = []
     size, answered = 0, False
@@ -70,7 +71,7 @@ def bring(transaction: Transaction, mailbox_uid: bytes, deliveries: Sequence[Del
         there.add(letter.digest)
         scheduled = arriving.arrive(change, letter.arrived, item_id, reserved=size) if letter.arrived is not None else None
         change.begin("mail.deliver", NO_ID)
-        accepted.append((letter, NewItem(item_id, inbox, change.revision, _item(change, letter, item_id, scheduled))))
+        accepted.append((letter, NewItem(item_id, inbox.id, change.revision, _item(change, letter, item_id, scheduled))))
         answered |= scheduled is not None and scheduled.posted
     if accepted:
         blob_ids = BlobStore.link(connection, [letter.blob for letter, _ in accepted], now)

@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from rookery_core.errors import RookeryError, Unavailable
+from rookery_core.errors import ResourceExhausted, RookeryError, Unavailable
 from rookery_server.services.content.blobs import BlobStore
-from rookery_server.services.incoming import letters
 from rookery_server.services.incoming.bringing import Delivery, bring
+from rookery_server.services.incoming.letter_readers import CROWD, LetterReaders, Task
 from rookery_server.store import incoming
 
 if TYPE_CHECKING:
@@ -26,20 +25,18 @@ if TYPE_CHECKING:
 
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
+    from rookery_server.services.accounts.group_mail import GroupMail, Reached
+    from rookery_server.services.importing.document_readers import DocumentReaders
     from rookery_server.services.incoming.letters import Arrival, Letter
     from rookery_server.services.incoming.recipients import Recipient
     from rookery_server.store.database import Database
+    from rookery_server.store.groups import Member
 
 REMEMBERED_DAYS = 7
 """For how long a message that came again is known; senders give up after five days."""
 
 _DAY = 86_400_000_000
-_BRIEF_BYTES, _BRIEF_HEADER_BYTES = 64 * 1024, 8 * 1024
-"""A message of so many bytes, with a header of so many, is read in the event loop's own thread: that costs less than the way to
-another thread and back. Longer headers can name ten thousand people, and take a tenth of a second; reports are read twice, and what
-may be a meeting can take a second."""
-_MEETINGS = (b"calendar", b"octet-stream", b"/ics", b"/x-ics")
-"""What stands in messages about meetings, in lower case."""
+_MEMBERS = "members"
 _BATCH_LETTERS = 100
 _BATCH_BYTES = 8 << 20
 _FORGOTTEN_AT_ONCE = 500
@@ -55,35 +52,66 @@ class _Waiting:
 
 
 class Deliveries:
-    """Delivers. Belongs to one event loop.
+    """Delivers, a group's mail to its members too. Belongs to one event loop.
 
     ``authserv_ids``: the mail servers whose Authentication-Results are believed where a trusted host brings the message. ``wake``
     is called after a commit that gives the queue something to do: rooms answer at once.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, *, authserv_ids: Iterable[str], wake: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        groups: GroupMail,
+        workers: DocumentReaders,
+        *,
+        authserv_ids: Iterable[str],
+        wake: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._groups = groups
         self._authserv_ids = frozenset(name.lower() for name in authserv_ids)
         self._wake = wake
         self._blobs = BlobStore(database, clock)
+        self._readers = LetterReaders(workers)
+        self._under_way = 0
         self._lanes: dict[bytes, deque[_Waiting]] = {}  # by mailbox; while some are being written, the next ones gather
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def deliver(self, arrival: Arrival, recipients: Sequence[Recipient]) -> list[RookeryError | None]:
         """For each recipient None once the message is in the mailbox, or what keeps it out.
 
+        A group has it once its members have it too, but for those who can not. If the group's own mailbox is full, and a member has
+        it, the error says so (see ``reached_members``).
+
         Raises what keeps it from all: FailedPrecondition ``MAIL_LOOP``, and the database's own errors.
         """
-        letter = await self._read(arrival)
+        self._under_way += 1
+        try:
+            return await self._deliver(arrival, recipients)
+        finally:
+            self._under_way -= 1
+
+    async def _deliver(self, arrival: Arrival, recipients: Sequence[Recipient]) -> list[RookeryError | None]:
+        task = Task(arrival, self._clock.micros(), self._ids.new(), self._authserv_ids)
+        letter = await self._readers.read(task, crowded=self._under_way >= CROWD)
         await self._blobs.stage([letter.blob])
-        mailboxes = dict.fromkeys(recipient.mailbox_uid for recipient in recipients)
-        outcomes = await asyncio.gather(*(self._queue(uid, Delivery(letter, self._ids.new())) for uid in mailboxes))
-        found = dict(zip(mailboxes, outcomes, strict=True))
-        return [found[recipient.mailbox_uid] for recipient in recipients]
+        mailboxes = list(dict.fromkeys(recipient.mailbox_uid for recipient in recipients))
+        found = dict(zip(mailboxes, await self._bring_to(mailboxes, letter), strict=True))
+        outcomes = [found[recipient.mailbox_uid] for recipient in recipients]
+        if groups := [recipient.group_id for recipient in recipients if recipient.group_id]:
+
+            async def bring_to_members(members: Sequence[Member]) -> list[RookeryError | None]:
+                return await self._bring_to([member.mailbox_uid for member in members], letter)
+
+            reached = await self._groups.bring(groups, found, bring_to_members)
+            for place, recipient in enumerate(recipients):
+                if recipient.group_id:
+                    outcomes[place] = _of_group(outcomes[place], reached[recipient.group_id])
+        return outcomes
 
     async def forget_old(self) -> int:
         """Forgets what was delivered more than a week ago, a bounded number of deliveries; gives how many."""
@@ -98,9 +126,8 @@ class Deliveries:
                 break
         return done
 
-    async def _read(self, arrival: Arrival) -> Letter:
-        work = partial(letters.read, arrival, now=self._clock.micros(), blob_id=self._ids.new(), authserv_ids=self._authserv_ids)
-        return work() if _is_brief(arrival) else await asyncio.to_thread(work)
+    async def _bring_to(self, mailboxes: Sequence[bytes], letter: Letter) -> list[RookeryError | None]:
+        return await asyncio.gather(*(self._queue(uid, Delivery(letter, self._ids.new())) for uid in mailboxes))
 
     def _queue(self, mailbox_uid: bytes, delivery: Delivery) -> asyncio.Future[RookeryError | None]:
         loop = asyncio.get_running_loop()
@@ -144,12 +171,17 @@ class Deliveries:
             _settle(batch, brought.outcomes)
 
 
-def _is_brief(arrival: Arrival) -> bool:
-    data = arrival.data
-    if len(data) > _BRIEF_BYTES or data.find(b"\r\n\r\n", 0, _BRIEF_HEADER_BYTES) < 0 or arrival.sender == "":
-        return False
-    lower = data.lower()
-    return not any(word in lower for word in _MEETINGS)
+def reached_members(error: RookeryError) -> bool:
+    """Whether it is only a group's own mailbox that lacks the message."""
+    return _MEMBERS in error.metadata
+
+
+def _of_group(own: RookeryError | None, reached: Reached) -> RookeryError | None:
+    """What came of a group, of which ``own`` says what came of its own mailbox."""
+    if own is not None and own.reason == "QUOTA_EXCEEDED" and reached.have_it and reached.passing is None:
+        message = "the group's own mailbox is full; its members have the message"
+        return ResourceExhausted(own.reason, message, metadata={_MEMBERS: str(reached.have_it)})
+    return reached.passing or own
 
 
 def _settle(batch: Sequence[_Waiting], outcomes: Sequence[RookeryError | None]) -> None:

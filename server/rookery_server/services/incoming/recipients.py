@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rookery.v1.admin_service_pb2 import ACCOUNT_KIND_GROUP
 from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
 from rookery_core.rules import mail_addresses
-from rookery_server.store import domains, incoming
+from rookery_server.store import domains, groups, incoming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ class Recipient(NamedTuple):
     address: str
     """As the envelope has it."""
     mailbox_uid: bytes
+    group_id: bytes = b""
+    """The account, if that is a group: its members get the message too."""
 
 
 class Recipients:
@@ -47,10 +50,10 @@ class Recipients:
 
         NotFound ``ACCOUNT_NOT_FOUND``, FailedPrecondition ``ACCOUNT_DISABLED``, ResourceExhausted ``QUOTA_EXCEEDED``,
         PermissionDenied ``RELAYING_DENIED`` for other servers' domains, InvalidArgument ``ADDRESS_INVALID``. An address
-        ``user+tag@domain`` that nobody has leads to ``user@domain``.
+        ``user+tag@domain`` that nobody has leads to ``user@domain``. A group that has members always has room: they may have it.
         """
         parsed = [_parse(address) for address in addresses]
-        found = await self._database.peek(lambda connection: _look_up(connection, parsed))
+        found = await self._database.peek(lambda connection: _look_up(connection, parsed, size))
         return [_judge(address, each, found, size) for address, each in zip(addresses, parsed, strict=True)]
 
 
@@ -61,6 +64,8 @@ class _Found(NamedTuple):
     postmaster: Destination | None
     here: frozenset[str]
     """Those domains that are this server's, of addresses that nobody has."""
+    spared: set[bytes]
+    """Groups that are full themselves, and have members."""
 
 
 def _parse(address: str) -> MailAddress | RookeryError | None:
@@ -73,13 +78,24 @@ def _parse(address: str) -> MailAddress | RookeryError | None:
         return error
 
 
-def _look_up(connection: Connection, parsed: Sequence[MailAddress | RookeryError | None]) -> _Found:
+def _look_up(connection: Connection, parsed: Sequence[MailAddress | RookeryError | None], size: int | None) -> _Found:
     whole = [each for each in parsed if isinstance(each, mail_addresses.MailAddress)]
     keys = {each.key for each in whole} | {key for each in whole if (key := mail_addresses.without_tag(each))}
     destinations = incoming.destinations(connection, keys) if keys else {}
     strange = {each.domain for each in whole if each.key not in destinations}
     here = domains.known(connection, strange) if strange else frozenset()
-    return _Found(destinations, incoming.postmaster(connection) if None in parsed else None, here)
+    postmaster = incoming.postmaster(connection) if None in parsed else None
+    full = {each.account_id for each in (*destinations.values(), postmaster) if each and _is_group(each) and _is_full(each, size)}
+    return _Found(destinations, postmaster, here, groups.with_members(connection, list(full)) if full else set())
+
+
+def _is_group(destination: Destination) -> bool:
+    return destination.kind == ACCOUNT_KIND_GROUP
+
+
+def _is_full(destination: Destination, size: int | None) -> bool:
+    quota = destination.quota_bytes
+    return size is not None and quota > 0 and destination.used_bytes + size + TRACE_BYTES > quota
 
 
 def _judge(address: str, parsed: MailAddress | RookeryError | None, found: _Found, size: int | None) -> Recipient | RookeryError:
@@ -95,6 +111,6 @@ def _judge(address: str, parsed: MailAddress | RookeryError | None, found: _Foun
         return NotFound("ACCOUNT_NOT_FOUND", f"there is no mailbox {address} here")
     if leads_to.disabled:
         return FailedPrecondition("ACCOUNT_DISABLED", f"the account of {address} is disabled")
-    if size is not None and leads_to.quota_bytes and leads_to.used_bytes + size + TRACE_BYTES > leads_to.quota_bytes:
+    if _is_full(leads_to, size) and leads_to.account_id not in found.spared:
         return ResourceExhausted("QUOTA_EXCEEDED", f"the mailbox of {address} is full")
-    return Recipient(address, leads_to.mailbox_uid)
+    return Recipient(address, leads_to.mailbox_uid, leads_to.account_id if _is_group(leads_to) else b"")

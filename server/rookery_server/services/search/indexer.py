@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -98,9 +99,12 @@ class Indexer:
     def __init__(self, database: Database, *, pause: float = PAUSE_SECONDS) -> None:
         self._database = database
         self._pause = pause
-        self._waiting: dict[bytes, float] = {}  # mailbox -> when its last commit was told, by the loop's clock
-        self._told = 0.0  # when the last commit of any mailbox was told
+        self._waiting: set[bytes] = set()  # mailboxes whose index lags
         self._resting: dict[bytes, float] = {}  # mailbox -> until when it is left alone because indexing it failed
+        self._lock = threading.Lock()  # of the next three, which other threads change
+        self._heard: set[bytes] = set()  # mailboxes of which commits were told since the indexer looked last
+        self._told = 0.0  # when the last of all commits was told, by the loop's clock
+        self._is_awake = False  # it will look by itself
         self._wake = asyncio.Event()
         self._busy: dict[bytes, asyncio.Lock] = {}
         self._task: asyncio.Task[None] | None = None
@@ -120,10 +124,20 @@ class Indexer:
             self._task = None
 
     def on_commit(self, mailbox_uid: bytes, revision: int) -> None:
-        """The mailbox has reached a revision."""
+        """The mailbox has reached a revision.
+
+        While commits follow each other the event loop is not woken: who waits for these commits needs it more.
+        """
         del revision
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._note, mailbox_uid)
+        if self._loop is None or self._loop.is_closed():
+            return
+        with self._lock:
+            self._heard.add(mailbox_uid)
+            self._told = self._loop.time()
+            if self._is_awake:
+                return
+            self._is_awake = True
+        self._loop.call_soon_threadsafe(self._wake.set)
 
     async def catch_up(self, mailbox_uid: bytes, *, more: Callable[[], bool], batch: int = BATCH) -> bool:
         """Indexes what a mailbox lacks, batch by batch, as long as ``more()`` says so; whether the index is complete then."""
@@ -149,15 +163,20 @@ class Indexer:
             elif await self._database.write(lambda transaction: search_sqlite.finish_compaction(transaction.connection)):
                 return True
 
-    def _note(self, mailbox_uid: bytes) -> None:
-        self._waiting[mailbox_uid] = self._told = asyncio.get_running_loop().time()
-        self._wake.set()
+    def _look(self) -> bool:
+        """Takes note of what was told; whether there is anything to do. If not, the next commit wakes the indexer."""
+        with self._lock:
+            self._waiting |= self._heard
+            self._heard.clear()
+            self._is_awake = bool(self._waiting)
+            return self._is_awake
 
     async def _run(self) -> None:
         while True:
             try:
                 for mailbox_uid in await self._database.read(search.behind):
-                    self._note(mailbox_uid)
+                    self.on_commit(mailbox_uid, 0)
+                self._wake.set()  # also for what was told while nobody looked
                 await self._follow()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is logged, and the index goes on
                 _report(error)
@@ -166,9 +185,9 @@ class Indexer:
     async def _follow(self) -> None:
         while True:
             await self._wake.wait()
-            await asyncio.sleep(self._pause)
             self._wake.clear()
-            while self._waiting:
+            await asyncio.sleep(self._pause)
+            while self._look():
                 turns = [await self._turn(mailbox_uid) for mailbox_uid in list(self._waiting)]
                 if not any(turns):
                     await asyncio.sleep(self._pause)
@@ -178,7 +197,7 @@ class Indexer:
 
         What fails is this mailbox's trouble alone: it comes again after ``RETRY_SECONDS``, and the others go on.
         """
-        told, now = self._waiting[mailbox_uid], asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
         if now < self._resting.get(mailbox_uid, 0.0):
             return False
         try:
@@ -189,8 +208,8 @@ class Indexer:
             self._resting[mailbox_uid] = now + RETRY_SECONDS
             return False
         self._resting.pop(mailbox_uid, None)
-        if complete and self._waiting[mailbox_uid] == told:
-            del self._waiting[mailbox_uid]
+        if complete:
+            self._waiting.discard(mailbox_uid)  # what was told meanwhile is among what was heard
         await self._rest(now)
         return True
 

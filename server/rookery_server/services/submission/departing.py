@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from rookery_server.store.database import Database
     from rookery_server.store.item_blobs import PartRow
 
-_BRIEF_BYTES = 64 << 10
-"""A draft of up to so many bytes is read and written in passing, a larger one in a thread."""
+BRIEF_BYTES = 64 << 10
+"""A message of up to so many bytes is read and written in passing, a larger one in a thread. It is stored in the transaction that
+submits it, too: only for larger ones is it better not to hold the mailbox's lock meanwhile than to have a commit less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ async def prepare(
 
     NotFound, FailedPrecondition, PermissionDenied, Stale and InvalidArgument as the contract has them of Submit.
     """
-    draft = await database.peek(lambda connection: _read(connection, caller, request, now, _BRIEF_BYTES))
+    draft = await database.peek(lambda connection: _read(connection, caller, request, now, BRIEF_BYTES))
     if draft is None:
         draft = await database.read(lambda connection: _read(connection, caller, request, now, limits.RECORD_BYTES))
     if draft is None:
@@ -99,7 +100,7 @@ async def prepare(
         raise _too_large(max_message_bytes)
     attachments = await read_attachments(database, leaving, draft.parts, Places())
     write = partial(_write, draft, attachments, blob_id, now)
-    written = await asyncio.to_thread(write) if attachments or leaving.content.ByteSize() > _BRIEF_BYTES else write()
+    written = await asyncio.to_thread(write) if attachments or leaving.content.ByteSize() > BRIEF_BYTES else write()
     if written.blob.size > max_message_bytes:
         raise _too_large(max_message_bytes)
     return Departing(item.content_revision, item, draft.sender, draft.addressees, draft.here, *written)
@@ -121,7 +122,7 @@ def _read(connection: Connection, caller: Caller, request: SubmitRequest, now: i
     if content is None:
         return None
     item = item_packing.unpack(row, item_packing.decompress(content))
-    if most <= _BRIEF_BYTES and list_members.has_lists(item.content):
+    if most <= BRIEF_BYTES and list_members.has_lists(item.content):
         return None
     list_members.expand(connection, mailbox.id, item.content)
     _complete(item, accounts.find(connection, caller.account_id), now)

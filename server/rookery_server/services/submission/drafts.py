@@ -37,9 +37,10 @@ class Drafts:
         self._blobs = BlobStore(database, clock)
 
     async def plan(self, caller: Caller, request: SubmitRequest) -> Plan:
-        """Checks a draft as it is now and stores the message that it is: the plan of its submission, for ``submit``.
+        """Checks a draft as it is now and writes the message that it is: the plan of its submission, for ``submit``.
 
-        Errors as the contract has them of Submit. Where nothing comes of the plan, the message is swept away later.
+        Errors as the contract has them of Submit. A large message is stored already; where nothing comes of the plan, it is swept
+        away later.
         """
         now = self._clock.micros()
         hold_until = holding.hold_until(request, now)
@@ -47,7 +48,8 @@ class Drafts:
         ready = await departing.prepare(
             self._database, caller, request, now=now, blob_id=self._ids.new(), max_message_bytes=self._limit
         )
-        await self._blobs.stage([ready.blob])
+        if ready.blob.size > departing.BRIEF_BYTES:
+            await self._blobs.stage([ready.blob])
         return Plan(ready, submission_id, request.item_id, now, hold_until)
 
 

@@ -10,7 +10,7 @@ from rookery.v1 import submission_service_pb2 as messages
 from rookery_core.errors import Unauthenticated
 from rookery_server.services.content.blobs import BlobStore
 from rookery_server.services.submission import posted, senders
-from rookery_server.services.submission.departing import Departing
+from rookery_server.services.submission.departing import BRIEF_BYTES, Departing
 from rookery_server.services.submission.submission_changes import Plan, post
 from rookery_server.store import accounts, domains
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from rookery_server.services.operations import Operations
     from rookery_server.services.submission.posted import Post, Readied
     from rookery_server.store.database import Database
+
+_BRIEF_HEADER_BYTES, _BRIEF_RECIPIENTS = 8 << 10, 50
+"""A brief message with a header of so many bytes, to so many people, is read in the event loop's own thread: that costs less than
+the way to another thread and back. Longer headers can name thousands, and reports are read twice."""
 
 
 class Posting:
@@ -53,9 +57,13 @@ class Posting:
         message again is another one: nobody but its author knows whether that was meant.
         """
         now, item_id, submission_id = self._clock.micros(), self._ids.new(), self._ids.new()
-        readied = await asyncio.to_thread(posted.ready, handed_in, now=now, item_id=item_id, blob_id=self._ids.new())
-        sender, here = await self._database.read(lambda connection: _envelope(connection, caller, handed_in.sender, readied))
-        await self._blobs.stage([readied.blob])
+        work = partial(posted.ready, handed_in, now=now, item_id=item_id, blob_id=self._ids.new())
+        is_brief = _is_brief(handed_in)
+        readied = work() if is_brief else await asyncio.to_thread(work)
+        look = self._database.peek if is_brief else self._database.read
+        sender, here = await look(lambda connection: _envelope(connection, caller, handed_in.sender, readied))
+        if readied.blob.size > BRIEF_BYTES:
+            await self._blobs.stage([readied.blob])
         departing = Departing(
             content_revision=0,
             item=readied.item,
@@ -69,10 +77,16 @@ class Posting:
         plan = Plan(departing, submission_id, item_id, now, hold_until=None)
         # Minted here, the operation's id makes the work repeatable: after a lost COMMIT the ledger knows whether it was done.
         request = messages.SubmitRequest(operation_id=self._ids.new(), item_id=item_id, submission_id=submission_id)
-        work = partial(_post, plan, readied)
-        await self._operations.on_mailbox(caller, b"", request.operation_id, "submission.post", request, work)
+        put = partial(_post, plan, readied)
+        await self._operations.on_mailbox(caller, b"", request.operation_id, "submission.post", request, put)
         self._wake()
         return submission_id
+
+
+def _is_brief(handed_in: Post) -> bool:
+    data = handed_in.data
+    is_short = len(data) <= BRIEF_BYTES and data.find(b"\r\n\r\n", 0, _BRIEF_HEADER_BYTES) >= 0
+    return is_short and len(handed_in.recipients) <= _BRIEF_RECIPIENTS and handed_in.sender != ""
 
 
 def _sender(connection: Connection, caller: Caller, address: str) -> str:
@@ -84,7 +98,7 @@ def _sender(connection: Connection, caller: Caller, address: str) -> str:
 
 def _envelope(connection: Connection, caller: Caller, sender: str, readied: Readied) -> tuple[str, frozenset[str]]:
     """The sender, and which of the domains are this server's, once sender and authors are the caller's own."""
-    for author in readied.authors:
+    for author in dict.fromkeys(readied.authors):
         senders.require_own(connection, caller, author)
     here = domains.known(connection, {addressee.address.domain for addressee in readied.addressees})
     return _sender(connection, caller, sender), here
