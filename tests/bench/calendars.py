@@ -1,6 +1,7 @@
 """A month and a year of a calendar of 10,000 appointments, of which 2,000 recur, beside recurring-ical-events on the same data.
 
-Once each from the data as they are kept (records here, an iCalendar file there), and again with everything read before.
+Once each from the data as they are kept (records here, an iCalendar file there), and again: there with the calendar read before,
+here with what was laid out before.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def run(folder: pathlib.Path, seed: int) -> list[Figure]:
             raise RuntimeError(f"the {name} has {count} occurrences here, {listed} on the server, {expected} by the judge")
         rows = (
             (f"{name}, {count:,} occurrences, as it is kept", measured[0], theirs[0]),
-            (f"{name}, series read before", measured[1], theirs[1]),
+            (f"{name}, laid out before", measured[1], theirs[1]),
             (f"{name}, from the server", called, theirs[1]),
         )
         for title, seconds, peer in rows:
@@ -195,7 +196,7 @@ def _measured(
 
 
 async def _server(folder: pathlib.Path, data: Sequence[bytes]) -> dict[str, tuple[int, float]]:
-    """The same by ListOccurrences, all pages, once the server has read the series."""
+    """The same by ListOccurrences, all pages, once the server has laid them out."""
     found = {}
     with serving(folder) as server:
         async with connected(server), Client.connect(server.target, deadline=120) as client:

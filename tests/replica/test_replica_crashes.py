@@ -1,8 +1,9 @@
-"""A process that is killed at any moment leaves a replica as it was after one of its transactions."""
+"""A process that is killed at any moment, or whose machine is, leaves a replica as it was after one of its transactions."""
 
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from rookery_client.replica.replica import Replica
 from rookery_client.replica.view import overlay
+from tests.support.replica_batches import Sender
 
 BATCH = 40
 ROUNDS = 6
@@ -100,4 +102,35 @@ def test_killed_while_it_records(tmp_path, clock, ids, round_):
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert recorded >= 2 * told
     assert shown
+    replica.close()
+
+
+def test_a_power_cut_while_it_fills_takes_whole_batches(tmp_path, clock, ids):
+    path = tmp_path / "anna.replica"
+    replica = Replica.open(path, clock=clock, ids=ids, create=True)
+    sender = Sender(replica, ids)
+    log = path.with_name(f"{path.name}-wal")
+    on_disk, held = log.stat().st_size, {replica.status().cursor: 0}
+    for count in range(1, 9):
+        sender.put(*(sender.message(f"item {number}") for number in range(10)), caught_up=False)
+        held[replica.status().cursor] = count * 10
+    written = log.read_bytes()
+    found = []
+    # What was not waited for may be lost from any place on.
+    for size in (*range(on_disk, len(written), (len(written) - on_disk) // 40), len(written)):
+        copy = tmp_path / str(size) / path.name
+        copy.parent.mkdir()
+        shutil.copy(path, copy)
+        copy.with_name(log.name).write_bytes(written[:size])
+        after = Replica.open(copy, clock=clock, ids=ids)
+        status = after.status()
+        with after.database.reading() as connection:
+            assert connection.execute("SELECT count(*) FROM item").fetchone() == (held[status.cursor],) == (status.items,)
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        found.append(status.items)
+        after.close()
+    assert found == sorted(found)
+    assert (found[0], len(set(found))) == (0, 9)
+    with replica.database.writing() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # what is done here meanwhile is waited for
     replica.close()

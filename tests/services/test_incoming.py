@@ -14,7 +14,6 @@ from rookery.v1 import submission_pb2 as records
 from rookery_core.errors import RookeryError
 from rookery_core.formats.trace import Hop
 from rookery_server.services.content.downloads import DownloadService
-from rookery_server.services.importing.document_readers import DocumentReaders
 from rookery_server.services.incoming import bringing, deliveries
 from rookery_server.services.incoming.deliveries import Deliveries
 from rookery_server.services.incoming.letters import Arrival
@@ -58,13 +57,7 @@ class Incoming(MailWorld):
         super().__init__(database)
         self.recipients = Recipients(database)
         self.deliveries = Deliveries(
-            database,
-            self.clock,
-            self.ids,
-            self.group_mail,
-            DocumentReaders(0),
-            authserv_ids=["MX.rookery.example"],
-            wake=lambda: None,
+            database, self.clock, self.ids, self.group_mail, authserv_ids=["MX.rookery.example"], wake=lambda: None
         )
 
     async def find(self, *addresses: str, size: int | None = None) -> list[str]:

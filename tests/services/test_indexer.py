@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,6 +63,34 @@ async def test_the_indexer_does_not_rest_for_long_however_long_a_batch_took(
     world.indexer.start()
     await until(lambda: _are_indexed(world, 3))
     await world.indexer.stop()
+
+
+async def test_an_indexer_that_has_nothing_to_do_is_woken_by_the_next_commit_once(
+    world: Searching, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[object] = []
+    loop = asyncio.get_running_loop()
+    real = loop.call_soon_threadsafe
+
+    def noting(callback: Any, *arguments: Any) -> asyncio.Handle:
+        if getattr(callback, "__self__", None) is world.indexer._wake:
+            woken.append(callback)
+        return real(callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", noting)
+    world.indexer.start()
+    for number in range(1, 4):
+        item = await world.message(anna, f"Report {number}")
+        for _ in range(3):  # commits that follow each other
+            world.indexer.on_commit(anna.mailbox, item.revision)
+        await until(partial(_are_indexed, world, number))
+        await until(lambda: _is_asleep(world))
+        assert len(woken) == number
+    await world.indexer.stop()
+
+
+async def _is_asleep(world: Searching) -> bool:
+    return not world.indexer._is_awake
 
 
 async def _are_indexed(world: Searching, count: int) -> bool:

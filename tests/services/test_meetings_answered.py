@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rookery.v1 import folder_pb2, item_service_pb2
+from rookery.v1.calendar_pb2 import BUSY_STATUS_OUT_OF_OFFICE, BUSY_STATUS_TENTATIVE
 from rookery.v1.item_pb2 import ITEM_KIND_MESSAGE, Item, ItemContent, ItemSummary
 from rookery.v1.scheduling_pb2 import (
     SCHEDULING_METHOD_COUNTER,
@@ -21,6 +22,7 @@ from rookery_server.store import accounts, mailboxes
 from tests.support.databases import ON_BOTH, sqlite_unless_asked
 from tests.support.mail import MailWorld
 from tests.support.meeting_calls import ACCEPTED, DECLINED, NONE, TENTATIVE, Meetings, appointment, at, invited
+from tests.support.meeting_world import MeetingWorld
 
 if TYPE_CHECKING:
     from rookery_server.store.database import Database
@@ -84,6 +86,22 @@ async def test_another_time_is_proposed_where_the_organizer_allows_it(world: Mai
         await meetings.respond(ben, strict.id, TENTATIVE, **later)
     assert refused.value.reason == "COUNTER_DISALLOWED"
     assert (await world.get(ben, strict.id)).revision == strict.revision
+
+
+@ON_BOTH
+async def test_whoever_accepts_a_meeting_out_of_office_is_out_of_office(database: Database) -> None:
+    world = MeetingWorld(database)
+    anna, ben, owl = await world.person("anna"), await world.person("ben"), await world.room("owl")
+    meeting = appointment("2025-06-24T10:00:00", "2025-06-24T11:00:00", attendees=(BEN, "owl@rookery.example"))
+    meeting.summary.appointment.busy_status = BUSY_STATUS_OUT_OF_OFFICE
+    await world.send_meeting(anna, (await world.create(anna, meeting)).id)
+    await world.settle()
+    [copy], [booked] = await world.calendar(ben), await world.calendar(owl)
+    assert [each.summary.appointment.busy_status for each in (copy, booked)] == [BUSY_STATUS_TENTATIVE, BUSY_STATUS_OUT_OF_OFFICE]
+    await world.respond(ben, copy.id, ACCEPTED)
+    assert (await world.get(ben, copy.id)).summary.appointment.busy_status == BUSY_STATUS_OUT_OF_OFFICE
+    await world.respond(ben, copy.id, TENTATIVE)
+    assert (await world.get(ben, copy.id)).summary.appointment.busy_status == BUSY_STATUS_TENTATIVE
 
 
 @ON_BOTH

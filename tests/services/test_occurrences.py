@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from rookery_core.errors import InvalidArgument, NotFound, RookeryError
 from rookery_server.services.calendar.occurrences import OccurrenceService
 from rookery_server.services.calendar.parsed_appointments import ParsedAppointments
 from rookery_server.services.page_tokens import PageTokens
+from tests.support import statements
 from tests.support.world import World
 
 if TYPE_CHECKING:
@@ -165,6 +167,56 @@ async def test_a_change_shows_at_once_and_deleted_events_do_not(world: Calendars
     assert await world.listed(anna) == ["Coffee 03-02 15:00", "Coffee 03-09 15:00"]
     await world.delete(anna, [series.id], item_service_pb2.DELETE_MODE_TO_DELETED_ITEMS)
     assert await world.listed(anna) == []
+
+
+async def test_what_was_kept_is_what_is_there_after_each_change(world: Calendars, anna: Person) -> None:
+    dice = random.Random(7)
+    own = await world.folder_of(anna, folder_pb2.FOLDER_ROLE_CALENDAR)
+    team = (await world.folder(anna, "Team")).id
+    events: list[Item] = []
+
+    async def add() -> None:
+        rules = dice.choice(([], ["FREQ=DAILY;COUNT=20"], ["FREQ=WEEKLY"], ["FREQ=MINUTELY;COUNT=2500"]))
+        start = f"2026-0{dice.randrange(1, 4)}-{dice.randrange(10, 29)}"
+        folder_id = dice.choice((own, team))
+        events.append(await world.event(anna, f"E{len(events)}", f"{start}T09:00:00", "", *rules, folder_id=folder_id))
+
+    async def change() -> None:
+        wanted = Item(id=dice.choice(events).id, summary=ItemSummary(subject=f"E{dice.randrange(1000)}"))
+        wanted.summary.appointment.start.CopyFrom(time(f"2026-03-{dice.randrange(10, 30)}T10:00:00"))
+        await update(world, anna, wanted, "summary.subject", "summary.appointment.start")
+
+    async def move() -> None:
+        request = item_service_pb2.MoveItemsRequest(operation_id=world.ids.new(), folder_id=dice.choice((own, team)))
+        request.item_ids.append(dice.choice(events).id)
+        await world.places.move_items(anna.caller, request)
+
+    async def delete() -> None:
+        gone = events.pop(dice.randrange(len(events)))
+        await world.delete(anna, [gone.id], item_service_pb2.DELETE_MODE_TO_DELETED_ITEMS)
+
+    kept = world.occurrences
+    for step in range(30):
+        await (add if len(events) < 4 else dice.choice((add, change, change, move, delete)))()
+        shown = []
+        for service in (kept, OccurrenceService(world.database, PageTokens(b"k" * 32), ParsedAppointments())):
+            world.occurrences = service
+            shown.append([await world.listed(anna, folder_ids=[each], page_size=1000) for each in (own, team)])
+        assert shown[0] == shown[1], step
+
+
+async def test_a_calendar_is_read_once_and_then_only_what_changed_in_it(world: Calendars, anna: Person) -> None:
+    for number in range(5):
+        await world.event(anna, f"E{number}", "2026-03-02T16:00:00", "", "FREQ=DAILY")
+    whole = await world.listed(anna)
+    await world.item(anna, await world.folder_of(anna, folder_pb2.FOLDER_ROLE_INBOX), "A letter")
+    with statements.noted() as texts:
+        assert await world.listed(anna) == whole
+    assert not [text for text in texts if "span_end" in text or "summary" in text]
+    await world.event(anna, "New", "2026-03-02T16:00:00")
+    with statements.noted() as texts:
+        assert len(await world.listed(anna)) == len(whole) + 1
+    assert len([text for text in texts if "summary" in text]) == 1
 
 
 async def test_several_calendars_are_laid_out_together(world: Calendars, anna: Person) -> None:

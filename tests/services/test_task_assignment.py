@@ -24,6 +24,7 @@ from rookery.v1.task_pb2 import (
 )
 from rookery_core.errors import FailedPrecondition, InvalidArgument, NotFound
 from tests.support.databases import ON_BOTH, sqlite_unless_asked
+from tests.support.groups import make_group
 from tests.support.invitations import FAR, mail
 from tests.support.mail import INBOX
 from tests.support.meeting_world import DELETED, TASKS
@@ -134,6 +135,26 @@ async def test_what_is_declined_goes_to_deleted_items_and_may_be_given_to_anothe
     with pytest.raises(FailedPrecondition) as refused:
         await world.assign(anna, item.id, "ben@rookery.example")
     assert refused.value.reason == "TASK_ASSIGNED"
+
+
+@ON_BOTH
+async def test_a_task_is_given_to_no_group_but_to_one_of_its_members(world: TaskWorld, anna: Person, ben: Person) -> None:
+    await make_group(world, "team", anna, ben)
+    item = await world.task(anna)
+    for address in ("team@rookery.example", "Team+urgent@rookery.example"):
+        with pytest.raises(FailedPrecondition) as refused:
+            await world.assign(anna, item.id, address)
+        assert (refused.value.reason, refused.value.field) == ("TO_A_GROUP", "to")
+    assert (await world.get(anna, item.id)).revision == item.revision, "nothing is left half-done"
+    assert await world.sent(anna) == 0
+    assert (await world.assign(anna, item.id, "ben@rookery.example")).submissions
+
+
+async def test_a_group_without_members_is_a_mailbox_that_a_task_may_be_given_to(world: TaskWorld, anna: Person) -> None:
+    team = await make_group(world, "team")
+    await world.assign(anna, (await world.task(anna)).id, "team@rookery.example")
+    await world.settle()
+    assert (await world.own(team)).content.task.assigner.address == "anna@rookery.example"
 
 
 async def test_who_has_not_answered_is_told_that_a_task_is_another_ones(world: TaskWorld, anna: Person, ben: Person) -> None:

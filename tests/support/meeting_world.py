@@ -11,7 +11,6 @@ from rookery.v1.item_pb2 import Item, ItemSummary
 from rookery.v1.person_pb2 import Person as Named
 from rookery.v1.submission_pb2 import DELIVERY_STATE_RELAYED
 from rookery_core.formats.trace import Hop
-from rookery_server.services.importing.document_readers import DocumentReaders
 from rookery_server.services.incoming.deliveries import Deliveries
 from rookery_server.services.incoming.letters import Arrival
 from rookery_server.services.incoming.recipients import Recipient, Recipients
@@ -45,13 +44,7 @@ class MeetingWorld(MailWorld):
         self.people: dict[str, Person] = {}
         self.recipients = Recipients(database)
         self.deliveries = Deliveries(
-            database,
-            self.clock,
-            self.ids,
-            self.group_mail,
-            DocumentReaders(0),
-            authserv_ids=["mx.rookery.example"],
-            wake=self.wake,
+            database, self.clock, self.ids, self.group_mail, authserv_ids=["mx.rookery.example"], wake=self.wake
         )
         self.meetings = MeetingService(self.operations, wake=self.wake)
         self.outside = Outside(lambda claimed: [Result(DELIVERY_STATE_RELAYED, "2.0.0", "ok", "mx") for _ in claimed.recipients])

@@ -14,6 +14,7 @@ from rookery.v1.person_pb2 import Person as Named
 from rookery.v1.task_pb2 import TASK_ASSIGNMENT_ACCEPTED, TASK_ASSIGNMENT_REQUESTED, TASK_STATUS_COMPLETED, TASK_STATUS_IN_PROGRESS
 from rookery.v1.task_service_pb2 import AssignTaskRequest, CompleteTaskRequest, RespondToTaskRequest
 from tests.support.databases import ON_BOTH, sqlite_unless_asked
+from tests.support.groups import make_group
 from tests.support.meeting_world import DELETED, TASKS
 from tests.support.task_world import TaskWorld
 from tests.sync.devices import Device, Fleet, reason
@@ -116,6 +117,16 @@ async def test_the_device_that_comes_later_gives_the_task_to_another_unless_it_i
     await world.settle()
     late = await one.do(assigning(one, item.id))
     assert (late.outcome, reason(late)) == (REJECTED, "TASK_ASSIGNED")
+
+
+async def test_a_task_that_a_device_gave_to_a_group_stays_with_its_giver(world: TaskWorld, anna: Person, ben: Person) -> None:
+    await make_group(world, "team", ben)
+    item = await world.task(anna)
+    _, one, _ = await devices(world, anna)
+    refused = await one.do(assigning(one, item.id, "team@rookery.example"))
+    assert (refused.outcome, reason(refused)) == (REJECTED, "TO_A_GROUP")
+    assert not (await world.get(anna, item.id)).summary.task.assignment
+    assert await world.within(ben, TASKS) == []
 
 
 async def test_an_answer_and_progress_made_offline_are_told_in_one_go_and_once(world: TaskWorld, anna: Person, ben: Person) -> None:

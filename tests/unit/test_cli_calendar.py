@@ -88,6 +88,8 @@ def test_what_begins_while_the_clocks_jump_lasts_as_long_as_ever(run: Run) -> No
         (("add", "X", "--start", "2031-03-04T99:00Z"), 2, "write 2026-03-02 09:30"),
         (("add", "X", "--start", "2031-03-04", "--every", "week", "--until", "2031-03-03"), 2, "--until is before --start"),
         (("add", "X", "--start", "2031-03-04", "--every", "fortnight"), 2, "e.g. “2 weeks”"),
+        (("add", "X", "--start", "2031-03-04", "--count", "3"), 2, "--until and --count go with --every."),
+        (("add", "X", "--start", "2031-03-04", "--every", "day", "--rule", "FREQ=DAILY"), 2, "Say --every or --rule"),
     ],
 )
 def test_a_typo_is_answered_with_how_to_write_it(run: Run, argv: tuple[str, ...], status: int, words: str) -> None:

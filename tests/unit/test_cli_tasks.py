@@ -115,6 +115,39 @@ def test_a_rule_or_an_interval_from_the_completion_may_be_given(run):
 
 
 @pytest.mark.parametrize(
+    ("argv", "rule"),
+    [
+        (("--due", "2026-03-02", "--every", "week", "--until", "2026-04-30"), "FREQ=WEEKLY;UNTIL=20260430"),
+        (("--due", "2026-03-02T09:00Z", "--every", "week", "--until", "2026-04-30"), "FREQ=WEEKLY;UNTIL=20260430T235959Z"),
+        (("--start", "2026-03-02", "--every", "2 days", "--count", "3"), "FREQ=DAILY;INTERVAL=2;COUNT=3"),
+        (("--every", "day", "--regenerate", "--until", "2026-04-30"), "FREQ=DAILY;UNTIL=20260430"),
+    ],
+)
+def test_a_series_ends_on_a_day_or_after_so_many_times(run, argv, rule):
+    assert added(run, "Task", *argv)["recurrence"]["rules"] == [rule]
+
+
+def test_a_series_of_two_is_over_when_both_are_done(run):
+    item_id = run("add", "Take the tablets", "--due", "2026-03-02", "--every", "day", "--count", "2")[0].strip()
+    assert "the next is due 2026-03-03." in run("done", item_id)[1]
+    assert "“Take the tablets” is done." in run("done", item_id)[1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--due", "2026-03-02", "--until", "2026-04-30"), "--until and --count go with --every."),
+        (("--due", "2026-03-02", "--every", "day", "--until", "2026-03-01"), "--until is before --due"),
+        (("--start", "2026-03-02", "--every", "day", "--until", "2026-03-01"), "--until is before --start"),
+        (("--due", "2026-03-02", "--every", "day", "--until", "2026-03-09", "--count", "2"), "not both"),
+        (("--due", "2026-03-02", "--every", "day", "--until", "soon"), "“soon” is no date"),
+    ],
+)
+def test_an_end_that_makes_no_sense_is_answered_with_why(run, argv, words):
+    assert words in run("add", "Task", *argv, expect=2)[1]
+
+
+@pytest.mark.parametrize(
     "argv",
     [
         ("--due", "tomorrow"),

@@ -198,6 +198,30 @@ def test_an_invitation_from_exchange_says_who_asks_whom_and_when() -> None:
     assert (room.person.name, room.role) == ("Room 4", AttendeeRole.ATTENDEE_ROLE_RESOURCE)
 
 
+@pytest.mark.parametrize(
+    ("shown", "intended", "status"),
+    [
+        ("TENTATIVE", "OOF", BusyStatus.BUSY_STATUS_OUT_OF_OFFICE),
+        ("TENTATIVE", "WORKINGELSEWHERE", BusyStatus.BUSY_STATUS_WORKING_ELSEWHERE),
+        ("TENTATIVE", "FREE", BusyStatus.BUSY_STATUS_FREE),
+        ("TENTATIVE", "TENTATIVE", BusyStatus.BUSY_STATUS_TENTATIVE),
+        ("OOF", "OOF", BusyStatus.BUSY_STATUS_OUT_OF_OFFICE),
+        ("OOF", None, BusyStatus.BUSY_STATUS_OUT_OF_OFFICE),
+        ("TENTATIVE", None, BusyStatus.BUSY_STATUS_BUSY),
+        ("TENTATIVE", "SOMETHING", BusyStatus.BUSY_STATUS_BUSY),
+    ],
+)
+def test_an_invitation_says_how_the_time_is_to_show_once_it_is_accepted(
+    shown: str, intended: str | None, status: BusyStatus.ValueType
+) -> None:
+    word = "X-MICROSOFT-CDO-INTENDEDSTATUS:"
+    message = EXCHANGE_REQUEST.replace("BUSYSTATUS:TENTATIVE", f"BUSYSTATUS:{shown}")
+    message = message.replace(f"{word}OOF\n", f"{word}{intended}\n" if intended else "")
+    whole = received(message).whole
+    assert whole is not None
+    assert whole.item.summary.appointment.busy_status == status
+
+
 def test_but_for_how_the_time_is_to_show_an_invitation_says_what_its_import_would_give() -> None:
     found = received(EXCHANGE_REQUEST).parts[0].item
     imported = icalendar.parse(EXCHANGE_REQUEST.replace("\n", "\r\n").encode())

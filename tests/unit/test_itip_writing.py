@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import icalendar as other
+import pytest
 
 from rookery.v1.calendar_pb2 import Attendee, BusyStatus, CalendarTime, EventStatus, ResponseStatus
 from rookery.v1.item_pb2 import Item, ItemKind
@@ -112,11 +113,22 @@ def test_times_of_a_zone_that_nobody_knows_go_in_utc() -> None:
     assert "BEGIN:VTIMEZONE" not in written
 
 
-def test_exchange_is_told_how_the_time_is_to_show_after_the_answer() -> None:
+@pytest.mark.parametrize(
+    ("status", "transparency", "word"),
+    [
+        (BusyStatus.BUSY_STATUS_FREE, "TRANSPARENT", "FREE"),
+        (BusyStatus.BUSY_STATUS_BUSY, "OPAQUE", "BUSY"),
+        (BusyStatus.BUSY_STATUS_TENTATIVE, "OPAQUE", "TENTATIVE"),
+        (BusyStatus.BUSY_STATUS_OUT_OF_OFFICE, "OPAQUE", "OOF"),
+        (BusyStatus.BUSY_STATUS_WORKING_ELSEWHERE, "OPAQUE", "WORKINGELSEWHERE"),
+    ],
+)
+def test_all_are_told_how_the_time_is_to_show_after_the_answer(status: BusyStatus.ValueType, transparency: str, word: str) -> None:
     item = meeting()
-    item.summary.appointment.busy_status = BusyStatus.BUSY_STATUS_FREE
+    item.summary.appointment.busy_status = status
     written = lines(invitation(Part(None, Version(0, STAMP), item)))
-    assert {"TRANSP:TRANSPARENT", "X-MICROSOFT-CDO-BUSYSTATUS:FREE", "X-MICROSOFT-CDO-INTENDEDSTATUS:FREE"} <= set(written)
+    said = {f"TRANSP:{transparency}", f"X-MICROSOFT-CDO-BUSYSTATUS:{word}", f"X-MICROSOFT-CDO-INTENDEDSTATUS:{word}"}
+    assert said <= set(written)
 
 
 def test_the_organizer_among_the_attendees_comes() -> None:

@@ -189,3 +189,10 @@ def test_html_becomes_text_without_what_is_not_shown() -> None:
     assert preview_of("", "<style>open" + source) == "One & two a < b 1 < 2"
     assert text_of_html("<style>never closed <b>text</b><!-- nor this") == "never closed text"
     assert preview_of("  a\n\n b" * 200, "").startswith("a b a b") and len(preview_of("word " * 200, "")) <= 200
+
+
+def test_a_preview_is_found_behind_white_space() -> None:
+    for blank_lines in (0, 200, 300, 2_500, 32_000):
+        shown = preview_of("Hello" + " \n" * blank_lines + " there " + "word " * 99, "")
+        assert shown == ("Hello there " + "word " * 99)[:200].rstrip()
+    assert preview_of(" " * 70_000 + "too late", "<p>so the HTML is shown</p>") == "so the HTML is shown"

@@ -11,7 +11,7 @@ from rookery.v1.item_pb2 import Importance, Item, ItemKind
 from rookery_client.cli.filters import moment
 from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.local_zone import local_zone
-from rookery_client.cli.repetition import EVERY, RULE, every_rule
+from rookery_client.cli.repetition import COUNT, EVERY, RULE, UNTIL, rule_of
 from rookery_client.cli.session import Session, pass_session
 from rookery_core.rules import calendar_time
 from rookery_core.rules.ids import text_of
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 @click.option("--reminder", metavar="TIME", help="When to remind.")
 @EVERY
 @RULE
+@UNTIL
+@COUNT
 @click.option("--regenerate", is_flag=True, help="With --every: so long after it was completed, rather than by the calendar.")
 @click.option("--important", is_flag=True, help="Of high importance.")
 @click.option("--text", default="", metavar="TEXT", help="What it is about.")
@@ -50,6 +52,8 @@ def _task(
     reminder: str | None,
     every: str | None,
     rule: str | None,
+    until: datetime.datetime | None,
+    count: int | None,
     regenerate: bool,
     important: bool,
     text: str,
@@ -63,9 +67,8 @@ def _task(
         task.start.CopyFrom(_time(start, "--start"))
     if reminder is not None:
         task.reminder.CopyFrom(moment(reminder, "--reminder"))
-    if every is not None and rule is not None:
-        raise click.UsageError("Either --every or --rule.")
-    if found := rule or (every_rule(every) if every is not None else ""):
+    begins, option = (task.due, "--due") if start is None else (task.start, "--start")
+    if found := rule_of(every, rule, until, count, begins if begins.local else None, option):
         task.recurrence.rules.append(found)
         if due is None and start is None and not regenerate:
             raise click.UsageError("A task that recurs needs a --due or a --start to count from.")

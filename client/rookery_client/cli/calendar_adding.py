@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 import click
@@ -10,21 +9,20 @@ import click
 from rookery.v1.calendar_pb2 import BusyStatus
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT, Item, Sensitivity
 from rookery_client.cli import invited
-from rookery_client.cli.calendar_times import DATE, end_of, when, zone_named
+from rookery_client.cli.calendar_times import end_of, when, zone_named
 from rookery_client.cli.folder_names import FOLDER, find
 from rookery_client.cli.json_view import emit, item_view
 from rookery_client.cli.meetings import JSON, MESSAGE, ZONE, Outcome, sent, tell, told
-from rookery_client.cli.repetition import EVERY, RULE, every_rule
+from rookery_client.cli.repetition import COUNT, EVERY, RULE, UNTIL, rule_of
 from rookery_client.cli.session import Session, pass_session
 from rookery_core.errors import RookeryError
-from rookery_core.rules import calendar_time, zones
 from rookery_core.rules.ids import text_of
 
 if TYPE_CHECKING:
-    from rookery.v1.calendar_pb2 import CalendarTime
+    import datetime as dt
+
     from rookery_client import Client
 
-_DAY = dt.timedelta(days=1)
 _BUSY = {
     "busy": BusyStatus.BUSY_STATUS_BUSY,
     "free": BusyStatus.BUSY_STATUS_FREE,
@@ -43,8 +41,8 @@ _BUSY = {
 @click.option("--text", default="", metavar="TEXT", help="What it is about.")
 @EVERY
 @RULE
-@click.option("--until", type=DATE, metavar="DATE", help="With --every: the last day.")
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="With --every: so many times.")
+@UNTIL
+@COUNT
 @click.option("--reminder", type=click.IntRange(0, 527_040), metavar="MINUTES", help="Remind so long before.")
 @click.option("--show-as", type=click.Choice(list(_BUSY)), default="busy", show_default=True, help="How others see the time.")
 @click.option("--private", is_flag=True, help="Others see that the time is taken, and not with what.")
@@ -90,7 +88,7 @@ def add(
     appointment.start.CopyFrom(begins)
     appointment.end.CopyFrom(end_of(begins, end, duration))
     appointment.location, appointment.busy_status = location, _BUSY[show_as]
-    if recurs := _rule(every, rule, until, count, begins):
+    if recurs := rule_of(every, rule, until, count, begins, "--start"):
         appointment.recurrence.rules.append(recurs)
     if reminder is not None:
         appointment.reminder_minutes = reminder
@@ -131,28 +129,3 @@ async def _invite(client: Client, made: Item, message: str) -> Outcome:
     except RookeryError as error:
         hint = f"{error.message}. The appointment is kept: `rookery cal send {text_of(made.id)}` tries again"
         raise type(error)(error.reason, hint, metadata=error.metadata, field=error.field) from error
-
-
-def _rule(every: str | None, rule: str | None, until: dt.datetime | None, count: int | None, begins: CalendarTime) -> str:
-    if every is None:
-        if until is not None or count is not None:
-            raise click.UsageError("--until and --count go with --every.")
-        return rule or ""
-    if rule is not None or (until is not None and count is not None):
-        raise click.UsageError("Say --every or --rule, and --until or --count, not both.")
-    first = calendar_time.wall(begins)
-    if until is not None and first is not None and until.date() < first.date():
-        raise click.UsageError("--until is before --start: it would never be on.")
-    words = every_rule(every)
-    if count is not None:
-        return f"{words};COUNT={count}"
-    return words if until is None else f"{words};UNTIL={_until(until, begins)}"
-
-
-def _until(day: dt.datetime, begins: CalendarTime) -> str:
-    """The end of a day as RFC 5545 section 3.3.10 wants it: a date for dates, else in UTC."""
-    if calendar_time.is_date(begins):
-        return f"{day:%Y%m%d}"
-    last = calendar_time.instant(calendar_time.at(day + _DAY - dt.timedelta(seconds=1), begins.time_zone))
-    shown = calendar_time.from_instant(last or 0, zones.UTC)
-    return f"{shown.local if shown else ''}Z".replace("-", "").replace(":", "")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rookery_client.client.content_pieces import Arrived, Piece
     from rookery_client.connection import Connection
 
-    Begin = grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
-    Call = grpc.aio.UnaryStreamCall[bytes, bytes]
+    Begin = grpc.aio.UnaryStreamMultiCallable[Message, bytes]
+    Call = grpc.aio.UnaryStreamCall[Message, bytes]
 
 LARGEST_CHUNK = 16 * 1024 * 1024
 """Decoded bytes that a chunk may have; a few compressed bytes must not fill the memory."""
@@ -102,9 +102,10 @@ class Download(ABC):
         """Begins the stream at the piece that is wanted next."""
 
     def _begun(self, name: str, request: Message, metadata: tuple[tuple[str, str | bytes], ...]) -> Call:
-        """The stream, as encoded messages."""
-        begin: Begin = self._connection.channel.unary_stream(f"/{_SERVICE}/{name}")
-        return begin(request.SerializeToString(), metadata=metadata)
+        """The stream, of encoded messages."""
+        path = f"/{_SERVICE}/{name}"
+        begin: Begin = self._connection.channel.unary_stream(path, request_serializer=type(request).SerializeToString)
+        return begin(request, metadata=metadata)
 
     async def _fetch(self, call: Call, turn: asyncio.Lock) -> tuple[Arrived, bytes] | None:
         """The next message with its bytes unpacked; None at the end. It is read when those that were asked for before have been."""

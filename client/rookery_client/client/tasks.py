@@ -57,7 +57,8 @@ class Tasks:
         """Hands a task to somebody; the item stays here and, if `progress_requested`, follows what they do.
 
         The same again sends nothing. NotFound ``ITEM_NOT_FOUND``; FailedPrecondition ``NOT_A_TASK``, ``ITEM_NOT_LIVE``,
-        ``TASK_ASSIGNED``, ``TASK_NOT_ACCEPTED``; InvalidArgument ``ADDRESS_INVALID``, ``FIELD_INVALID`` for oneself.
+        ``TASK_ASSIGNED``, ``TASK_NOT_ACCEPTED``, ``TO_A_GROUP``; InvalidArgument ``ADDRESS_INVALID``, or
+        ``FIELD_INVALID`` for oneself.
         """
         request = pb.AssignTaskRequest(
             mailbox_id=mailbox_id,

@@ -60,7 +60,7 @@ class LocalConnection(Connection):
 
 
 class _Channel:
-    """What the generated stubs need of ``grpc.aio.Channel``."""
+    """What the generated stubs need of ``grpc.aio.Channel``; and streams without a deserializer, which are of encoded messages."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
@@ -68,8 +68,10 @@ class _Channel:
     def unary_unary(self, _method: str, *_coders: Any, **_options: Any) -> Any:
         return lambda request, **_metadata: self._answers.unary(request)
 
-    def unary_stream(self, _method: str, *_coders: Any, **_options: Any) -> Any:
-        return lambda request, **_metadata: _Stream(self._answers.stream(request))
+    def unary_stream(self, _method: str, request_serializer: Any = None, response_deserializer: Any = None, **_options: Any) -> Any:
+        del request_serializer
+        encoded = response_deserializer is None
+        return lambda request, **_metadata: _Stream(self._answers.stream(request), encoded=encoded)
 
     def stream_unary(self, method: str, *_coders: Any, **_options: Any) -> Any:
         return self._refused(method)
@@ -90,12 +92,16 @@ class _Channel:
 class _Stream:
     """What those who read a stream need of its call."""
 
-    def __init__(self, responses: AsyncIterator[Message]) -> None:
+    def __init__(self, responses: AsyncIterator[Message], *, encoded: bool) -> None:
         self._responses = responses
+        self._encoded = encoded
 
     async def read(self) -> object:
         """The next response, or ``grpc.aio.EOF``."""
-        return await anext(self._responses, grpc.aio.EOF)
+        response = await anext(self._responses, None)
+        if response is None:
+            return grpc.aio.EOF
+        return response.SerializeToString() if self._encoded else response
 
     def cancel(self) -> bool:
         """Nothing goes on by itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from rookery.v1.calendar_pb2 import BusyStatus
 from rookery.v1.item_pb2 import Item, ItemKind
 from rookery.v1.person_pb2 import Person
 from rookery_core.formats import calendar_document, calendar_event, calendar_task, itip_words
@@ -94,9 +95,7 @@ def _part(component: Component, method: SchedulingMethod.ValueType, line: Line |
     else:
         partial = occurrence is not None or method not in itip_words.TIMED
         record = calendar_event.read_event(component, zones, partial=partial)
-        intended = calendar_event.BUSY.get(units.word(component.first(itip_words.INTENDED)))
-        if intended is not None:
-            record.summary.appointment.busy_status = intended
+        record.summary.appointment.busy_status = _intended(component, record.summary.appointment.busy_status)
     called_off = method == itip_words.METHODS["CANCEL"] or units.word(component.first("STATUS")) == "CANCELLED"
     comment = "\n".join(values.text(comment) for comment in component.lines("COMMENT")).strip()[:COMMENT]
     return Part(
@@ -107,6 +106,14 @@ def _part(component: Component, method: SchedulingMethod.ValueType, line: Line |
         comment,
         line is not None and line.param("RANGE").upper() == "THISANDFUTURE",
     )
+
+
+def _intended(component: Component, shown: BusyStatus.ValueType) -> BusyStatus.ValueType:
+    """How the time is to show once it is accepted; what only says that it is tentative speaks of the time until the answer."""
+    intended = calendar_event.BUSY.get(units.word(component.first(itip_words.INTENDED)))
+    if intended is not None:
+        return intended
+    return BusyStatus.BUSY_STATUS_BUSY if shown == BusyStatus.BUSY_STATUS_TENTATIVE else shown
 
 
 def _version(component: Component, zones: Zones) -> Version:

@@ -8,6 +8,8 @@ import re
 from rookery_core.rules import limits
 
 _PREVIEW_SOURCE = 64 * 1024
+_PREVIEW_STEPS = (512, 4096, _PREVIEW_SOURCE)
+"""How many characters are taken apart into words: the first of these is nearly always enough."""
 
 # One tag. Groups: 1 comment, 2 an element that is not shown, 3 a block or a break. "<" ends a tag whose ">" was forgotten.
 _TAG = re.compile(
@@ -79,9 +81,11 @@ def _after_element(source: str, name: str, start: int, missing: set[str]) -> int
 
 def preview_of(text: str, source: str) -> str:
     """The first characters of the text, or of the HTML where there is no text; white space folded, at most 200 characters."""
-    words = " ".join(text[:2000].split())
-    if len(words) < limits.PREVIEW and len(text) > 2000:
-        words = " ".join(text[:_PREVIEW_SOURCE].split())
+    words = ""
+    for most in _PREVIEW_STEPS:
+        words = " ".join(text[:most].split())
+        if len(words) >= limits.PREVIEW or len(text) <= most:
+            break
     if not words and source:
         words = " ".join(_plain(source[:_PREVIEW_SOURCE], 3 * limits.PREVIEW).split())
     return words[: limits.PREVIEW].rstrip()

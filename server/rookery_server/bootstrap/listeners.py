@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from rookery_server.config import Settings
     from rookery_server.services.accounts.sign_in import SignIn
-    from rookery_server.services.importing.document_readers import DocumentReaders
     from rookery_server.smtp.receiving import Receiver
 
 _GRACE_SECONDS = 10.0
@@ -93,14 +92,12 @@ class Listeners:
         )
 
 
-def listeners(base: Base, sign_in: SignIn, readers: DocumentReaders) -> Listeners:
+def listeners(base: Base, sign_in: SignIn) -> Listeners:
     """What listens for mail, and what stands behind it."""
     database, clock, ids, settings = base.database, base.clock, base.ids, base.settings
     recipients = Recipients(database)
     outbound = base.outbound
-    deliveries = Deliveries(
-        database, clock, ids, outbound.groups, readers, authserv_ids=settings.trusted_authserv, wake=outbound.wake
-    )
+    deliveries = Deliveries(database, clock, ids, outbound.groups, authserv_ids=settings.trusted_authserv, wake=outbound.wake)
     base.jobs.every("forget deliveries", HOUR, deliveries.forget_old)
     incoming = IncomingMail(
         recipients, deliveries, clock, ids, is_front=lambda peer: is_loopback(peer) or _is_relay(settings, peer)

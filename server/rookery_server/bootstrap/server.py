@@ -234,7 +234,7 @@ async def _build(
     retention = Retention(database, clock)
     base.jobs.every("compact ledger", HOUR, retention.compact_ledger)
     base.jobs.every("forget departures", DAY, retention.forget_departures)
-    counts, incoming = CallCounts(), listeners(base, sign_in, readers)
+    counts, incoming = CallCounts(), listeners(base, sign_in)
     sending, groups = MailFigures(database, clock, outbound.traffic), GroupFigures(outbound.groups)
     figures: list[Source] = [sending, CallFigures(counts), ListenerFigures(incoming.counters), groups]
     return _Parts(Calls(callers, ids, counts), servicers, passwords, base.jobs, outbound.worker, incoming, published, figures)

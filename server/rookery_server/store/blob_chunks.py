@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import zstandard
@@ -34,9 +33,8 @@ class Chunk(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedBlob:
-    """Bytes ready to be stored."""
+class PreparedBlob(NamedTuple):
+    """Bytes ready to be stored. A tuple, since many of them come out of other processes."""
 
     id: bytes
     """What the blob is called if nobody stored the same bytes before."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import bindparam, literal_column, select
 
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT
-from rookery_server.store.direct import Direct
+from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.items import LIVE
 from rookery_server.store.tables import item
 
@@ -38,9 +38,7 @@ _spans = Direct(
         item.c.span_start < bindparam("starts_before"),
     )
 )
-_summaries = select(item.c.id, item.c.summary).where(
-    item.c.mailbox_id == bindparam("mailbox"), item.c.id.in_(bindparam("items", expanding=True))
-)
+_summaries = ByKeys(select(item.c.id, item.c.summary).where(item.c.mailbox_id == bindparam("mailbox")), item.c.id)
 
 
 def spans(
@@ -66,4 +64,4 @@ def spans(
 
 def summaries(connection: Connection, mailbox_id: int, item_ids: Sequence[bytes]) -> dict[bytes, bytes]:
     """The encoded summaries of items; at most 500 ids."""
-    return {row.id: row.summary for row in connection.execute(_summaries, {"mailbox": mailbox_id, "items": item_ids})}
+    return {row[0]: row[1] for row in _summaries.all(connection, item_ids, {"mailbox": mailbox_id})}

@@ -47,7 +47,7 @@ class SqliteDatabase:
 
     async def glance(self, work: Callable[[Connection], T]) -> T:
         """See ``Database.glance``."""
-        return await self._readers.peek(work)
+        return await self._readers.glance(work)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """See ``Database.write``."""

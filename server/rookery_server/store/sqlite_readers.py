@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from rookery_server.store.calls import Threads
-from rookery_server.store.sqlite import open_engine, translated
+from rookery_server.store.sqlite import driver_connection, open_engine, translated
 
 if TYPE_CHECKING:
     import pathlib
@@ -79,22 +79,37 @@ class SqliteReaders:
 
     async def peek(self, work: Callable[[Connection], T]) -> T:
         """What the work gives, run in the calling thread; or in a reader's, while the gate is shut and where loops differ."""
-        if self._peeker is None and not self._refusing:
-            self._peeker = _Peeker(self._engine)
-        peeker = self._peeker
-        if peeker is None or not peeker.is_at_home() or not self._gate.try_enter():
+        peeker = self._entered()
+        if peeker is None:
             return await self._threads.call(work)
         try:
             return _translating(peeker.connection, work)
         finally:
             self._gate.__exit__()
 
+    async def glance(self, work: Callable[[Connection], T]) -> T:
+        """``peek`` without a transaction around the work."""
+        peeker = self._entered()
+        if peeker is None:
+            return await self._threads.call(work)
+        try:
+            return _with_errors_translated(peeker.alone, work)
+        finally:
+            self._gate.__exit__()
+
+    def _entered(self) -> _Peeker | None:
+        """The connections of this thread, and the gate passed; None if either can not be."""
+        if self._peeker is None and not self._refusing:
+            self._peeker = _Peeker(self._engine)
+        peeker = self._peeker
+        return peeker if peeker is not None and peeker.is_at_home() and self._gate.try_enter() else None
+
     def refuse(self) -> None:
         """Takes no more reads. To be called in the thread that peeked."""
         self._refusing = True
         self._threads.refuse()
         if self._peeker is not None and self._peeker.is_at_home():
-            self._peeker.connection.close()
+            self._peeker.close()
             self._peeker = None
 
     def join(self) -> None:
@@ -119,15 +134,24 @@ class SqliteReaders:
 
 
 class _Peeker:
-    """The connection of the event loop's thread."""
+    """The connections of the event loop's thread."""
 
     def __init__(self, engine: Engine) -> None:
         self.connection = _opened(engine)
+        self.alone = _opened(engine)
+        """Its statements run alone: SQLAlchemy believes that a transaction stands and begins none, SQLite knows of none."""
+        self.alone.begin()
+        driver_connection(self.alone).rollback()
         self._thread = threading.get_ident()
 
     def is_at_home(self) -> bool:
-        """Whether this is the thread that opened the connection, the only one that may use it."""
+        """Whether this is the thread that opened the connections, the only one that may use them."""
         return threading.get_ident() == self._thread
+
+    def close(self) -> None:
+        """Closes both."""
+        self.connection.close()
+        self.alone.close()
 
 
 def _opened(engine: Engine) -> Connection:
@@ -139,10 +163,18 @@ def _opened(engine: Engine) -> Connection:
 
 def _translating(connection: Connection, work: Callable[[Connection], T]) -> T:
     """Runs the work in a transaction that is rolled back; the engine's own errors become Rookery's."""
-    try:
+
+    def in_transaction(connection: Connection) -> T:
         try:
             return work(connection)
         finally:
             connection.rollback()
+
+    return _with_errors_translated(connection, in_transaction)
+
+
+def _with_errors_translated(connection: Connection, work: Callable[[Connection], T]) -> T:
+    try:
+        return work(connection)
     except (DBAPIError, sqlite3.Error) as error:
         raise translated(error) or error from error

@@ -90,7 +90,7 @@ class Database(Protocol):
         ...
 
     async def glance(self, work: Callable[[Connection], T]) -> T:
-        """``peek``, for work that is one statement at most: PostgreSQL is spared the transaction around it, two trips of three."""
+        """``peek``, for work that is one statement at most: there is no transaction around it, on PostgreSQL two trips of three."""
         ...
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

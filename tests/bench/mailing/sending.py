@@ -1,27 +1,31 @@
-"""Rookery's side: drafts that people submit through gRPC, until the sinks have all of them."""
+"""Rookery's side: drafts that people submit through gRPC, or mail that their programs hand in by SMTP, until the sinks have it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
+import sys
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rookery.v1 import item_pb2, item_service_pb2
 from rookery.v1 import submission_service_pb2 as messages
 from tests.bench.mailing.peer import GIVE_UP_SECONDS, POLL_SECONDS, Rate
-from tests.bench.server import Connection, Server, connected, serving
+from tests.bench.mailing.sinks import DESTINATIONS
+from tests.bench.server import PASSWORD, Connection, Server, connected, free_port, serving
 from tests.gateway.dns_stub import DnsStub
 from tests.support import edged
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from tests.bench.mailing.sinks import Sinks
 
-SENDERS = tuple(f"sender{number}@bench.example" for number in range(8))
+SENDERS = tuple(f"sender{number}@bench.example" for number in range(DESTINATIONS))
+"""As many at a time as hand in mail to Postfix."""
 _LINE = "It is not the mail that is late, it is you who are early.\n"
 
 
@@ -32,15 +36,18 @@ class Office:
     server: Server
     people: list[Connection]
     sinks: Sinks
+    submission_port: int
+    """Where mail programs hand in mail."""
 
 
 @contextlib.contextmanager
 def serving_beside(
-    folder: pathlib.Path, sinks: Sinks, dns_port: int, database_url: str, prepare: Callable[[str], None]
+    folder: pathlib.Path, sinks: Sinks, dns_port: int, submission_port: int, database_url: str, prepare: Callable[[str], None]
 ) -> Iterator[Server]:
     """A server in a new folder, with the sinks for other servers. ``prepare`` is handed the database's URL before."""
     folder.mkdir()
-    program = edged.program(dns_port=dns_port, smtp_port=sinks.port)
+    edges = edged.program(dns_port=dns_port, smtp_port=sinks.port)
+    program = (*edges, "--submission", f"127.0.0.1:{submission_port}")
     with serving(folder, prepare, database_url=database_url, accounts=SENDERS, program=program) as server:
         yield server
 
@@ -57,25 +64,59 @@ async def opened(
     table = {(domain, "MX"): [f"10 mx.{domain}."] for domain in (*sinks.hosts, *dead)}
     table |= {(f"mx.{domain}", "A"): [address] for domain, address in (sinks.hosts | dead).items()}
     async with DnsStub(table).running() as names, contextlib.AsyncExitStack() as stack:
-        server = stack.enter_context(serving_beside(folder, sinks, names.port, database_url, prepare))
+        port = free_port()
+        server = stack.enter_context(serving_beside(folder, sinks, names.port, port, database_url, prepare))
         people = [await stack.enter_async_context(connected(server, address)) for address in SENDERS]
-        yield Office(server, people, sinks)
+        yield Office(server, people, sinks, port)
 
 
 async def measure(office: Office, count: int, recipients: int, size_bytes: int) -> Rate:
-    """So many messages, each to a destination in turn, from the first submission until the sinks have them all."""
-    sinks = office.sinks
-    domains = list(sinks.hosts)
+    """So many drafts, each to a destination in turn, from the first submission until the sinks have them all."""
+    domains = list(office.sinks.hosts)
     shares = [
         [domains[number % len(domains)] for number in range(place, count, len(office.people))]
         for place in range(len(office.people))
     ]
     writing = (_drafts(person, share, recipients, size_bytes) for person, share in zip(office.people, shares, strict=True))
     written = await asyncio.gather(*writing)
+
+    async def submit() -> None:
+        await asyncio.gather(*(_submit(person, drafts) for person, drafts in zip(office.people, written, strict=True)))
+
+    return await _timed(office, count, submit)
+
+
+async def measure_by_smtp(office: Office, count: int, recipients: int, size_bytes: int) -> Rate:
+    """So many messages by SMTP, one connection for each destination, until the sinks have them all."""
+    numbers = map(str, (office.submission_port, DESTINATIONS, count, recipients, size_bytes))
+    command = [sys.executable, "-m", "tests.bench.mailing.smtp_client", *numbers, PASSWORD, ",".join(SENDERS), *office.sinks.hosts]
+    pipe = asyncio.subprocess.PIPE
+    client = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    try:
+        if client.stdout is None or await client.stdout.readline() != b"ready\n":
+            raise RuntimeError("the mail programs did not come up")
+        return await _timed(office, count, partial(_begin, client))
+    finally:
+        if client.returncode is None:
+            client.kill()
+        await client.wait()
+
+
+async def _begin(client: asyncio.subprocess.Process) -> None:
+    said, _ = await client.communicate(b"begin\n")
+    if said != b"done\n":
+        raise RuntimeError(f"mail was refused: {said.decode().strip()}")
+
+
+async def _timed(office: Office, count: int, submit: Callable[[], Coroutine[Any, Any, None]]) -> Rate:
+    """From the first submission until the sinks have so many more."""
+    sinks = office.sinks
     await office.server.quiet()
     before, cpu, begun = sinks.taken(), office.server.cpu_seconds(), time.perf_counter()
-    submitting = asyncio.gather(*(_submit(person, drafts) for person, drafts in zip(office.people, written, strict=True)))
+    submitting = asyncio.create_task(submit())
     while sinks.taken() - before < count:
+        if submitting.done():
+            submitting.result()
         if time.perf_counter() - begun > GIVE_UP_SECONDS:
             raise RuntimeError(f"{sinks.taken() - before} of {count} messages have arrived")
         await asyncio.sleep(POLL_SECONDS)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from rookery_core.rules.recurrence.stretches import Stretch, Where
 
 
+_MOST_STRETCHES = 4
+"""Stretches that are kept while somebody turns the pages: those that were laid out last."""
+
+
 class _Appointment(NamedTuple):
     """An appointment and its span (``calendar_time.span``)."""
 
@@ -60,6 +64,8 @@ class Agenda:
         stretch = EMPTY.changed(where, self._window.viewer_zone, (), entries, budget)
         if stretch.is_whole:
             self._stretches[where] = stretch
+            if len(self._stretches) > _MOST_STRETCHES:
+                del self._stretches[next(iter(self._stretches))]
         return stretch
 
     def _read(self, connection: sqlite3.Connection) -> Iterator[_Appointment]:

@@ -34,7 +34,7 @@ _NEVER = 64
 _EVER = -(1 << 62), 1 << 62
 _SLACK = 2 * calendar_time.DAY
 """What an occurrence may last longer by instants than by the clocks."""
-_BASE_BYTES, _SERIES_BYTES, _STRETCH_BYTES = 700, 3_000, 300
+_BASE_BYTES, _SERIES_BYTES, _STRETCH_BYTES = 3_000, 500, 300
 """About what an appointment takes in memory, with what it keeps."""
 OCCURRENCE_BYTES = 250
 """And one occurrence that is kept, beside its encoding."""

@@ -5,6 +5,7 @@ The fields of a message may stand in any order (protobuf's encoding), so what st
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ _LEAST_MOMENT, _MOST_MOMENT = (1 << 28) * _SECOND, (1 << 35) * _SECOND
 class Encoding:
     """Encodes the occurrences of one appointment."""
 
-    __slots__ = ("_form", "_shown", "_size")
+    __slots__ = ("_form", "_is_date", "_known")
 
     def __init__(self, item_id: bytes, summary: ItemSummary, *, is_recurring: bool) -> None:
         appointment = summary.appointment
@@ -47,11 +48,10 @@ class Encoding:
             shown.organizer.CopyFrom(appointment.organizer)
         if appointment.HasField("reminder_minutes"):
             shown.reminder_minutes = appointment.reminder_minutes
-        self._shown = shown
-        self._size = _DATE if shown.all_day else _TIME
-        times, length = _times(appointment.start.time_zone, self._size)
-        known = shown.SerializeToString()
-        self._form = b"\x0a" + (_varint(len(known) + length) + known).replace(b"%", b"%%") + times
+        self._known = shown.SerializeToString()
+        self._is_date = shown.all_day
+        times, length = _times(appointment.start.time_zone, _DATE if self._is_date else _TIME)
+        self._form = b"\x0a" + (_varint(len(self._known) + length) + self._known).replace(b"%", b"%%") + times
         """An encoded occurrence without its times, for bytes' own ``%``."""
 
     def encoded(self, occurrence: Occurrence) -> bytes:
@@ -67,16 +67,18 @@ class Encoding:
             body = self._changed(occurrence).SerializeToString()
             return b"\x0a" + _varint(len(body)) + body
         first, last = occurrence.walls
-        start, end = first.isoformat().encode(), last.isoformat().encode()
-        original = start if occurrence.original is first else occurrence.original.isoformat().encode()
-        if self._size == _DATE:
-            original, start, end = original[:_DATE], start[:_DATE], end[:_DATE]
+        start, end = self._local(first), self._local(last)
+        original = start if occurrence.original is first else self._local(occurrence.original)
         return self._form % (original, start, end, _moment(begins // _SECOND), _moment(ends // _SECOND))
+
+    def _local(self, wall: dt.datetime) -> bytes:
+        """``CalendarTime.local``."""
+        day = _day(wall.toordinal())
+        return day if self._is_date else day + _time_of_day(wall.hour, wall.minute, wall.second)
 
     def _changed(self, occurrence: Occurrence) -> OccurrenceRecord:
         """One that its exception may have changed."""
-        shown = OccurrenceRecord()
-        shown.CopyFrom(self._shown)
+        shown = OccurrenceRecord.FromString(self._known)
         start, end = occurrence.series.times(occurrence)
         shown.original_start.CopyFrom(occurrence.original_start)
         shown.start.CopyFrom(start)
@@ -93,6 +95,16 @@ class Encoding:
                 if exception.HasField(name):
                     setattr(shown, name, getattr(exception, name))
         return shown
+
+
+@functools.lru_cache(maxsize=16_384)
+def _day(day: int) -> bytes:
+    return dt.date.fromordinal(day).isoformat().encode()
+
+
+@functools.lru_cache(maxsize=4096)
+def _time_of_day(hour: int, minute: int, second: int) -> bytes:
+    return b"T" + dt.time(hour, minute, second).isoformat().encode()
 
 
 @functools.lru_cache(maxsize=4096)

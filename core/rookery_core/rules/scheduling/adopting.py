@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rookery.v1.calendar_pb2 import AppointmentSummary
+from rookery.v1.calendar_pb2 import BUSY_STATUS_BUSY, BUSY_STATUS_UNSPECIFIED, AppointmentSummary
 from rookery.v1.item_pb2 import ITEM_KIND_APPOINTMENT
 from rookery_core.rules.scheduling import people, showing, tracking
 from rookery_core.rules.scheduling.tracking import ANSWERED, NONE
 
 if TYPE_CHECKING:
-    from rookery.v1.calendar_pb2 import ResponseStatus
+    from rookery.v1.calendar_pb2 import OccurrenceException, ResponseStatus
     from rookery.v1.item_pb2 import Item
     from rookery_core.rules.scheduling.itip import Itip, Part, Self, Version
 
@@ -36,6 +36,7 @@ def follow(copy: Item, part: Part, itip: Itip, me: Self) -> None:
         appointment.reminder_minutes = kept.reminder_minutes
     appointment.my_response = kept.my_response
     appointment.busy_status = kept.busy_status
+    copy.content.appointment.meeting.intended_busy_status = theirs.appointment.busy_status or BUSY_STATUS_BUSY
     appointment.organizer.CopyFrom(itip.organizer)
     appointment.meeting_id = itip.uid
     appointment.sequence = part.version.sequence
@@ -55,7 +56,7 @@ def greet(copy: Item, told: Item, me: Self) -> None:
     """
     appointment = copy.summary.appointment
     appointment.my_response = said(told, me) or NONE
-    appointment.busy_status = showing.showing(appointment.my_response, told.summary.appointment.busy_status)
+    appointment.busy_status = showing.usual(copy)
 
 
 def said(told: Item, me: Self) -> ResponseStatus.ValueType:
@@ -71,14 +72,29 @@ def is_asked_between(known: Version | None, version: Version, answer: ResponseSt
     return known is not None and version.sequence > known.sequence + 1 and answer == NONE
 
 
-def answer(was: Item, copy: Item, told: Item, me: Self, *, asks: bool) -> None:
+def answer(was: Item, copy: Item, me: Self, *, asks: bool) -> None:
     """Lets the owner's answer stand, or asks for another. It is only ever the owner who gives one."""
-    before, after = was.summary.appointment, copy.summary.appointment
-    if not asks:
+    appointment = copy.summary.appointment
+    if asks:
+        appointment.my_response = NONE
+    else:
         own, answered = (people.own(each.content.appointment.attendees, me) for each in (copy, was))
         if own is not None and answered is not None:
             tracking.copy_answer(answered, own)
+    if asks or _knows_intention(was):
+        appointment.busy_status = showing.follow(appointment.busy_status, showing.usual(was), showing.usual(copy))
+
+
+def show_answered(exception: OccurrenceException, was: Item, copy: Item) -> None:
+    """An occurrence that was answered by itself shows as that answer has it, whatever has become of the series."""
+    response = exception.my_response
+    if not response or not _knows_intention(was):
         return
-    after.my_response = NONE
-    intended = told.summary.appointment.busy_status
-    after.busy_status = showing.answered(before.busy_status, before.my_response, NONE, intended)
+    before, after = (showing.showing(response, showing.intended(each)) for each in (was, copy))
+    shown = showing.follow(exception.busy_status or was.summary.appointment.busy_status, before, after)
+    exception.busy_status = shown if shown != copy.summary.appointment.busy_status else BUSY_STATUS_UNSPECIFIED
+
+
+def _knows_intention(copy: Item) -> bool:
+    """Whether a copy tells what the organiser intends from what its owner chose."""
+    return bool(copy.content.appointment.meeting.intended_busy_status)

@@ -122,7 +122,7 @@ def _intended(copy: Item) -> Item:
     found = Item()
     found.CopyFrom(copy)
     appointment = found.summary.appointment
-    appointment.busy_status = showing.intended(appointment.busy_status, appointment.my_response)
+    appointment.busy_status = showing.intended(copy)
     for exception in appointment.exceptions:
         exception.ClearField("busy_status")
     return found

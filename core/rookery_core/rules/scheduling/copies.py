@@ -155,7 +155,9 @@ class _Teller:
         misses = adopting.is_asked_between(self._before, part.version, adopting.said(part.item, self._me))
         asks = anew or misses or before.my_response not in ANSWERED
         self._asked = anew or (misses and before.my_response in ANSWERED)
-        adopting.answer(was, self._item, part.item, self._me, asks=asks)
+        adopting.answer(was, self._item, self._me, asks=asks)
+        for each in exceptions.values():
+            adopting.show_answered(each, was, self._item)
         self._timeline = self._past = Timeline(after)
         moved = {point: self._timeline.point(timeline.time(point)) or point for point in {*self._known, *exceptions}}
         self._known = {moved[point]: version for point, version in self._known.items()}
@@ -242,7 +244,7 @@ class _Teller:
         if response != series.my_response:
             new.my_response = response
             new.cancelled = response == DECLINED
-        shown = showing.showing(response, showing.intended(series.busy_status, series.my_response))
+        shown = showing.showing(response, showing.intended(self._item))
         if shown != series.busy_status:
             new.busy_status = shown
         return new

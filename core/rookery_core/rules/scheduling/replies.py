@@ -56,9 +56,9 @@ class Reply:
         before = appointment.my_response
         settled = all(each.my_response in {UNSPECIFIED, DECLINED} for each in appointment.exceptions)
         self._is_news = self._is_news or before != response or not settled or self._proposes_anew()
+        usual, shows = showing.usual(self._item), showing.showing(response, showing.intended(self._item))
         appointment.my_response = response
-        intended = showing.intended(appointment.busy_status, before)
-        appointment.busy_status = showing.answered(appointment.busy_status, before, response, intended)
+        appointment.busy_status = showing.follow(appointment.busy_status, usual, shows)
         self._settle(response)
         if not self._is_alone:
             self._said[None] = response
@@ -113,7 +113,7 @@ class Reply:
             self._timeline.exceptions[point] = exception
         exception.my_response = response
         exception.cancelled = response == DECLINED
-        shown = showing.showing(response, showing.intended(appointment.busy_status, appointment.my_response))
+        shown = showing.showing(response, showing.intended(self._item))
         exception.busy_status = shown if shown != appointment.busy_status else BUSY_STATUS_UNSPECIFIED
 
     def _proposes_anew(self) -> bool:

@@ -568,6 +568,11 @@ class MeetingState(message.Message):
     REPLIED_FIELD_NUMBER: builtins.int
     SENT_FIELD_NUMBER: builtins.int
     OCCURRENCE_RESPONSES_FIELD_NUMBER: builtins.int
+    INTENDED_BUSY_STATUS_FIELD_NUMBER: builtins.int
+    intended_busy_status: BusyStatus.ValueType
+    """On an attendee's copy: how the organiser means its time to show once it is accepted (PidLidIntendedBusyStatus;
+    X-MICROSOFT-CDO-INTENDEDSTATUS). UNSPECIFIED on a copy that no invitation has told of since servers keep it.
+    """
     @builtins.property
     def version(self) -> scheduling_pb2.SchedulingVersion:
         """On an attendee's copy: the version that it has. On the organiser's item: the version in which somebody was taken off the list last."""
@@ -598,10 +603,11 @@ class MeetingState(message.Message):
         replied: timestamp_pb2.Timestamp | None = ...,
         sent: SentMeeting | None = ...,
         occurrence_responses: abc.Iterable[OccurrenceResponse] | None = ...,
+        intended_busy_status: BusyStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = typing.Literal["replied", b"replied", "sent", b"sent", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["occurrence_responses", b"occurrence_responses", "occurrence_versions", b"occurrence_versions", "replied", b"replied", "sent", b"sent", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["intended_busy_status", b"intended_busy_status", "occurrence_responses", b"occurrence_responses", "occurrence_versions", b"occurrence_versions", "replied", b"replied", "sent", b"sent", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

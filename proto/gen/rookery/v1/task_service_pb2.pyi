@@ -235,7 +235,9 @@ class AssignTaskRequest(message.Message):
     """Whether to hear of progress."""
     @builtins.property
     def to(self) -> person_pb2.Person:
-        """To whom; not to oneself, nor to who gave it."""
+        """To whom; not to oneself, nor to who gave it. FAILED_PRECONDITION (TO_A_GROUP) for a group that has members: nobody could tell
+        whose answer counts.
+        """
 
     def __init__(
         self,

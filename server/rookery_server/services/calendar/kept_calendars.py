@@ -39,7 +39,7 @@ class FolderCalendar:
     def stretch(self, where: Where, budget: Budget) -> Stretch:
         """See ``agenda.Calendar``."""
         key = (self._mailbox_id, self._folder.id, self._zone, where)
-        known: _Known = self._parsed.kept.find(key) or _Known(0, {}, EMPTY)
+        known: _Known = self._parsed.kept.find(key) or _Known(-1, {}, EMPTY)
         if known.revision == self._folder.contents_revision:
             return known.stretch
         ends_from, starts_before = where.spans
@@ -48,9 +48,8 @@ class FolderCalendar:
         )
         versions = {row.id: row.content for row in rows}
         gone = {item_id for item_id, content in known.versions.items() if versions.get(item_id) != content}
-        come = self._parsed.of(
-            self._connection, self._mailbox_id, (row for row in rows if known.versions.get(row.id) != row.content)
-        )
+        new = (row for row in rows if known.versions.get(row.id) != row.content)
+        come = self._parsed.of(self._connection, self._mailbox_id, new, singles=False)
         stretch = known.stretch.changed(where, self._zone, gone, (entry for _, entry in come), budget)
         if stretch.is_whole:
             self._parsed.kept.put(key, _Known(self._folder.contents_revision, versions, stretch))

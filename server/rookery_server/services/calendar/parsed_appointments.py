@@ -30,15 +30,20 @@ class ParsedAppointments:
         self.kept = Kept(most_bytes)
         """Where they are, beside what was laid out of calendars."""
 
-    def of(self, connection: Connection, mailbox_id: int, rows: Iterable[SpanRow]) -> Iterator[tuple[SpanRow, Entry]]:
-        """The appointments of the rows, in their order, read as they are asked for; without what has no place in a calendar."""
+    def of(
+        self, connection: Connection, mailbox_id: int, rows: Iterable[SpanRow], *, singles: bool = True
+    ) -> Iterator[tuple[SpanRow, Entry]]:
+        """The appointments of the rows, in their order, read as they are asked for; without what has no place in a calendar.
+
+        ``singles``: whether those that do not recur are kept too.
+        """
         remaining = iter(rows)
         while some := list(itertools.islice(remaining, _AT_ONCE)):
             entries = {row.id: self.find(mailbox_id, row) for row in some}
             missing = [item_id for item_id, entry in entries.items() if entry is None]
             encoded = calendars.summaries(connection, mailbox_id, missing) if missing else {}
             for row in some:
-                entry = entries[row.id] or self.read(mailbox_id, row, encoded[row.id])
+                entry = entries[row.id] or self.read(mailbox_id, row, encoded[row.id], singles=singles)
                 if entry is not None:
                     yield row, entry
 
@@ -47,11 +52,12 @@ class ParsedAppointments:
         found: Entry | None = self.kept.find((mailbox_id, row.id, row.content))
         return found
 
-    def read(self, mailbox_id: int, row: SpanRow, summary: bytes) -> Entry | None:
+    def read(self, mailbox_id: int, row: SpanRow, summary: bytes, *, singles: bool = True) -> Entry | None:
         """The appointment of a summary, kept from now on; None if it has no place in a calendar."""
         try:
             entry = Entry(row.id, ItemSummary.FromString(summary))
         except ValueError:
             return None
-        self.kept.put((mailbox_id, row.id, row.content), entry)
+        if singles or entry.is_series:
+            self.kept.put((mailbox_id, row.id, row.content), entry)
         return entry

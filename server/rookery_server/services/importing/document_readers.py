@@ -2,8 +2,7 @@
 
 Reading a document is computing in Python, and one process computes on one core. A bulk import therefore hands whole batches to
 worker processes, which give back what is to be written; the server's own process keeps answering meanwhile. Single documents are
-read in a thread: the way to a worker and back would cost as much. Workers start with the first bulk import, or the first crowd of
-letters that come in (``incoming.letter_readers``), not before.
+read in a thread: the way to a worker and back would cost as much. Workers start with the first bulk import, not before.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1.content_service_pb2 import ImportDocument
 from rookery_core.errors import RookeryError
 from rookery_server.services.importing import documents, import_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from multiprocessing.process import BaseProcess
 
 BULK_DOCUMENTS = 8
@@ -34,8 +33,6 @@ BULK_DOCUMENTS = 8
 _GARBAGE_THRESHOLD = 200_000
 """New containers, less those that went, after which a worker looks for cycles: two batches of a hundred messages or so."""
 
-T = TypeVar("T")
-Given = TypeVarTuple("Given")
 _log = logging.getLogger(__name__)
 
 
@@ -89,33 +86,32 @@ class DocumentReaders:
 
     async def read(self, tasks: Sequence[Task], limit: int, now: int) -> list[Answer]:
         """What ``read_all`` gives."""
-        if len(tasks) >= BULK_DOCUMENTS and self.are_ready():
-            return await self.run(read_all, tasks, limit, now)
-        return await asyncio.to_thread(read_all, tasks, limit, now)
-
-    def are_ready(self) -> bool:
-        """Whether the workers are there; the first call has them started, which takes about a second."""
-        if self._pool is None and self._workers:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_begin_worker)
-            self._ready = self._pool.submit(os.getpid)
-        return self._ready is not None and self._ready.done()
-
-    async def run(self, work: Callable[[*Given], T], *given: *Given) -> T:
-        """What ``work``, a function of a module, makes of what is given: in a worker, or in a thread where the workers ended."""
-        if self._pool is not None:
+        if len(tasks) >= BULK_DOCUMENTS and self._warm():
             try:
-                return await asyncio.wrap_future(self._pool.submit(work, *given))
+                return await asyncio.wrap_future(self._submit(tasks, limit, now))
             except BrokenProcessPool:
                 _log.exception("the workers that read documents ended; new ones are started")
                 self._pool = self._ready = None
-        return await asyncio.to_thread(work, *given)
+        return await asyncio.to_thread(read_all, tasks, limit, now)
 
     def close(self) -> None:
         """Ends the workers."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+    def _submit(self, tasks: Sequence[Task], limit: int, now: int) -> Future[list[Answer]]:
+        if self._pool is None:
+            raise BrokenProcessPool("there are no workers")
+        return self._pool.submit(read_all, tasks, limit, now)
+
+    def _warm(self) -> bool:
+        """Whether the workers are there; the first call has them started, which takes about a second."""
+        if self._pool is None and self._workers:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_begin_worker)
+            self._ready = self._pool.submit(os.getpid)
+        return self._ready is not None and self._ready.done()
 
 
 def _begin_worker() -> None:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from rookery_core.errors import ResourceExhausted, RookeryError, Unavailable
 from rookery_server.services.content.blobs import BlobStore
+from rookery_server.services.incoming import letters
 from rookery_server.services.incoming.bringing import Delivery, bring
-from rookery_server.services.incoming.letter_readers import CROWD, LetterReaders, Task
 from rookery_server.store import incoming
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from rookery_core.rules.clock import Clock
     from rookery_core.rules.ids import Ids
     from rookery_server.services.accounts.group_mail import GroupMail, Reached
-    from rookery_server.services.importing.document_readers import DocumentReaders
     from rookery_server.services.incoming.letters import Arrival, Letter
     from rookery_server.services.incoming.recipients import Recipient
     from rookery_server.store.database import Database
@@ -36,6 +36,12 @@ REMEMBERED_DAYS = 7
 """For how long a message that came again is known; senders give up after five days."""
 
 _DAY = 86_400_000_000
+_BRIEF_BYTES, _BRIEF_HEADER_BYTES = 64 * 1024, 8 * 1024
+"""A message of so many bytes, with a header of so many, is read in the event loop's own thread: that costs less than the way to
+another thread and back. Longer headers can name ten thousand people, and take a tenth of a second; reports are read twice, and what
+may be a meeting can take a second."""
+_MEETINGS = (b"calendar", b"octet-stream", b"/ics", b"/x-ics")
+"""What stands in messages about meetings, in lower case."""
 _MEMBERS = "members"
 _BATCH_LETTERS = 100
 _BATCH_BYTES = 8 << 20
@@ -64,7 +70,6 @@ class Deliveries:
         clock: Clock,
         ids: Ids,
         groups: GroupMail,
-        workers: DocumentReaders,
         *,
         authserv_ids: Iterable[str],
         wake: Callable[[], None],
@@ -76,8 +81,6 @@ class Deliveries:
         self._authserv_ids = frozenset(name.lower() for name in authserv_ids)
         self._wake = wake
         self._blobs = BlobStore(database, clock)
-        self._readers = LetterReaders(workers)
-        self._under_way = 0
         self._lanes: dict[bytes, deque[_Waiting]] = {}  # by mailbox; while some are being written, the next ones gather
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -89,15 +92,7 @@ class Deliveries:
 
         Raises what keeps it from all: FailedPrecondition ``MAIL_LOOP``, and the database's own errors.
         """
-        self._under_way += 1
-        try:
-            return await self._deliver(arrival, recipients)
-        finally:
-            self._under_way -= 1
-
-    async def _deliver(self, arrival: Arrival, recipients: Sequence[Recipient]) -> list[RookeryError | None]:
-        task = Task(arrival, self._clock.micros(), self._ids.new(), self._authserv_ids)
-        letter = await self._readers.read(task, crowded=self._under_way >= CROWD)
+        letter = await self._read(arrival)
         await self._blobs.stage([letter.blob])
         mailboxes = list(dict.fromkeys(recipient.mailbox_uid for recipient in recipients))
         found = dict(zip(mailboxes, await self._bring_to(mailboxes, letter), strict=True))
@@ -125,6 +120,10 @@ class Deliveries:
             if step < _FORGOTTEN_AT_ONCE:
                 break
         return done
+
+    async def _read(self, arrival: Arrival) -> Letter:
+        work = partial(letters.read, arrival, now=self._clock.micros(), blob_id=self._ids.new(), authserv_ids=self._authserv_ids)
+        return work() if _is_brief(arrival) else await asyncio.to_thread(work)
 
     async def _bring_to(self, mailboxes: Sequence[bytes], letter: Letter) -> list[RookeryError | None]:
         return await asyncio.gather(*(self._queue(uid, Delivery(letter, self._ids.new())) for uid in mailboxes))
@@ -169,6 +168,14 @@ class Deliveries:
             if brought.answered:
                 self._wake()
             _settle(batch, brought.outcomes)
+
+
+def _is_brief(arrival: Arrival) -> bool:
+    data = arrival.data
+    if len(data) > _BRIEF_BYTES or data.find(b"\r\n\r\n", 0, _BRIEF_HEADER_BYTES) < 0 or arrival.sender == "":
+        return False
+    lower = data.lower()
+    return not any(word in lower for word in _MEETINGS)
 
 
 def reached_members(error: RookeryError) -> bool:

@@ -15,7 +15,7 @@ from rookery_core.formats import delivery_report_reading, mime, trace
 from rookery_core.formats.trace import HOPS_LIMIT, Hop
 from rookery_server.services.importing import documents
 from rookery_server.services.importing.documents import Marks
-from rookery_server.services.items import item_packing, item_writer
+from rookery_server.services.items import item_writer
 from rookery_server.services.scheduling import arrivals
 from rookery_server.store import blob_chunks
 
@@ -53,19 +53,17 @@ class Letter:
     """What its repetitions have in common with it."""
     item: PreparedItem
     blob: PreparedBlob
+    content: ItemContent
+    """The item's, once more."""
     report: DeliveryReport | None
     """What it says became of another message."""
     arrived: Arrived | None
     """What it says of a meeting or a task."""
 
-    @property
-    def content(self) -> ItemContent:
-        """The item's, decoded: seldom asked for."""
-        return ItemContent.FromString(item_packing.decompress((self.item.codec, self.item.content)))
-
     def about(self, submission_id: bytes) -> PreparedItem:
         """The item as a report of this submission."""
-        content = self.content
+        content = ItemContent()
+        content.CopyFrom(self.content)
         content.message.report.submission_id = submission_id
         encoded = item_writer.encode(content)
         return dataclasses.replace(self.item, codec=encoded.codec, content=encoded.stored)
@@ -94,7 +92,7 @@ def read(arrival: Arrival, *, now: int, blob_id: bytes, authserv_ids: Collection
     blob = blob_chunks.prepare(arrival.data, blob_id)
     is_named = bool(hops or parsed.summary.message.message_id)
     digest = _digest(arrival.sender, blob.sha256) if is_named else blob_id
-    return Letter(digest, item, blob, report, arrived)
+    return Letter(digest, item, blob, parsed.content, report, arrived)
 
 
 def _digest(sender: str, sha256: bytes) -> bytes:

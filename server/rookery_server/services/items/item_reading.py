@@ -111,15 +111,12 @@ class ItemReading:
         summary_only = request.view == item_service_pb2.ITEM_VIEW_SUMMARY
 
         def work(connection: Connection, most: int) -> tuple[PackedRow, tuple[int, bytes] | None, int]:
-            mailbox = access.open_mailbox(connection, caller, request.mailbox_id)
-            if summary_only:
-                return require_item(connection, mailbox.id, request.item_id), None, mailbox.revision
-            found = items.whole(connection, mailbox.id, require_id(request.item_id, "item_id"), most=most)
-            if found is None:
+            found = access.read_item(connection, caller, request.mailbox_id, request.item_id, most=most)
+            if found.item is None:
                 raise _no_item()
-            return *found, mailbox.revision
+            return found.item, found.content, found.mailbox_revision
 
-        row, content, revision = await self._database.peek(partial(work, most=_BRIEF_BYTES))
+        row, content, revision = await self._database.glance(partial(work, most=0 if summary_only else _BRIEF_BYTES))
         if content is None and not summary_only:
             row, content, revision = await self._database.read(partial(work, most=limits.RECORD_BYTES))
         packed = item_packing.pack(row, None if summary_only else item_packing.decompress(content))

@@ -9,19 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1 import item_pb2
+from rookery.v1.admin_service_pb2 import ACCOUNT_KIND_GROUP
 from rookery.v1.calendar_pb2 import RESPONSE_STATUS_DECLINED
 from rookery.v1.item_pb2 import ItemSummary
 from rookery_core.errors import FailedPrecondition
+from rookery_core.rules import mail_addresses
 from rookery_core.rules.scheduling import assigning
 from rookery_core.rules.scheduling.receiving import Home
 from rookery_server.services.items import item_updates
 from rookery_server.services.items.item_reading import require_item
 from rookery_server.services.scheduling import keeping, posting
 from rookery_server.services.tasks import task_reports
-from rookery_server.store import items
+from rookery_server.store import groups, incoming, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Connection
 
     from rookery.v1.item_pb2 import Item
     from rookery.v1.submission_pb2 import Submission
@@ -45,9 +49,12 @@ def assign(change: MailboxChange, request: AssignTaskRequest) -> Handed:
     item_updates.require_editable(row, 0)
 
     def rule(item: Item, owner: Self) -> Sending:
-        return assigning.assign(
+        sending = assigning.assign(
             item, request.to, owner, change.now, comment=request.comment, progress_requested=request.progress_requested
         )
+        if sending.letters:
+            _require_one_person(change.connection, request.to.address)
+        return sending
 
     return _carry_out(change, row, rule, Home.KEEP)
 
@@ -90,6 +97,19 @@ def _carry_out(
     sending = rule(before, owner)
     row = keeping.update(change, row, before, held, sending.item, home, edited=edited)
     return Handed(row, task_reports.post(change, sending.item, owner, sending.letters))
+
+
+def _require_one_person(connection: Connection, address: str) -> None:
+    """FailedPrecondition ``TO_A_GROUP`` for a group whose members are here: each of them would answer, and none of them for it."""
+    to = mail_addresses.parse(address, "to.address", underscores=True)
+    untagged = mail_addresses.without_tag(to)
+    found = incoming.destinations(connection, {to.key, untagged} - {""})
+    leads_to = found.get(to.key) or found.get(untagged)
+    if leads_to is None or leads_to.kind != ACCOUNT_KIND_GROUP:
+        return
+    if groups.with_members(connection, [leads_to.account_id]):
+        message = f"a task is given to one person, and {address} is a group: name one of its members"
+        raise FailedPrecondition("TO_A_GROUP", message, field="to")
 
 
 def _kind(row: PackedRow) -> int:
