@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from rookery_client import Client
-from tests.bench import bookings, calendars, calls, downloading, figures, free_busy, importing, listing, searching
+from tests.bench import bookings, bytestream, calendars, calls, downloading, figures, free_busy, importing, listing, searching
 from tests.bench.figures import Figure
 from tests.bench.generator import RARE_WORD, Generator
 from tests.bench.mailing import measuring as mail_measuring
@@ -125,12 +125,13 @@ class Bench:
         return (text * (self.attachment_bytes // len(text) + 1))[: self.attachment_bytes]
 
     async def _download(self, connection: Connection, client: Client, kind: str, content: bytes, piece: int) -> None:
-        """The peer streams as many bytes, in messages of ``piece``."""
+        """The peer streams as many bytes, in messages of ``piece``, as gRPC does it by itself; then with memory kept as ours is."""
         item_id = await downloading.attach(connection, content)
         speed = await downloading.download(client, item_id, len(content))
-        bare = await downloading.bare_stream(len(content), piece)
+        bare, keeping = (bytestream.speed(len(content), piece, keeping_memory=keeps) for keeps in (False, True))
         name = f"download of {len(content) >> 20} MiB, {kind}"
         self.figures.append(figures.at_least(name, speed, "MB/s", "bare gRPC stream", bare, 0.7))
+        self.figures.append(Figure(name, speed, "MB/s", "the same, its client keeping freed memory", keeping))
 
 
 def _machine() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Downloading one large attachment, beside a bare gRPC stream of as many bytes."""
+"""Downloading one large attachment, to be shown beside a bare gRPC stream of as many bytes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-import grpc.aio
-
 from rookery.v1 import content_service_pb2, item_pb2, item_service_pb2
-from tests.bench import bytestream
-from tests.bench.server import MESSAGE_LIMIT
+from tests.bench.bytestream import ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
     from rookery_client import Client
     from tests.bench.server import Connection
 
-ROUNDS = 5
 PIECE = 512 << 10
 
 
@@ -53,19 +49,4 @@ async def download(client: Client, item_id: bytes, total: int) -> float:
         taken.append(time.perf_counter() - begun)
         if came != total:
             raise RuntimeError(f"{came:,} of {total:,} bytes came")
-    return total / statistics.median(taken) / 1e6
-
-
-async def bare_stream(total: int, piece: int) -> float:
-    """MB/s of a bare gRPC stream between two processes, in messages of this size."""
-    options = [("grpc.max_receive_message_length", MESSAGE_LIMIT)]
-    taken = []
-    with bytestream.streaming() as target:
-        async with grpc.aio.insecure_channel(target, options=options) as channel:
-            await bytestream.received(channel, total, piece)
-            for _ in range(ROUNDS):
-                begun = time.perf_counter()
-                if await bytestream.received(channel, total, piece) != total:
-                    raise RuntimeError("the bare stream lost bytes")
-                taken.append(time.perf_counter() - begun)
     return total / statistics.median(taken) / 1e6

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _VARINT, _EIGHT_BYTES, _SIZED, _FOUR_BYTES = 0, 1, 2, 5
+_LARGEST_SHIFT = 63
+"""A number has ten bytes at most."""
 
 
 class Piece(NamedTuple):
@@ -67,7 +69,7 @@ def _piece(chunk: memoryview) -> Piece:
 
 
 def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields in order, by number: numbers, and views of what has a length. IndexError where the bytes end too early."""
+    """The fields in order, by number: numbers, and views of what has a length. IndexError where the bytes end too early, or are none."""
     place = 0
     while place < len(view):
         tag, place = _varint(view, place)
@@ -97,3 +99,5 @@ def _varint(view: memoryview, place: int) -> tuple[int, int]:
         if byte < 0x80:
             return number, place
         shift += 7
+        if shift > _LARGEST_SHIFT:
+            raise IndexError
