@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InternalError
 
 from rookery_core.errors import Unavailable
+from rookery_server.store import postgresql_session
 from rookery_server.store.bulk import insert_rows
 from rookery_server.store.database import Transaction, open_database
 from rookery_server.store.direct import Direct
@@ -256,3 +257,21 @@ async def test_a_migration_that_changes_what_statements_give_is_survived(store: 
     )
     for reading in (store.read, store.glance):
         assert await reading(lambda connection: _named.all(connection, {"name": "a"})) == [("a", "0")]
+
+
+async def test_plans_are_made_anew_now_and_then(
+    postgresql_url: str, notifier: RecordingNotifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def discarded(connection: Connection) -> object:
+        _count.all(connection, {})
+        found = connection.execute(text("SELECT count(*) FROM pg_prepared_statements WHERE statement = 'DISCARD PLANS'"))
+        return found.scalar_one()
+
+    for seconds, expected in ((60.0, 0), (0.0, 1)):
+        monkeypatch.setattr(postgresql_session, "PLANS_SECONDS", seconds)
+        opened = open_database(postgresql_url, notifier=notifier)
+        for _ in range(2):
+            assert await opened.read(discarded) == expected
+            assert await opened.glance(discarded) == expected
+            assert await opened.write(lambda transaction: discarded(transaction.connection)) == expected
+        await opened.close()

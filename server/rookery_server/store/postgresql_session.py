@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import select
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import psycopg
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from rookery_server.store.postgresql_values import Encoder
 
 T = TypeVar("T")
+
+PLANS_SECONDS = 60.0
+"""For how long a session keeps the plans of its statements. PostgreSQL makes new ones where it notices that a table has changed, but
+may keep one for good that it made when a table was full already and nothing was known of what is in it. Such a plan can sort all
+items of a mailbox for each page."""
 
 _STATEMENTS = 500
 _BYTES = 1 << 20
@@ -74,6 +80,7 @@ class Session:
         """Each statement is to be a transaction of its own."""
         self.last_sql = ""
         """What was sent last: the statement that failed, where one did."""
+        self._plans_until = time.monotonic() + PLANS_SECONDS
 
     def known(self, sql: str) -> Known:
         """The statement, prepared if it is not yet."""
@@ -90,10 +97,14 @@ class Session:
         return known
 
     def begin(self) -> None:
-        """Begins a transaction, unless there is one, or there is to be none."""
-        if self._waiting or self.alone or self._pgconn.transaction_status != TransactionStatus.IDLE:
+        """Begins a transaction, unless there is one, or there is to be none. Now and then has plans made anew."""
+        if self._waiting or self._pgconn.transaction_status != TransactionStatus.IDLE:
             return
-        self._waiting.append(Command(self.known(_BEGIN[self.driver.isolation_level])))
+        if not self.alone:
+            self._waiting.append(Command(self.known(_BEGIN[self.driver.isolation_level])))
+        if (now := time.monotonic()) >= self._plans_until:
+            self._plans_until = now + PLANS_SECONDS
+            self._waiting.append(Command(self.known("DISCARD PLANS")))
 
     def ask(self, command: Command) -> list[tuple[Any, ...]]:
         """Carries it out behind all that waits; gives its rows."""
