@@ -69,7 +69,7 @@ def _piece(chunk: memoryview) -> Piece:
 
 
 def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields in order, by number: numbers, and views of what has a length. IndexError where the bytes end too early, or are none."""
+    """The fields in order, by number: numbers, and views of what has a length. IndexError where the bytes end early or are none."""
     place = 0
     while place < len(view):
         tag, place = _varint(view, place)
