@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 PLANS_SECONDS = 60.0
 """For how long a session keeps the plans of its statements. PostgreSQL makes new ones where it notices that a table has changed,
-but may keep one for good that it made when a table was full already and nothing was known of what is in it. Such a plan can sort all
-items of a mailbox for each page."""
+but may keep one for good that it made when a table was full already and nothing was known of what is in it. Such a plan can sort
+all items of a mailbox for each page."""
 
 _STATEMENTS = 500
 _BYTES = 1 << 20
