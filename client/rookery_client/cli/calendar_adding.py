@@ -21,6 +21,7 @@ from rookery_core.rules.ids import text_of
 if TYPE_CHECKING:
     import datetime as dt
 
+    from rookery.v1.calendar_pb2 import Attendee
     from rookery_client import Client
 
 _BUSY = {
@@ -95,11 +96,7 @@ def add(
     summary.sensitivity = Sensitivity.SENSITIVITY_PRIVATE if private else Sensitivity.SENSITIVITY_UNSPECIFIED
     if text:
         item.content.body.text = text
-    attendees = [
-        *invited.attendees(required, "--invite", invited.REQUIRED, asked=not no_answers),
-        *invited.attendees(optional, "--optional", invited.OPTIONAL, asked=not no_answers),
-        *invited.attendees(rooms, "--room", invited.ROOM, asked=not no_answers),
-    ]
+    attendees = _attendees(required, optional, rooms, asked=not no_answers)
     if not attendees and (no_answers or message):
         raise click.UsageError("--no-answers and --message go with --invite, --optional or --room.")
     appointment.response_requested = bool(attendees) and not no_answers
@@ -120,6 +117,14 @@ def add(
         click.echo(text_of(made.item.id))
         if made.submissions:
             click.echo(told(made.submissions), err=True)
+
+
+def _attendees(required: tuple[str, ...], optional: tuple[str, ...], rooms: tuple[str, ...], *, asked: bool) -> list[Attendee]:
+    return [
+        *invited.attendees(required, "--invite", invited.REQUIRED, asked=asked),
+        *invited.attendees(optional, "--optional", invited.OPTIONAL, asked=asked),
+        *invited.attendees(rooms, "--room", invited.ROOM, asked=asked),
+    ]
 
 
 async def _invite(client: Client, made: Item, message: str) -> Outcome:
