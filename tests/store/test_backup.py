@@ -8,7 +8,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from rookery_core.errors import FailedPrecondition, Unavailable
 from rookery_server.store import backup, sqlite
@@ -161,6 +161,20 @@ async def test_a_restored_mailbox_knows_what_the_backup_had_and_begins_anew(engi
     assert [row["revision"] for row in after] == [1_000_041, 1_000_000]
     assert [row["oldest_revision"] for row in after] == [row["revision"] for row in after]
     assert len({row["epoch"] for row in before + after}) == 4
+    await opened.close()
+
+
+@pytest.mark.postgresql
+async def test_postgresql_knows_what_is_in_its_tables_once_a_restore_is_done(request: pytest.FixtureRequest) -> None:
+    opened = await fresh("postgresql", request)
+
+    def work(transaction: Transaction) -> float:
+        add_mailbox(transaction.connection)
+        backup.begin_epoch(transaction.connection, SequentialIds().new, 1_000_000_000, {})
+        known = transaction.connection.execute(text("SELECT reltuples FROM pg_class WHERE oid = 'mailbox'::regclass"))
+        return float(known.scalar_one())
+
+    assert await opened.write(work) == 1  # -1 is unknown
     await opened.close()
 
 

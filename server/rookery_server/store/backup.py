@@ -8,7 +8,7 @@ import sqlite3
 import urllib.parse
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from rookery_core.errors import AlreadyExists, DataLoss, FailedPrecondition, Unavailable
 from rookery_server.store import outgoing, sqlite
@@ -94,7 +94,8 @@ def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int, b
 
     ``beyond``: what is known of the revisions that were handed out, by uids of mailboxes (``reached``).
 
-    Mail that was on its way out is held: much of it has left since the backup was made.
+    Mail that was on its way out is held: much of it has left since the backup was made. And PostgreSQL learns what is in its
+    tables, which pg_restore does not tell it.
 
     Kept with the mailbox: its revision in the backup, and the time of the latest change that the backup has. What a device has from
     after them was lost. Where the backup itself is of a mailbox that was restored within the last 60 days, what is kept of that
@@ -111,7 +112,17 @@ def begin_epoch(connection: Connection, new_id: Callable[[], bytes], now: int, b
         outgoing.hold_all(connection, row.id, revision)
         line = {"mailbox_id": row.id, "revision": revision, "at": now, "operation": "server.restore"}
         connection.execute(insert(change), {**line, "actor_id": _NOBODY, "device_id": _NOBODY, "operation_id": _NOBODY})
+    analyze(connection)
     return len(rows)
+
+
+def analyze(connection: Connection) -> None:
+    """Has PostgreSQL look at what is in its tables, now that very much has come into them.
+
+    It would do so by itself within a minute or two, and until then take long ways to what is asked. SQLite needs no such knowledge.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE"))
 
 
 def _latest_change(connection: Connection, mailbox_id: int) -> int:

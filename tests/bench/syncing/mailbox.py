@@ -19,7 +19,7 @@ from rookery_server.services.change import MailboxChange
 from rookery_server.services.folders import folders
 from rookery_server.services.items import item_writer
 from rookery_server.services.items.item_writer import NewItem
-from rookery_server.store import accounts, search
+from rookery_server.store import accounts, backup, search
 from rookery_server.store.database import open_database
 from tests.bench.generator import Generator
 
@@ -87,5 +87,6 @@ async def _fill(database_url: str, address: str, count: int, seed: int) -> None:
                 search.index_batch(transaction.connection, mailbox.id, [], since=indexed, upto=change.revision)
 
             await database.write(work)
+        await database.write(lambda transaction: backup.analyze(transaction.connection))  # as it would be by itself, a minute later
     finally:
         await database.close()
