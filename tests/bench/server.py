@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import os
 import pathlib
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import grpc
@@ -38,6 +38,9 @@ ADDRESS = "anna@bench.example"
 PASSWORD = "correct horse battery"
 MESSAGE_LIMIT = 16 << 20
 QUIET_SECONDS = 900
+_PROCESS_CLOCK = 2
+"""With the complement of a process id before it the clock of that process, as clock_getcpuclockid(3) gives it: to the nanosecond,
+where proc(5) counts ticks of 10 ms."""
 
 
 def _rookeryd(*arguments: str, stdin: str = "") -> None:
@@ -90,8 +93,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """What the process has computed so far, in seconds of one core."""
-        fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime, proc(5)
+        return time.clock_gettime(~self._process.pid << 3 | _PROCESS_CLOCK)
 
     def commits(self) -> int:
         """Transactions committed so far: the change counter in the header of SQLite's WAL index."""
