@@ -107,6 +107,19 @@ async def test_mail_is_held_and_released_and_its_destinations_are_listed(tmp_pat
         assert missing.exit_code == 1 and "no message" in missing.output
 
 
+async def test_an_account_is_not_removed_while_its_mail_is_on_its_way(tmp_path: pathlib.Path) -> None:
+    async with serving(settings_of(tmp_path)) as running:
+        anna = Mail(running, await running.add_person("anna"))
+        await anna.send("a@one.test", undo_seconds=600)
+        arguments = ["account", "remove", "anna@rookery.test", "--yes", "--data", str(tmp_path)]
+        refused = await asyncio.to_thread(CliRunner().invoke, rookeryd, arguments)
+        assert refused.exit_code == 1 and refused.output.count("\n") == 1
+        assert "still on its way to 1 of its recipients" in refused.output
+        gone = await run(tmp_path, "account", "remove", "anna@rookery.test", "--yes", "--discard-mail")
+        assert gone == "anna@rookery.test is gone, with 1 items.\n"
+        assert json.loads(await run(tmp_path, "queue", "list", "--json")) == []
+
+
 @pytest.mark.parametrize("arguments", [("dkim", "show", "rookery.test", "mail"), ("dkim", "create", "elsewhere.test")])
 async def test_what_is_not_there_is_told_in_one_line(tmp_path: pathlib.Path, arguments: tuple[str, ...]) -> None:
     async with serving(settings_of(tmp_path)) as running:

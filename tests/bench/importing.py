@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.bench.generator import Generator
     from tests.bench.server import Connection, Server
 
-IN_FLIGHT = 400
+IN_FLIGHT = 800
 BUNDLE_DOCUMENTS, BUNDLE_BYTES = 64, 256 * 1024
 """What a request holds at most, as the client library's do."""
 CHUNK = 4_000

@@ -39,6 +39,16 @@ def test_what_waits_for_a_place_comes_first_when_there_is_one() -> None:
     assert taken(agenda, 9) == ["a", "b"]
 
 
+def test_who_comes_now_waits_behind_what_waits_already() -> None:
+    agenda = Agenda()
+    agenda.note([Due("a", 5)])
+    agenda.hold("b", "host")
+    assert agenda.waits("a", "elsewhere", 5)
+    assert not agenda.waits("a", "elsewhere", 4), "it is put off, and nobody is overtaken"
+    assert agenda.waits("c", "host", 0), "another domain waits for a place at the same host"
+    assert not agenda.waits("c", "elsewhere", 9)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)) | st.integers(0, 9)))
 def test_no_domain_is_forgotten_and_none_comes_before_its_time(steps: list[tuple[str, int] | int]) -> None:
     agenda = Agenda()

@@ -36,6 +36,22 @@ async def test_a_session_is_used_again_for_the_same_purpose_only() -> None:
     assert server.commands[-1] == b"QUIT"
 
 
+async def test_of_several_sessions_the_one_used_last_is_taken_and_the_longest_idle_goes() -> None:
+    async with ScriptedServer().running() as server:
+        pool = ConnectionPool(Limits(idle_sessions=2))
+        purpose = Purpose(server.endpoint(), PLAIN, None)
+        first, second, third = [await used(server) for _ in range(3)]
+        for session in (first, second, third):
+            pool.give_back(purpose, session)
+        assert len(pool) == 2
+        assert [pool.take(purpose) for _ in range(3)] == [third, second, None]
+        pool.give_back(purpose, second)
+        third.abort()
+        pool.give_back(purpose, third)
+        assert pool.take(purpose) is second
+        await pool.close()
+
+
 async def test_a_session_is_left_after_so_many_messages() -> None:
     async with ScriptedServer().running() as server:
         pool = ConnectionPool(Limits(messages=2))

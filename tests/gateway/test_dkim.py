@@ -27,13 +27,23 @@ MESSAGE = (
 )
 
 
+class KeysOfOne:
+    """Those of one domain, example.org."""
+
+    def __init__(self, keys: tuple[DkimKey, ...]) -> None:
+        self._keys = keys
+
+    async def is_any_active(self) -> bool:
+        return True
+
+    async def active(self, domain: str) -> tuple[DkimKey, ...]:
+        return self._keys if domain == "example.org" else ()
+
+
 async def signed(message: bytes, *keys: DkimKey, size: int = 1 << 18, clock: FakeClock | None = None) -> bytes:
     """The message as it travels, with its signatures."""
 
-    async def keys_of(domain: str) -> tuple[DkimKey, ...]:
-        return (keys or (RSA, ED25519)) if domain == "example.org" else ()
-
-    signer = DkimSigner(keys_of, clock or FakeClock())
+    signer = DkimSigner(KeysOfOne(keys or (RSA, ED25519)), clock or FakeClock())
     lines = LineEndings(dots=False)
     return await signer.sign(chunks(message, size)) + lines.encode(message) + lines.finish()
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from rookery.v1 import admin_service_pb2 as admin
 from rookery.v1 import folder_pb2
+from rookery.v1.submission_pb2 import DELIVERY_STATE_DEFERRED, DELIVERY_STATE_RELAYED
 from rookery_core.errors import FailedPrecondition, NotFound, Unavailable
 from rookery_server.services.accounts.account_removal import AccountRemoval
 from rookery_server.services.accounts.session_tokens import SessionTokens
@@ -18,9 +19,11 @@ from rookery_server.services.caller import MACHINE_ADMINISTRATOR, Caller
 from rookery_server.services.callers import Callers
 from rookery_server.services.seals import Seal
 from rookery_server.services.search.indexer import Indexer
+from rookery_server.services.submission.settling import Result
 from rookery_server.store import jobs, ledger, search_sqlite
 from rookery_server.store.tables import account, address
 from tests.services.test_long_operations import Cut, cut_deletion, failing, unfinished
+from tests.support.mail import MailWorld, Outside
 from tests.support.world import Person, World
 
 if TYPE_CHECKING:
@@ -43,6 +46,13 @@ class Removing(World):
     def request(self, person: Person, operation_id: bytes = b"") -> admin.DeleteAccountRequest:
         return admin.DeleteAccountRequest(operation_id=operation_id or self.ids.new(), account_id=person.caller.account_id)
 
+    async def removal_refused(self, person: Person) -> FailedPrecondition:
+        with pytest.raises(FailedPrecondition) as refused:
+            await self.remove(self.request(person))
+        kept = await self.account(person)
+        assert kept is not None and not kept.disabled
+        return refused.value
+
     async def remove(self, request: admin.DeleteAccountRequest, caller: Caller = MACHINE_ADMINISTRATOR) -> int:
         response = await self.account_removal.delete(caller, request)
         return admin.DeleteAccountResponse.FromString(response).deleted_items
@@ -61,6 +71,10 @@ class Removing(World):
     async def note(self, person: Person, subject: str) -> None:
         await self.item(person, await self.folder_of(person, folder_pb2.FOLDER_ROLE_INBOX), subject)
         assert await self.indexer.catch_up(person.mailbox, more=lambda: True)
+
+
+class RemovingSenders(Removing, MailWorld):
+    """The same, with mail."""
 
 
 @pytest.fixture
@@ -100,6 +114,38 @@ async def test_the_id_of_an_unfinished_folder_deletion_removes_nobody(world: Rem
     assert refused.value.reason == "OPERATION_REUSED"
     kept = await world.account(ben)
     assert kept is not None and not kept.disabled
+
+
+async def test_an_account_is_removed_once_its_mail_has_left(database: Database) -> None:
+    world = RemovingSenders(database)
+    anna, ben = await world.person("anna"), await world.person("ben")
+    outside = Outside(lambda claimed: [Result(DELIVERY_STATE_DEFERRED, "4.7.1", "later")] * len(claimed.recipients))
+    await world.send(anna, "ben@rookery.example", "eva@elsewhere.example", "ida@elsewhere.example")
+    waiting = await world.removal_refused(anna)
+    assert (waiting.reason, waiting.metadata, waiting.field) == ("MAIL_WAITING", {"recipients": "3"}, "discard_mail")
+    await world.work(outside)
+    assert (await world.removal_refused(anna)).metadata == {"recipients": "2"}
+    await world.remove(world.request(ben))
+    outside.answer = lambda claimed: [Result(DELIVERY_STATE_RELAYED, "2.0.0", "taken")] * len(claimed.recipients)
+    world.clock.advance(seconds=3600)
+    await world.work(outside)
+    assert await world.remove(world.request(anna)) == 1
+
+
+async def test_mail_on_its_way_is_given_up_with_the_account_where_that_is_asked_for(database: Database) -> None:
+    world = RemovingSenders(database)
+    anna = await world.person("anna")
+    called_back = await world.send(anna, "eva@elsewhere.example")
+    await world.call_back(anna, called_back.id)
+    await world.submit(anna, await world.draft(anna, "eva@elsewhere.example"), undo_seconds=60)
+    assert (await world.removal_refused(anna)).metadata == {"recipients": "1"}
+    request = world.request(anna)
+    request.discard_mail = True
+    assert await world.remove(request) == 2
+    world.clock.advance(seconds=120)
+    outside = Outside(lambda claimed: [Result(DELIVERY_STATE_RELAYED, "2.0.0", "taken")] * len(claimed.recipients))
+    await world.work(outside)
+    assert not outside.carried
 
 
 async def test_a_removal_of_an_account_without_items_is_answered_twice(world: Removing, anna: Person) -> None:

@@ -170,6 +170,14 @@ async def test_a_full_group_without_members_is_refused_before_its_mail_is_sent(w
     assert await world.find(TEAM, ALL, "postmaster", size=0) == ["found", "QUOTA_EXCEEDED", "QUOTA_EXCEEDED"]
 
 
+@ON_BOTH
+async def test_a_full_group_is_refused_before_its_mail_is_sent_if_nobody_of_it_can_have_it(world: Incoming, anna: Person) -> None:
+    await make_group(world, "team", anna, await world.person("full", quota=100), quota=100)
+    assert await world.find(TEAM, size=0) == ["found"]
+    await disable(world, anna)
+    assert await world.find(TEAM, size=0) == ["QUOTA_EXCEEDED"]
+
+
 async def test_only_a_full_group_whose_members_have_the_message_says_so(world: Incoming) -> None:
     await make_group(world, "team", await world.person("full", quota=100), quota=100)
     await make_group(world, "all", await world.person("ben"), quota=100)

@@ -23,6 +23,8 @@ from tests.support import corpus
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from rookery_core.formats.item_record import ItemRecord
+    from rookery_core.formats.mime import ParsedMessage
     from tests.support.fakes import RecordingNotifier
     from tests.support.world import Person, World
 
@@ -319,14 +321,14 @@ async def test_a_large_document_comes_as_an_upload(world: World, anna: Person, s
 async def test_a_document_on_which_the_server_fails_fails_alone(
     world: World, anna: Person, service: ImportService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = documents.read
+    parse = documents.parse
 
-    def faulty(document_format: int, raw: bytes, *rest: Any, **named: Any) -> documents.PreparedDocument:
+    def faulty(document_format: int, raw: bytes) -> ParsedMessage | ItemRecord:
         if b"poison" in raw:
             raise ZeroDivisionError
-        return read(document_format, raw, *rest, **named)
+        return parse(document_format, raw)
 
-    monkeypatch.setattr(document_readers.documents, "read", faulty)
+    monkeypatch.setattr(document_readers.documents, "parse", faulty)
     requests = [message(world, mail(number)) for number in range(6)]
     requests.insert(3, message(world, mail(99) + b"poison"))
     answers = await stream(service, anna, requests)

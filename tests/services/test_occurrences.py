@@ -174,6 +174,7 @@ async def test_what_was_kept_is_what_is_there_after_each_change(world: Calendars
     own = await world.folder_of(anna, folder_pb2.FOLDER_ROLE_CALENDAR)
     team = (await world.folder(anna, "Team")).id
     events: list[Item] = []
+    gone: list[Item] = []
 
     async def add() -> None:
         rules = dice.choice(([], ["FREQ=DAILY;COUNT=20"], ["FREQ=WEEKLY"], ["FREQ=MINUTELY;COUNT=2500"]))
@@ -195,9 +196,19 @@ async def test_what_was_kept_is_what_is_there_after_each_change(world: Calendars
         gone = events.pop(dice.randrange(len(events)))
         await world.delete(anna, [gone.id], item_service_pb2.DELETE_MODE_TO_DELETED_ITEMS)
 
+    async def hide() -> None:
+        gone.append(events.pop(dice.randrange(len(events))))
+        await world.delete(anna, [gone[-1].id], item_service_pb2.DELETE_MODE_RECOVERABLE)
+
+    async def restore() -> None:
+        if gone:
+            events.append(gone.pop())
+            request = item_service_pb2.RestoreItemsRequest(operation_id=world.ids.new(), item_ids=[events[-1].id])
+            await world.removal.restore_items(anna.caller, request)
+
     kept = world.occurrences
-    for step in range(30):
-        await (add if len(events) < 4 else dice.choice((add, change, change, move, delete)))()
+    for step in range(40):
+        await (add if len(events) < 4 else dice.choice((add, change, change, move, delete, hide, restore)))()
         shown = []
         for service in (kept, OccurrenceService(world.database, PageTokens(b"k" * 32), ParsedAppointments())):
             world.occurrences = service

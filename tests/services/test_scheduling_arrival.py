@@ -181,13 +181,13 @@ async def test_an_invitation_that_is_imported_is_a_message_like_any_other(world:
 async def test_what_may_be_a_meeting_is_not_read_in_the_event_loop(
     world: MeetingWorld, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(*given: Any, **more: Any) -> Letter:
+    def complete(*given: Any, **more: Any) -> Letter:
         readers.append(threading.get_ident())
-        return read_letter(*given, **more)
+        return complete_letter(*given, **more)
 
     readers: list[int] = []
-    read_letter = letters.read
-    monkeypatch.setattr(letters, "read", read)
+    complete_letter = letters.complete
+    monkeypatch.setattr(letters, "complete", complete)
     await world.bring(mail(event()).replace(b"text/calendar", b"Text/Calendar"), "anna")
     await world.bring(b"Message-ID: <1@a>\r\nFrom: <a@b.example>\r\n\r\nHello.\r\n", "anna")
     assert readers[0] != threading.get_ident() == readers[1]

@@ -20,6 +20,7 @@ from rookery.v1.scheduling_pb2 import (
 )
 from rookery_server.services.submission.posted import Post
 from rookery_server.services.submission.posting import Posting
+from rookery_server.services.submission.queueing import Queueing
 from tests.support.databases import sqlite_unless_asked
 from tests.support.invitations import FAR, event, mail
 from tests.support.mail import INBOX
@@ -121,7 +122,7 @@ async def test_colleagues_do_not_speak_for_each_other(world: MeetingWorld, anna:
     off = event("CANCEL", uid=uid, sequence="5", dtstamp="20260101T000000Z", organizer=f"{by_ben}{anna_here}")
     no = event("REPLY", uid=uid, dtstamp="20260101T000000Z", organizer=f"mailto:{anna_here}")
     no = re.sub(rb"ATTENDEE[^\r]*", f"ATTENDEE;PARTSTAT=DECLINED{by_ben}carla@rookery.example".encode(), no)
-    posting = Posting(world.database, world.operations, world.clock, world.ids, wake=world.wake)
+    posting = Posting(world.database, Queueing(world.operations, world), world.clock, world.ids)
     for calendar, to in ((off, "carla@rookery.example"), (no, anna_here)):
         await posting.submit(ben.caller, Post(LOCAL, [to], mail(calendar, sender=LOCAL, to=to), "ESMTPSA", "here"))
     await world.settle()

@@ -56,7 +56,8 @@ async def busy(store: SqliteDatabase, first: Callable[[Transaction], object] = l
     blocker = asyncio.create_task(store.write(work))
     assert await asyncio.to_thread(started.wait, PATIENCE)
     yield
-    await asyncio.sleep(0)  # the tasks made in the block queue their work
+    for _ in range(2):  # the tasks made in the block ask for their work to be done, and at the turn's end it is queued
+        await asyncio.sleep(0)
     go_on.set()
     await blocker
 
@@ -117,6 +118,36 @@ async def test_waiting_writes_are_committed_together_in_their_order(store: Sqlit
     assert seen == list(range(100))
     assert len(await store.read(names)) == 100
     assert len(commits) == 2  # the one that kept the writer busy, and the group
+
+
+async def test_what_is_asked_for_in_one_turn_of_the_loop_is_committed_together(store: SqliteDatabase, commits: list[str]) -> None:
+    await asyncio.gather(*(store.write(add(str(number))) for number in range(8)))
+    assert len(commits) == 1
+
+
+async def test_what_was_accepted_in_the_last_turn_before_closing_is_committed(store: SqliteDatabase, sqlite_url: str) -> None:
+    last = asyncio.create_task(store.write(add("last")))
+    await asyncio.sleep(0)
+    await store.close()
+    assert await last == "last"
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as other:
+        assert other.execute("SELECT name FROM domain").fetchall() == [("last",)]
+    other.close()
+
+
+async def test_a_member_that_fails_before_it_has_written_has_none_run_again(store: SqliteDatabase, commits: list[str]) -> None:
+    ran: list[str] = []
+
+    def counted(name: str, work: Callable[[Transaction], object]) -> Callable[[Transaction], object]:
+        return lambda transaction: (ran.append(name), work(transaction))[1]
+
+    def refuse(transaction: Transaction) -> None:
+        raise NotFound("ITEM_NOT_FOUND", "There is no such item.")
+
+    results = await write_together(store, counted("a", add("a")), counted("b", refuse), counted("c", add("c")))
+    assert outcomes(results) == ["a", "ITEM_NOT_FOUND", "c"]
+    assert ran == ["a", "b", "c"]
+    assert len(commits) == 2
 
 
 async def test_a_member_that_fails_fails_alone(store: SqliteDatabase, commits: list[str], notifier: RecordingNotifier) -> None:

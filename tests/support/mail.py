@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -25,6 +25,7 @@ from rookery_server.services.signing.key_ring import KeyRing
 from rookery_server.services.submission.drafts import Drafts
 from rookery_server.services.submission.local_delivery import LocalDelivery
 from rookery_server.services.submission.reports import Reports
+from rookery_server.services.submission.submission_changes import Reserved
 from rookery_server.services.submission.submissions import SubmissionService
 from rookery_server.store import blobs, outgoing, submissions
 from rookery_server.store.blob_chunks import decode
@@ -106,10 +107,10 @@ class MailWorld(World):
             PageTokens(b"k" * 32),
             self.clock,
             self.drafts,
-            wake=self.wake,
+            self,
         )
         self.keys = KeyRing(database, self.clock)
-        self.leaving = LeavingMail(database, DkimSigner(self.keys.active, self.clock))
+        self.leaving = LeavingMail(database, DkimSigner(self.keys, self.clock))
         self.group_mail = GroupMail(database)
         self.here: Carrier = HereCarrier(LocalDelivery(database, self.clock, self.group_mail, wake=self.wake))
         self.destinations = Destinations(self.clock)
@@ -123,6 +124,20 @@ class MailWorld(World):
         self.woken += 1
         if self.queue is not None:
             self.queue.wake()
+
+    def reserve(self, recipients: Mapping[str, int]) -> Reserved:
+        """See ``queueing.Queue``."""
+        return self.queue.reserve(recipients) if self.queue is not None else Reserved()
+
+    def begin(self, reserved: Reserved, taken: Sequence[Claimed]) -> None:
+        """See ``queueing.Queue``."""
+        if self.queue is not None:
+            self.queue.begin(reserved, taken)
+
+    def release(self, reserved: Reserved) -> None:
+        """See ``queueing.Queue``."""
+        if self.queue is not None:
+            self.queue.release(reserved)
 
     def retry_now(self, domains: Collection[str]) -> None:
         """These domains are to be tried at once."""

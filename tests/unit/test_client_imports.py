@@ -9,6 +9,7 @@ import pytest
 from google.rpc import code_pb2
 
 from rookery.v1 import content_service_pb2 as pb
+from rookery_client.client import imports
 from rookery_client.client.imports import BUNDLE_BYTES, BUNDLE_DOCUMENTS, IN_FLIGHT
 from rookery_core import errors
 from tests.support.client_fakes import client_of, refuse, status_of
@@ -93,6 +94,16 @@ async def test_documents_are_imported_and_answered_with_their_keys():
     assert sorted(result.key for result in results) == list(range(3 * IN_FLIGHT))
     assert all(customs.held[result.item_id] == b"message %d" % result.key for result in results)
     assert customs.most_waiting <= IN_FLIGHT
+
+
+async def test_large_documents_are_under_way_by_their_bytes(monkeypatch):
+    monkeypatch.setattr(imports, "IN_FLIGHT_BYTES", 1000)
+    customs = Customs()
+    async with client_of(customs.handlers) as client:
+        source = [(number, pb.ImportDocument(data=bytes(size))) for number, size in enumerate([300] * 20 + [2000, 300, 10, 2000])]
+        results = [result async for result in client.content.import_documents(source)]
+    assert sorted(result.key for result in results) == list(range(24))
+    assert 1 <= customs.most_waiting <= 3
 
 
 async def test_documents_that_are_there_together_travel_together():

@@ -54,7 +54,16 @@ def test_a_message_that_is_cut_off_is_damaged(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "encoded", [b"\x0b", b"\x12\x01\x0c", b"\x0a\x02\x0a\xff", b"\x0a\x04\x12\x02\xff\xfe", b"\x08" + b"\xff" * 20]
+    "encoded",
+    [
+        b"\x0b",
+        b"\x12\x01\x0c",
+        b"\x0a\x02\x0a\xff",
+        b"\x0a\x04\x12\x02\xff\xfe",
+        b"\x08" + b"\xff" * 20,
+        FIXED[:4],
+        FIXED[:9],
+    ],
 )
 def test_what_is_no_message_is_damaged(encoded: bytes) -> None:
     with pytest.raises(DataLoss):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import pathlib
@@ -273,6 +274,22 @@ def test_every_error_is_drawn_in_the_tree() -> None:
 
 def test_every_error_has_a_documented_promise() -> None:
     assert [name for name in _error_classes() if not inspect.getdoc(getattr(errors, name))] == []
+
+
+def _reasons_given() -> Iterator[tuple[str, str]]:
+    """Where errors are made, with the reason that each has, as far as it stands there."""
+    for package in ("core", "server", "client"):
+        for path in sorted((PROTO.parent / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                match node:
+                    case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(reason)), *_]) if name in _error_classes():
+                        yield f"{path.name}:{node.lineno}", reason
+
+
+def test_every_reason_that_an_error_is_made_with_is_listed() -> None:
+    given = list(_reasons_given())
+    assert len(given) > 100
+    assert [(where, reason) for where, reason in given if reason not in errors.REASONS] == []
 
 
 def test_reasons_are_words_in_capitals_with_a_meaning() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rookery.v1.item_pb2 import DocumentFormat
     from rookery_core.formats.item_record import ItemRecord
-    from rookery_server.services.importing.documents import PreparedDocument
+    from rookery_server.services.items.item_writer import PreparedItem
 
 
 def event(*lines: str, start: str = "DTSTART:20240301T100000Z") -> bytes:
@@ -30,9 +30,9 @@ def card(*lines: str) -> bytes:
     return "\r\n".join(("BEGIN:VCARD", "VERSION:4.0", "FN:A", *lines, "END:VCARD", "")).encode()
 
 
-def read(document_format: DocumentFormat.ValueType, raw: bytes) -> PreparedDocument:
+def read(document_format: DocumentFormat.ValueType, raw: bytes) -> PreparedItem:
     marks = documents.Marks(ItemState(), None)
-    return documents.read(document_format, raw, marks, item_id=bytes(16), sha256=bytes(32), now=0, blob_id=bytes(16))
+    return documents.prepare(documents.parse(document_format, raw), raw, marks, item_id=bytes(16), now=0, blob_id=bytes(16))
 
 
 def rendered(record: ItemRecord) -> str:
@@ -81,7 +81,7 @@ def test_what_is_imported_keeps_to_what_is_asked_of_a_client(raw: bytes) -> None
     record = (vcard if b"VCARD" in raw else icalendar).parse(raw)
     validation.validate_item(record.summary, record.content)
     assert validation.validate_state(record.state) == list(record.state.categories)
-    assert read(record.content.source.format, raw).external_id
+    assert read(record.content.source.format, raw).columns["external_id"]
     assert rendered(record) == raw.decode()
 
 

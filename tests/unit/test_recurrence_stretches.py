@@ -169,3 +169,18 @@ def test_what_there_is_no_time_for_is_not_taken_for_all() -> None:
     calendar = Calendar(entry(number, dt.datetime(2026, 1, 1), 5, "FREQ=DAILY") for number in range(1, 100, 5))
     assert not calendar.stretch(Where.at(MARCH, 0), Budget(300)).is_whole
     assert calendar.stretch(Where.at(MARCH, 0), Budget(3_000)).is_whole
+
+
+@pytest.mark.parametrize(("calendars", "series"), [(1, 250), (60, 4)])
+def test_calendars_that_take_longer_than_a_page_may_are_shown_whole(
+    monkeypatch: pytest.MonkeyPatch, calendars: int, series: int
+) -> None:
+    monkeypatch.setattr(agenda, "_PAGE_STARTS", 10_000)
+    full = [
+        Calendar(entry(5 * (number * series + each) + 1, dt.datetime(2026, 3, 2, 9), 30, "FREQ=DAILY") for each in range(series))
+        for number in range(calendars)
+    ]
+    expected = [day for day in range(4) for _ in range(calendars * series)]
+    window = Window(MARCH + DAY, MARCH + 5 * DAY, "UTC")
+    assert [(begins - window.begin) // DAY for begins, _ in shown(full, window, 5_000)] == expected
+    assert len(shown(full, Window(MARCH, MARCH + 60 * DAY, "UTC"), 5_000)) == calendars * series * 59

@@ -108,15 +108,7 @@ def add(
         made = await client.items.create(item)
         return await _invite(client, made, message) if attendees else Outcome(made, ())
 
-    made = session.run(work)
-    if as_json and not attendees:
-        emit({"item": item_view(made.item)})
-    elif as_json:
-        tell(session, made, "", as_json=True)
-    else:
-        click.echo(text_of(made.item.id))
-        if made.submissions:
-            click.echo(told(made.submissions), err=True)
+    _print(session, session.run(work), invites=bool(attendees), as_json=as_json)
 
 
 def _attendees(required: tuple[str, ...], optional: tuple[str, ...], rooms: tuple[str, ...], *, asked: bool) -> list[Attendee]:
@@ -125,6 +117,17 @@ def _attendees(required: tuple[str, ...], optional: tuple[str, ...], rooms: tupl
         *invited.attendees(optional, "--optional", invited.OPTIONAL, asked=asked),
         *invited.attendees(rooms, "--room", invited.ROOM, asked=asked),
     ]
+
+
+def _print(session: Session, made: Outcome, *, invites: bool, as_json: bool) -> None:
+    if as_json and not invites:
+        emit({"item": item_view(made.item)})
+    elif as_json:
+        tell(session, made, "", as_json=True)
+    else:
+        click.echo(text_of(made.item.id))
+        if made.submissions:
+            click.echo(told(made.submissions), err=True)
 
 
 async def _invite(client: Client, made: Item, message: str) -> Outcome:

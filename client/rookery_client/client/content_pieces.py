@@ -85,6 +85,8 @@ def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             place += size
         elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
             place += 8 if kind == _EIGHT_BYTES else 4
+            if place > len(view):
+                raise IndexError
         else:
             raise IndexError
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     Stream = grpc.aio.StreamStreamCall[pb.ImportRequest, pb.ImportResponse]
 
-IN_FLIGHT = 400
-"""Documents under way at once."""
+IN_FLIGHT, IN_FLIGHT_BYTES = 800, 64 << 20
+"""Documents under way at once, and their bytes: enough for the server to read some batches while it writes one."""
 
 BUNDLE_DOCUMENTS = 64
 BUNDLE_BYTES = 256 * 1024
@@ -54,6 +54,32 @@ class _Entry(NamedTuple, Generic[Key]):
     key: Key
     document: pb.ImportDocument
     size: int
+    """Bytes of data in it."""
+    room: int
+    """Bytes that it takes of the window."""
+
+
+class _Window:
+    """How much is under way: at most ``IN_FLIGHT`` documents with ``IN_FLIGHT_BYTES``, or one that is larger."""
+
+    def __init__(self) -> None:
+        self._documents = 0
+        self._bytes = 0
+        self._something_left = asyncio.Event()
+
+    async def enter(self, room: int) -> None:
+        """Waits until a document of this many bytes fits in. One at a time may wait."""
+        while self._documents and (self._documents >= IN_FLIGHT or self._bytes + room > IN_FLIGHT_BYTES):
+            self._something_left.clear()
+            await self._something_left.wait()
+        self._documents += 1
+        self._bytes += room
+
+    def leave(self, room: int) -> None:
+        """The document is no longer under way."""
+        self._documents -= 1
+        self._bytes -= room
+        self._something_left.set()
 
 
 class Import(Generic[Key]):
@@ -68,12 +94,13 @@ class Import(Generic[Key]):
         self._connection = connection
         self._stub = stub
         self._mailbox_id = mailbox_id
-        self._window = asyncio.Semaphore(IN_FLIGHT)
+        self._window = _Window()
         self._waiting: deque[_Entry[Key]] = deque()
         self._fed = False
         self._news = asyncio.Event()
         self._unanswered: dict[bytes, _Entry[Key]] = {}
-        self._results: asyncio.Queue[Imported[Key] | None] = asyncio.Queue()
+        self._results: asyncio.Queue[tuple[Imported[Key], int] | None] = asyncio.Queue()
+        """Results, each with the room that its document has taken."""
 
     async def run(
         self, documents: Iterable[tuple[Key, pb.ImportDocument]] | AsyncIterable[tuple[Key, pb.ImportDocument]]
@@ -82,8 +109,9 @@ class Import(Generic[Key]):
         feeder = asyncio.create_task(self._feed(documents))
         driver = asyncio.create_task(self._drive())
         try:
-            while (result := await self._results.get()) is not None:
-                self._window.release()
+            while (answered := await self._results.get()) is not None:
+                result, room = answered
+                self._window.leave(room)
                 yield result
             await driver
             await feeder
@@ -97,16 +125,17 @@ class Import(Generic[Key]):
     ) -> None:
         try:
             async for key, given in _each(documents):
-                await self._window.acquire()
+                room = given.ByteSize()
+                await self._window.enter(room)
                 document = pb.ImportDocument()
                 document.CopyFrom(given)
                 document.operation_id = self._connection.ids.new()
                 try:
                     size = await self._shrink(document)
                 except RookeryError as error:
-                    self._results.put_nowait(Imported(key, b"", existed=False, error=error))
+                    self._results.put_nowait((Imported(key, b"", existed=False, error=error), room))
                 else:
-                    self._waiting.append(_Entry(key, document, size))
+                    self._waiting.append(_Entry(key, document, size, room))
                     self._news.set()
         finally:
             self._fed = True
@@ -182,7 +211,7 @@ class Import(Generic[Key]):
             if isinstance(refusal, Unavailable):
                 passing = refusal
             elif (entry := self._unanswered.pop(result.operation_id, None)) is not None:
-                self._results.put_nowait(Imported(entry.key, result.item_id, result.existed, refusal))
+                self._results.put_nowait((Imported(entry.key, result.item_id, result.existed, refusal), entry.room))
         if passing is not None:
             # Not those documents' fault: they are sent again, with the others that have no answer, when the server can.
             raise passing

@@ -20,7 +20,7 @@ PARAMETERS_LIMIT = 16 * 1024
 """Characters of a Content-Type or Content-Disposition field that are read."""
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-_FOLD = re.compile(rb"(?:\n[ \t]++)++")
+_FOLD = re.compile(rb"\n[ \t]++(?:\n[ \t]++)*+")
 _FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:[ \t]*+)?+(.*+)", re.MULTILINE)
 _LINE = re.compile(rb"[^\n]*+\n|[^\n]++")
 _FIELD_LINE = re.compile(rb"[!-9;-~]++[ \t]*+:")

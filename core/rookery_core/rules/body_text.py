@@ -8,7 +8,7 @@ import re
 from rookery_core.rules import limits
 
 _PREVIEW_SOURCE = 64 * 1024
-_PREVIEW_STEPS = (512, 4096, _PREVIEW_SOURCE)
+_PREVIEW_STEPS = (256, 4096, _PREVIEW_SOURCE)
 """How many characters are taken apart into words: the first of these is nearly always enough."""
 
 # One tag. Groups: 1 comment, 2 an element that is not shown, 3 a block or a break. "<" ends a tag whose ">" was forgotten.

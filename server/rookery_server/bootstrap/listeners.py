@@ -15,6 +15,7 @@ from rookery_server.bootstrap.base import HOUR, Base, mail_name, sqlite_file
 from rookery_server.services.incoming.deliveries import Deliveries
 from rookery_server.services.incoming.recipients import Recipients
 from rookery_server.services.submission.posting import Posting
+from rookery_server.services.submission.queueing import Queueing
 from rookery_server.smtp.counters import Counters
 from rookery_server.smtp.encryption import tls_context
 from rookery_server.smtp.limits import Limits
@@ -102,7 +103,7 @@ def listeners(base: Base, sign_in: SignIn) -> Listeners:
     incoming = IncomingMail(
         recipients, deliveries, clock, ids, is_front=lambda peer: is_loopback(peer) or _is_relay(settings, peer)
     )
-    posting = Posting(database, base.operations, clock, ids, wake=outbound.wake)
+    posting = Posting(database, Queueing(base.operations, outbound), clock, ids)
     submitted = SubmittedMail(sign_in, recipients, posting)
     every = [
         _Wanted("lmtp", Kind.LMTP, incoming),

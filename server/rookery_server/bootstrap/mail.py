@@ -29,7 +29,7 @@ from rookery_server.services.submission.reports import Reports
 from rookery_server.services.submission.submissions import SubmissionService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from google.protobuf.descriptor import ServiceDescriptor
 
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from rookery_core.rules.ids import Ids
     from rookery_server.config import Settings
     from rookery_server.gateway.attempts import Carrier
+    from rookery_server.services.submission.submission_changes import Reserved
     from rookery_server.store.database import Database
+    from rookery_server.store.outgoing import Claimed
 
 CAPTURED = "captured"
 """The folder, below the data, for mail that is not sent to other servers."""
@@ -65,6 +67,18 @@ class Outbound:
         if not self.does_all:
             self.ring(())
 
+    def reserve(self, recipients: Mapping[str, int]) -> Reserved:
+        """See ``queueing.Queue``."""
+        return self.worker.reserve(recipients)
+
+    def begin(self, reserved: Reserved, taken: Sequence[Claimed]) -> None:
+        """See ``queueing.Queue``."""
+        self.worker.begin(reserved, taken)
+
+    def release(self, reserved: Reserved) -> None:
+        """See ``queueing.Queue``."""
+        self.worker.release(reserved)
+
     def retry(self, domains: Collection[str]) -> None:
         """Something for these domains is to be tried at once, which is committed, even if their hosts do not answer."""
         self.worker.retry(domains)
@@ -89,7 +103,7 @@ def outbound(
     keys = KeyRing(database, clock)
     carrier: Carrier | None = None
     if elsewhere or settings.gateway:
-        leaving = LeavingMail(database, DkimSigner(keys.active, clock))
+        leaving = LeavingMail(database, DkimSigner(keys, clock))
         carrier = _elsewhere(settings, edges, leaving, clock, chance, own_name)
     reports = Reports(database, clock, ids, own_name=own_name, lifetime=retry_schedule.LIFETIME)
     alone = database.dialect == "sqlite"
@@ -136,7 +150,7 @@ def servicers(base: Base) -> list[tuple[ServiceDescriptor, object]]:
     """Submitting, and looking after the queue."""
     out = base.outbound
     shared = (base.database, base.operations, base.page_tokens, base.clock)
-    submissions = SubmissionService(*shared, base.drafts, wake=out.wake)
+    submissions = SubmissionService(*shared, base.drafts, out)
     base.jobs.every("mail reports", _REPORTS, out.reports.tell_all)
     base.jobs.every("forget submissions", DAY, submissions.forget_old)
     queue = QueueServicer(QueueAdministration(*shared, out.reports, retry=out.retry), QueueDestinations(base.database, out.traffic))

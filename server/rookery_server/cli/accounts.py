@@ -171,15 +171,21 @@ def enable(address: str, config_file: pathlib.Path | None, **flags: object) -> N
 @account.command()
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--discard-mail", is_flag=True, help="Give up what the account has sent and is still on its way.")
 @with_settings(*WHERE)
-def remove(address: str, yes: bool, config_file: pathlib.Path | None, **flags: object) -> None:
-    """Remove an account with its mailbox and everything in it. There is no way back but a backup."""
+def remove(address: str, yes: bool, discard_mail: bool, config_file: pathlib.Path | None, **flags: object) -> None:
+    """Remove an account with its mailbox and everything in it. There is no way back but a backup.
+
+    What it has sent leaves first: disable the account meanwhile.
+    """
     if not yes:
         click.confirm(f"Remove {address} with everything in its mailbox?", abort=True, err=True)
 
     async def work(server: Administration) -> int:
         account_id = (await server.account(address)).id
-        request = messages.DeleteAccountRequest(operation_id=server.operation_id(), account_id=account_id)
+        request = messages.DeleteAccountRequest(
+            operation_id=server.operation_id(), account_id=account_id, discard_mail=discard_mail
+        )
         return (await server.service.DeleteAccount(request)).deleted_items
 
     items = administer(flags, config_file, work)

@@ -41,6 +41,10 @@ class Agenda:
             self._times[domain] = 0
             heapq.heappush(self._order, (0, domain))
 
+    def waits(self, domain: str, destination: str, now: int) -> bool:
+        """Something waits for the domain already, or others for a place at its destination: who comes now comes after them."""
+        return self._times.get(domain, now + 1) <= now or destination in self._held
+
     def soonest(self) -> int | None:
         """When the next domain is due, in microseconds since 1970; None if nothing waits for a time."""
         while self._order:

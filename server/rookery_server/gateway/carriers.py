@@ -61,7 +61,7 @@ class CaptureCarrier:
         """See ``attempts.Carrier``."""
         submission = claimed.submission
         name = f"{text_of(submission.id)}.{claimed.recipients[0].position}.eml"
-        message = await self._mail.open(submission)
+        message = await self._mail.open(claimed)
         async with contextlib.aclosing(message.open()) as chunks:
             data = [_envelope(claimed), *[chunk async for chunk in chunks]]
         await asyncio.to_thread(self._write, name, data)

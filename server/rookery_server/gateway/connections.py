@@ -38,6 +38,7 @@ class ConnectionPool:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._idle: dict[SmtpSession, tuple[Purpose, asyncio.TimerHandle]] = {}  # the longest idle first
+        self._waiting: dict[Purpose, list[SmtpSession]] = {}  # the same, those of each purpose in that order
         self._first_use: dict[SmtpSession, float] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -47,13 +48,12 @@ class ConnectionPool:
 
     def take(self, purpose: Purpose) -> SmtpSession | None:
         """A waiting session, the one that was used last; None if there is none that the host has not closed meanwhile."""
-        for session, (kept_for, timer) in reversed(list(self._idle.items())):
-            if kept_for == purpose:
-                timer.cancel()
-                del self._idle[session]
-                if session.usable:
-                    return session
-                self._drop(session)
+        while waiting := self._waiting.get(purpose):
+            session = waiting[-1]
+            self._end_waiting(session)
+            if session.usable:
+                return session
+            self._drop(session)
         return None
 
     def give_back(self, purpose: Purpose, session: SmtpSession) -> None:
@@ -65,6 +65,7 @@ class ConnectionPool:
             self._drop(session)
             return
         self._idle[session] = purpose, loop.call_later(self._limits.idle_seconds, self._expire, session)
+        self._waiting.setdefault(purpose, []).append(session)
         if len(self._idle) > self._limits.idle_sessions:
             self._expire(next(iter(self._idle)))
 
@@ -75,9 +76,16 @@ class ConnectionPool:
         await asyncio.gather(*self._leaving)
 
     def _expire(self, session: SmtpSession) -> None:
-        _, timer = self._idle.pop(session)
-        timer.cancel()
+        self._end_waiting(session)
         self._drop(session)
+
+    def _end_waiting(self, session: SmtpSession) -> None:
+        purpose, timer = self._idle.pop(session)
+        timer.cancel()
+        waiting = self._waiting[purpose]
+        waiting.remove(session)
+        if not waiting:
+            del self._waiting[purpose]
 
     def _drop(self, session: SmtpSession) -> None:
         self._first_use.pop(session, None)

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import re
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -24,12 +24,10 @@ from rookery_core.rules import domains
 from rookery_server.gateway.smtp_wire import LineEndings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
     from rookery_core.rules.clock import Clock
     from rookery_server.services.signing.dkim_keys import DkimKey
-
-    KeysOf = Callable[[str], Awaitable[Sequence[DkimKey]]]
 
 SEALED_FIELDS = (
     "from", "sender", "reply-to", "subject", "date", "message-id", "to", "cc", "in-reply-to", "references",
@@ -56,11 +54,23 @@ _LINE_ENDS_AT_ONCE = 4096
 _log = structlog.get_logger("rookery.gateway")
 
 
-class DkimSigner:
-    """Signs with the keys that ``keys_of`` gives for a domain in A-labels; with none, it signs nothing."""
+class Keys(Protocol):
+    """Where the keys are."""
 
-    def __init__(self, keys_of: KeysOf, clock: Clock) -> None:
-        self._keys_of = keys_of
+    async def is_any_active(self) -> bool:
+        """Whether there is one that signs for any domain: if not, nobody has to look whose a message is."""
+        ...
+
+    async def active(self, domain: str) -> Sequence[DkimKey]:
+        """Those that sign for a domain, given in A-labels."""
+        ...
+
+
+class DkimSigner:
+    """Signs with the keys of a message's domain; where there is none, it signs nothing."""
+
+    def __init__(self, keys: Keys, clock: Clock) -> None:
+        self._keys = keys
         self._clock = clock
 
     async def sign(self, message: AsyncIterator[bytes]) -> bytes:
@@ -68,6 +78,8 @@ class DkimSigner:
 
         A key that can not sign is logged and left out: nobody's mail waits for it. What reading the message raises is raised.
         """
+        if not await self._keys.is_any_active():
+            return b""
         reader = _MessageReader()
         signing: _Signing | None = None
         async with aclosing(_travelling(message)) as chunks:
@@ -84,7 +96,7 @@ class DkimSigner:
     async def _begin(self, header: bytes) -> _Signing:
         fields = [(name.lower().decode("latin-1"), value) for name, value in _FIELD.findall(header)]
         domain = _author_domain(fields)
-        return _Signing(domain, await self._keys_of(domain) if domain else (), fields)
+        return _Signing(domain, await self._keys.active(domain) if domain else (), fields)
 
 
 class _Signing:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rookery_server.gateway.delivery import OpenMessage
     from rookery_server.gateway.dkim import DkimSigner
     from rookery_server.store.database import Database
+    from rookery_server.store.outgoing import Claimed
     from rookery_server.store.submissions import SubmissionRow
 
 
@@ -35,8 +36,11 @@ class LeavingMail:
         self._database = database
         self._signer = signer
 
-    async def open(self, submission: SubmissionRow) -> Leaving:
+    async def open(self, claimed: Claimed) -> Leaving:
         """The message, signed as it is."""
+        if claimed.message is not None:
+            return await self.made(claimed.message)
+        submission = claimed.submission
         blob_id, size = _blob_of(submission), submission.size_bytes
         if size <= CHUNK_BYTES:
             return await self.made(await self._database.peek(lambda connection: blob_reading.at_once(connection, blob_id, size)))

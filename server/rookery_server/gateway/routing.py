@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _MOST_HOSTS = 10
 """Hosts of one domain whose addresses are looked up."""
+
+_MOST_REMEMBERED = 1_000
+"""Domains, and addresses, whose forms are remembered."""
 
 _MOST_ADDRESSES = 4
 """Addresses of one host that are tried."""
@@ -84,8 +88,8 @@ class OwnHost:
 
     def has(self, address: str) -> bool:
         """The IP address is one of its own."""
-        parsed = ip_address(address)
-        return any(parsed in network for network in self.networks)
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self.networks)
 
 
 class Router:
@@ -180,10 +184,8 @@ class Router:
 
     async def _find(self, name: str) -> Host | LookupFailed | None:
         """A host with its addresses; None if it has none."""
-        try:
-            return Host(name, (str(ip_address(name)),))
-        except ValueError:
-            pass
+        if (literal := _parsed(name)) is not None:
+            return Host(name, (str(literal),))
         if name == _LOOPBACK_NAME or name.endswith("." + _LOOPBACK_NAME):  # nothing to ask the DNS for (RFC 6761 section 6.3)
             return Host(name, ("127.0.0.1", "::1"))
         try:
@@ -204,12 +206,22 @@ class Router:
 
 def _reachable(address: str) -> bool:
     """A host somewhere can have it: not "any address", a group's, one of this cable alone, or an IPv4 address in disguise."""
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+    parsed = _parsed(address)
+    if parsed is None or (isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None):
         return False
     return not (parsed.is_unspecified or parsed.is_multicast or parsed.is_link_local)
 
 
+@lru_cache(_MOST_REMEMBERED)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """The IP address; None if it is none. Each message asks for those of its way."""
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
+
+
+@lru_cache(_MOST_REMEMBERED)
 def _one_form(domain: str) -> str:
     """The domain or the address literal as everybody writes it; "" for what is neither."""
     if not domain.startswith("["):

@@ -46,7 +46,7 @@ class SmtpCarrier:
     async def carry(self, claimed: Claimed) -> tuple[Sequence[Result], Feedback]:
         """See ``attempts.Carrier``."""
         submission, domain = claimed.submission, claimed.recipients[0].domain
-        message = await self._mail.open(submission)
+        message = await self._mail.open(claimed)
         envelope = Envelope(
             submission.sender,
             tuple(row.address for row in claimed.recipients),

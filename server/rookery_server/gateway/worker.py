@@ -21,11 +21,12 @@ from rookery_server.gateway.attempts import Attempts
 from rookery_server.gateway.destinations import BUSY, Feedback
 from rookery_server.gateway.leases import Leases
 from rookery_server.gateway.settlements import Settlements
+from rookery_server.services.submission.submission_changes import Reserved
 from rookery_server.store import outgoing
 from rookery_server.store.outgoing import Claims, Due, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from rookery_core.rules.clock import Clock
     from rookery_server.gateway.attempts import Carrier
@@ -91,10 +92,38 @@ class QueueWorker:
         self._looks_again_at = 0.0
         self._loops: list[asyncio.Task[None]] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._reserved = 0
 
     def wake(self) -> None:
         """There may be something new to do."""
         self._is_stale = True
+        self._woken.set()
+
+    def reserve(self, recipients: Mapping[str, int]) -> Reserved:
+        """See ``queueing.Queue``. What waits for a domain already comes first, so that nobody is overtaken for ever."""
+        now = self._clock.micros()
+        domains: set[str] = set()
+        for domain, count in recipients.items():
+            if self._takes(domain, count, now):
+                self._destinations.begin(self._carrier(domain).destination(domain))
+                self._reserved += 1
+                domains.add(domain)
+        return Reserved(frozenset(domains), self._owner, self._leases.end(now))
+
+    def begin(self, reserved: Reserved, taken: Sequence[Claimed]) -> None:
+        """See ``queueing.Queue``. After ``stop`` nothing begins: it comes up again, as what was broken off."""
+        if not self._loops:
+            self.release(reserved)
+            return
+        self._reserved -= len(reserved.domains)
+        for claimed in taken:
+            self._begin(claimed)
+
+    def release(self, reserved: Reserved) -> None:
+        """See ``queueing.Queue``."""
+        self._reserved -= len(reserved.domains)
+        for domain in reserved.domains:
+            self._give_up_place(domain, Feedback.UNKNOWN)
         self._woken.set()
 
     def retry(self, domains: Collection[str]) -> None:
@@ -191,7 +220,7 @@ class QueueWorker:
         """How much is to be taken on for which domains, the longest due first, with the places for it; and when there is more."""
         now = self._clock.micros()
         wanted: list[Wanted] = []
-        places = self._at_once - len(self._running)
+        places = self._free()
         while places > 0 and (domain := self._agenda.take(now)) is not None:
             destination = self._carrier(domain).destination(domain)
             most = min(places, self._destinations.room(destination))
@@ -206,6 +235,18 @@ class QueueWorker:
             else:
                 self._agenda.note([Due(domain, max(ready, now + 1))])
         return wanted, self._agenda.soonest() if places > 0 else None
+
+    def _free(self) -> int:
+        """How many messages more may be carried."""
+        return self._at_once - len(self._running) - self._reserved
+
+    def _takes(self, domain: str, count: int, now: int) -> bool:
+        """Whether so many recipients of one message can go there at once."""
+        carrier = self._here if domain == outgoing.HERE else self._elsewhere
+        if carrier is None or not self._loops or count > self._together or self._free() <= 0:
+            return False
+        destination = carrier.destination(domain)
+        return not self._agenda.waits(domain, destination, now) and self._destinations.room(destination) > 0
 
     def _note_left(self, claims: Claims) -> None:
         """What is due and could not be had, since another process is taking it on just now, is asked for again a little later."""

@@ -101,11 +101,20 @@ class Operations:
         self._clock = clock
 
     async def on_mailbox(
-        self, caller: Caller, mailbox_uid: bytes, operation_id: bytes, name: str, request: Message, work: MailboxWork
+        self,
+        caller: Caller,
+        mailbox_uid: bytes,
+        operation_id: bytes,
+        name: str,
+        request: Message,
+        work: MailboxWork,
+        *,
+        committed: Callable[[], None] | None = None,
     ) -> bytes:
         """Runs ``work`` on the caller's mailbox; gives the encoded response.
 
         ``work`` may run more than once and changes nothing but the transaction. ``request`` decides whether a repeat is one.
+        ``committed`` is called once what the last run of ``work`` has done is on disk; a repeat runs it not at all.
         """
 
         def open_first(transaction: Transaction) -> MailboxChange:
@@ -119,7 +128,10 @@ class Operations:
             change.finish()
             return response
 
-        return await self._once(caller, operation_id, name, request, open_first, run)
+        result, is_new = await self._once(caller, operation_id, name, request, open_first, run)
+        if is_new and committed is not None:
+            committed()
+        return result
 
     async def on_server(self, caller: Caller, operation_id: bytes, name: str, request: Message, work: ServerWork) -> bytes:
         """Runs ``work`` on what belongs to no mailbox: accounts, domains, sessions. Gives the encoded response."""
@@ -131,7 +143,8 @@ class Operations:
             del opened
             return work(transaction)
 
-        return await self._once(caller, operation_id, name, request, open_first, run)
+        result, _ = await self._once(caller, operation_id, name, request, open_first, run)
+        return result
 
     async def _once(
         self,
@@ -141,7 +154,8 @@ class Operations:
         request: Message,
         open_first: Callable[[Transaction], Opened],
         run: Callable[[Transaction, Opened], Message],
-    ) -> bytes:
+    ) -> tuple[bytes, bool]:
+        """The encoded response, and whether it was carried out now: a repeat gets the first answer."""
         now = self._clock.micros()
         check_operation_id(operation_id, now)
         wanted_hash = request_hash(name, request)
@@ -150,15 +164,15 @@ class Operations:
             entry = {"account_id": caller.account_id, "id": operation_id, "request_hash": wanted_hash, "created": now}
             ledger.record(connection, [{**entry, "result": result, "refusal": refusal}])
 
-        def attempt(transaction: Transaction) -> bytes:
+        def attempt(transaction: Transaction) -> tuple[bytes, bool]:
             opened = open_first(transaction)  # the lock comes first: two repeats at once must not both find nothing
             if entry := ledger.find(transaction.connection, caller.account_id, operation_id):
-                return replay(entry, wanted_hash)
+                return replay(entry, wanted_hash), False
             if job := jobs.find(transaction.connection, caller.account_id, operation_id):
                 require_same_request(job, name, request)
             result = run(transaction, opened).SerializeToString()
             record(transaction.connection, result=result)
-            return result
+            return result, True
 
         def refuse(transaction: Transaction, refusal: bytes) -> bytes | None:
             open_first(transaction)
@@ -175,7 +189,7 @@ class Operations:
             refusal = encode_refusal(error)
             answered = await self._database.write(lambda transaction: refuse(transaction, refusal))
             if answered is not None:
-                return answered
+                return answered, False
             raise
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rookery_server.smtp.memory import Share
 
 _END = b"\r\n.\r\n"
+_DOT = b"\r\n."
 _LINE = b"\r\n"
 _BEGINNINGS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")  # of the end; the longest first
 # What others might take for the end. Two expressions, since one that begins with fixed bytes is found much faster.
@@ -99,21 +100,22 @@ class DotReader:
     def feed(self, block: bytes) -> bytes | None:
         """None if the message goes on; at its end, what came behind it."""
         window = self._held + block
-        end = window.find(_END)
+        dot = window.find(_DOT)  # mostly the end's own: then everything was looked through once
+        end = window.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
-            self._add(window[: end + len(_LINE)])
+            self._add(window[: end + len(_LINE)], dotted=dot < end)
             return window[end + len(_END) :]
         self._held = next((start for start in _BEGINNINGS if window.endswith(start)), b"")
-        self._add(window[: len(window) - len(self._held)])
+        self._add(window[: len(window) - len(self._held)], dotted=dot >= 0)
         return None
 
-    def _add(self, piece: bytes) -> None:
+    def _add(self, piece: bytes, *, dotted: bool) -> None:
         if not piece:
             return
         if self._strict:
             self._look(piece)
-        if b"\r\n." in piece:
-            piece = piece.replace(b"\r\n.", _LINE)
+        if dotted:
+            piece = piece.replace(_DOT, _LINE)
         if self._skip:
             piece = piece[self._skip :]
             self._skip = 0

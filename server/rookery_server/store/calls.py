@@ -80,22 +80,50 @@ class Inbox(Generic[W]):
         self._queue: queue.SimpleQueue[Call[W] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
+        self._gathered: dict[asyncio.AbstractEventLoop, list[Call[W]]] = {}  # accepted, and not in the queue yet
 
     async def call(self, work: Callable[[W], T]) -> T:
         """Queues the work and waits for its outcome; ``Unavailable`` ``SERVER_STOPPING`` once the inbox is closed."""
         call = Call(work)
         with self._lock:
-            if self._closed:
-                raise Unavailable("SERVER_STOPPING", "The server is shutting down: try again.")
+            self._require_open()
             self._queue.put(call)
         result: T = await call.future
         return result
+
+    async def call_with_others(self, work: Callable[[W], T]) -> T:
+        """``call``, where the thread takes all that waits at once: what tasks ask for in one turn of the loop comes in together.
+
+        Otherwise the thread would begin with the first of them alone, and the loop and the thread would be in each other's way.
+        """
+        call = Call(work)
+        with self._lock:
+            self._require_open()
+            gathered = self._gathered.setdefault(call.loop, [])
+            gathered.append(call)
+            if len(gathered) == 1:
+                call.loop.call_soon(self._queue_gathered, call.loop)
+        result: T = await call.future
+        return result
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("SERVER_STOPPING", "The server is shutting down: try again.")
+
+    def _queue_gathered(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            for call in self._gathered.pop(loop, ()):
+                self._queue.put(call)
 
     def close(self, threads: int) -> None:
         """Refuses new calls. Each of the threads gets None behind the calls that were accepted."""
         with self._lock:
             if not self._closed:
                 self._closed = True
+                for gathered in self._gathered.values():
+                    for call in gathered:
+                        self._queue.put(call)
+                self._gathered.clear()
                 for _ in range(threads):
                     self._queue.put(None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 
 from rookery_core.errors import AlreadyExists
@@ -33,6 +33,8 @@ class DkimKeyRow:
 _COLUMNS = ("domain", "selector", "algorithm", "private_key", "active", "created")
 _keys = select(*(dkim_key.c[name] for name in _COLUMNS))
 _active = Direct(_keys.where(dkim_key.c.domain == bindparam("domain"), dkim_key.c.active).order_by(dkim_key.c.selector))
+
+_any_active = Direct(select(dkim_key.c.domain).where(dkim_key.c.active).limit(literal_column("1")))
 
 
 def add(connection: Connection, row: DkimKeyRow) -> None:
@@ -67,6 +69,11 @@ def active_of(connection: Connection, domain: str) -> list[DkimKeyRow]:
         DkimKeyRow(name, selector, algorithm, key, bool(active), created)
         for name, selector, algorithm, key, active, created in rows
     ]
+
+
+def is_any_active(connection: Connection) -> bool:
+    """Whether a key signs for any domain."""
+    return _any_active.first(connection, {}) is not None
 
 
 def count(connection: Connection, domain: str) -> int:

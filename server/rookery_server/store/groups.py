@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, or_, select
 
 from rookery_server.store.direct import ByKeys, Direct
 from rookery_server.store.tables import account, address, group_member, mailbox
@@ -32,6 +32,18 @@ _members = Direct(
     .order_by(address.c.key)
 )
 _with_members = ByKeys(select(group_member.c.account_id), group_member.c.account_id, grouped=True)
+_with_room = ByKeys(
+    select(group_member.c.account_id)
+    .join(account, account.c.id == group_member.c.member_id)
+    .join(address, (address.c.account_id == account.c.id) & address.c.is_primary)
+    .join(mailbox, mailbox.c.account_id == account.c.id)
+    .where(
+        account.c.disabled.is_(False),
+        or_(mailbox.c.quota_bytes == 0, mailbox.c.used_bytes + bindparam("size") <= mailbox.c.quota_bytes),
+    ),
+    group_member.c.account_id,
+    grouped=True,
+)
 
 
 def members(connection: Connection, group_id: bytes) -> list[Member]:
@@ -42,6 +54,11 @@ def members(connection: Connection, group_id: bytes) -> list[Member]:
 def with_members(connection: Connection, account_ids: Sequence[bytes]) -> set[bytes]:
     """Those of the accounts (at most 500) that somebody belongs to."""
     return {row[0] for row in _with_members.all(connection, account_ids, {})}
+
+
+def with_room(connection: Connection, account_ids: Sequence[bytes], size: int) -> set[bytes]:
+    """Those of the accounts (at most 500) that have a member, as ``members`` knows them, with room for so many bytes."""
+    return {row[0] for row in _with_room.all(connection, account_ids, {"size": size})}
 
 
 def member_addresses(connection: Connection, group_ids: Iterable[bytes]) -> dict[bytes, list[str]]:

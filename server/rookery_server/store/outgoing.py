@@ -50,6 +50,8 @@ class Claimed(NamedTuple):
     """The sender's mailbox."""
     submission: SubmissionRow
     recipients: list[RecipientRow]
+    message: bytes | None = None
+    """Where it is at hand, as that of a brief message is which was just submitted."""
 
 
 class Claims(NamedTuple):
@@ -146,11 +148,19 @@ _owed = Direct(
 )
 
 
+_their_submission = (submission.c.mailbox_id == _table.c.mailbox_id) & (submission.c.id == _table.c.submission_id)
+_is_open = _table.c.state.in_(OPEN_STATES) & (submission.c.state != CALLED_BACK)
 _queued = (
     select(mailbox.c.uid, submission.c.sender, submission.c.size_bytes, *(_table.c[name] for name in RecipientRow._fields))
     .join(mailbox, mailbox.c.id == _table.c.mailbox_id)
-    .join(submission, (submission.c.mailbox_id == _table.c.mailbox_id) & (submission.c.id == _table.c.submission_id))
-    .where(_table.c.state.in_(OPEN_STATES), submission.c.state != CALLED_BACK)
+    .join(submission, _their_submission)
+    .where(_is_open)
+)
+_waiting_of = (
+    select(func.count())
+    .select_from(_table)
+    .join(submission, _their_submission)
+    .where(_is_open, _table.c.mailbox_id == bindparam("mailbox"))
 )
 
 
@@ -249,6 +259,11 @@ def backlog(connection: Connection) -> list[Backlog]:
 def owed(connection: Connection, most: int) -> list[Owed]:
     """Up to so many submissions whose senders are to be told something."""
     return [Owed(*row) for row in _owed.all(connection, {"most": most})]
+
+
+def waiting_of(connection: Connection, mailbox_id: int) -> int:
+    """How many recipients of a mailbox's submissions were neither reached nor given up."""
+    return connection.execute(_waiting_of, {"mailbox": mailbox_id}).scalar_one()
 
 
 def waiting(

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 class Standing(NamedTuple):
-    """How many of a submission's recipients are in which case."""
+    """A submission, and how many of its recipients are in which case."""
 
+    submission: SubmissionRow
     still_open: int
     """Neither reached nor given up."""
     reached: int
@@ -29,13 +30,10 @@ class Standing(NamedTuple):
 
 
 _AT_ONCE = 500
+_COLUMNS = len(SubmissionRow._fields)
 _table = outgoing_recipient
 _CONSTANT = frozenset({"mailbox_id", "submission_id", "position", "name", "address", "domain", "queued"})
 _CHANGING = tuple(name for name in RecipientRow._fields if name not in _CONSTANT)
-_submissions = ByKeys(
-    select(*(submission.c[name] for name in SubmissionRow._fields)).where(submission.c.mailbox_id == bindparam("mailbox")),
-    submission.c.id,
-)
 _recipients = ByKeys(
     select(*(_table.c[name] for name in RecipientRow._fields)).where(_table.c.mailbox_id == bindparam("mailbox")),
     _table.c.submission_id,
@@ -49,12 +47,15 @@ _is_open, _is_reached = (
 )
 _standing = ByKeys(
     select(
-        _table.c.submission_id,
+        *(submission.c[name] for name in SubmissionRow._fields),
         func.sum(case((_is_open, 1), else_=0)),
         func.sum(case((_is_reached | (_table.c.ambiguous > 0), 1), else_=0)),
         func.sum(case((_table.c.state == DELIVERY_STATE_DELIVERED, 0), else_=1)),
-    ).where(_table.c.mailbox_id == bindparam("mailbox")),
-    _table.c.submission_id,
+    )
+    .select_from(submission)
+    .join(_table, (_table.c.mailbox_id == submission.c.mailbox_id) & (_table.c.submission_id == submission.c.id)),
+    submission.c.mailbox_id,
+    submission.c.id,
     grouped=True,
 )
 _change_recipient = Direct(
@@ -71,12 +72,6 @@ _change_submission = Direct(
     .where(submission.c.mailbox_id == bindparam("b_mailbox"), submission.c.id == bindparam("b_submission"))
     .values(revision=bindparam("v_revision"), state=bindparam("v_state"), blob_id=bindparam("v_blob_id"))
 )
-
-
-def find(connection: Connection, mailbox_id: int, submission_ids: Sequence[bytes]) -> dict[bytes, SubmissionRow]:
-    """Those of the submissions, at most 500, that exist."""
-    rows = _submissions.all(connection, submission_ids, {"mailbox": mailbox_id})
-    return {row.id: row for row in map(SubmissionRow._make, rows)}
 
 
 def recipients(
@@ -104,10 +99,10 @@ def change_recipients(connection: Connection, rows: Sequence[RecipientRow]) -> N
     _change_recipient.run_many(connection, values)
 
 
-def standings(connection: Connection, mailbox_id: int, submission_ids: Sequence[bytes]) -> dict[bytes, Standing]:
+def standings(connection: Connection, mailbox_id: int, submission_ids: Sequence[bytes]) -> list[Standing]:
     """How the submissions, at most 500, stand."""
-    rows = _standing.all(connection, submission_ids, {"mailbox": mailbox_id})
-    return {submission_id: Standing(*map(int, counts)) for submission_id, *counts in rows}
+    rows = _standing.all(connection, [(mailbox_id, submission_id) for submission_id in submission_ids], {})
+    return [Standing(SubmissionRow._make(row[:_COLUMNS]), *map(int, row[_COLUMNS:])) for row in rows]
 
 
 def change_submissions(connection: Connection, rows: Sequence[SubmissionRow]) -> None:

@@ -29,7 +29,7 @@ MOST_INCOMPLETE = 100
 _SERIES_STARTS = 20_000
 """Starts of one series that are looked at in one go."""
 _PAGE_STARTS = 500_000
-"""Starts that are looked at for a page."""
+"""Starts that are looked at for a page's stretches; and as many for what they have no room for, so that it is not left out."""
 _MOST_BYTES = 1 << 20
 _LONG_STARTS = 20_000
 """Starts that are looked at in a long stretch, before shorter ones are tried."""
@@ -119,6 +119,7 @@ class _Layout:
         """Stretches that are longer than this have too much to show."""
         self._after = after or Place(_EVER)
         self._most = most
+        self._stretches_left: float = _PAGE_STARTS
         self._starts_left: float = _PAGE_STARTS
         self._found: list[Laid] = []
         self._incomplete: dict[bytes, None] = {}
@@ -127,7 +128,7 @@ class _Layout:
     def is_full(self) -> bool:
         """Nothing more fits, or is there, or can be looked at."""
         is_at_end = self._horizon < self._slice[1] or self._horizon >= self._window.end
-        return len(self._found) >= self._most or is_at_end or self._starts_left <= 0
+        return len(self._found) >= self._most or is_at_end or min(self._stretches_left, self._starts_left) <= 0
 
     def add_slice(self) -> None:
         """Goes on from the horizon: adds what begins in the next slice; in the first also what reaches into it."""
@@ -158,10 +159,10 @@ class _Layout:
         return where, [self._stretch(calendar, where, _PAGE_STARTS) for calendar in self._calendars]
 
     def _stretch(self, calendar: Calendar, where: Where, most: int) -> Stretch:
-        given = min(most, self._starts_left)
+        given = min(most, self._stretches_left)
         budget = Budget(given)
         stretch = calendar.stretch(where, budget)
-        self._starts_left -= given - max(budget.left, 0)
+        self._stretches_left -= given - max(budget.left, 0)
         return stretch
 
     @property

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rookery.v1 import options_pb2 as rookery_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1erookery/v1/admin_service.proto\x12\nrookery.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18rookery/v1/options.proto\"\xdc\x02\n\x07\x41\x63\x63ount\x12\x10\n\x02id\x18\x01 \x01(\x0c\x42\x04\xa0\xbb\x18\x02\x12\x15\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x04\xa0\xbb\x18\x03\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x17.rookery.v1.AccountKindB\x04\xa0\xbb\x18\x03\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x15\n\radministrator\x18\x05 \x01(\x08\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x13\n\x0bquota_bytes\x18\x07 \x01(\x04\x12\x18\n\nmailbox_id\x18\x08 \x01(\x0c\x42\x04\xa0\xbb\x18\x02\x12\x31\n\x07\x63reated\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x02\x12\x15\n\x07\x61liases\x18\n \x03(\tB\x04\xa0\xbb\x18\x02\x12\x18\n\nused_bytes\x18\x0b \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x18\n\nitem_count\x18\x0c \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x0f\n\x07members\x18\r \x03(\t\"f\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x07\x63reated\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x02\x12\x1b\n\raddress_count\x18\x03 \x01(\x04\x42\x04\xa0\xbb\x18\x02\",\n\x05\x41lias\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\x0c\"d\n\x14\x43reateAccountRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12$\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x13.rookery.v1.Account\x12\x10\n\x08password\x18\x03 \x01(\t\"O\n\x15\x43reateAccountResponse\x12$\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x13.rookery.v1.Account\x12\x10\n\x08revision\x18\x02 \x01(\x04\"G\n\x11GetAccountRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x0cH\x00\x12\x11\n\x07\x61\x64\x64ress\x18\x02 \x01(\tH\x00\x42\t\n\x07\x61\x63\x63ount\"L\n\x12GetAccountResponse\x12$\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x13.rookery.v1.Account\x12\x10\n\x08revision\x18\x02 \x01(\x04\"<\n\x13ListAccountsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x14ListAccountsResponse\x12%\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x13.rookery.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x14UpdateAccountRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12$\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x13.rookery.v1.Account\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"O\n\x15UpdateAccountResponse\x12$\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x13.rookery.v1.Account\x12\x10\n\x08revision\x18\x02 \x01(\x04\"P\n\x12SetPasswordRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x12\n\naccount_id\x18\x02 \x01(\x0c\x12\x10\n\x08password\x18\x03 \x01(\t\"\'\n\x13SetPasswordResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\"@\n\x14\x44\x65leteAccountRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x12\n\naccount_id\x18\x02 \x01(\x0c\".\n\x15\x44\x65leteAccountResponse\x12\x15\n\rdeleted_items\x18\x01 \x01(\x04\"L\n\x12\x43reateAliasRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12 \n\x05\x61lias\x18\x02 \x01(\x0b\x32\x11.rookery.v1.Alias\"7\n\x13\x43reateAliasResponse\x12 \n\x05\x61lias\x18\x01 \x01(\x0b\x32\x11.rookery.v1.Alias\"O\n\x12ListAliasesRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x13ListAliasesResponse\x12\"\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x11.rookery.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x12\x44\x65leteAliasRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteAliasResponse\"O\n\x13\x43reateDomainRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\"\n\x06\x64omain\x18\x02 \x01(\x0b\x32\x12.rookery.v1.Domain\":\n\x14\x43reateDomainResponse\x12\"\n\x06\x64omain\x18\x01 \x01(\x0b\x32\x12.rookery.v1.Domain\"\x14\n\x12ListDomainsRequest\":\n\x13ListDomainsResponse\x12#\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x12.rookery.v1.Domain\"9\n\x13\x44\x65leteDomainRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteDomainResponse\"\x16\n\x14GetStatisticsRequest\"\x9c\x02\n\x15GetStatisticsResponse\x12\x15\n\raccount_count\x18\x01 \x01(\x04\x12\x14\n\x0c\x64omain_count\x18\x02 \x01(\x04\x12\x12\n\nitem_count\x18\x03 \x01(\x04\x12\x12\n\nitem_bytes\x18\x04 \x01(\x04\x12\x12\n\nblob_count\x18\x05 \x01(\x04\x12\x12\n\nblob_bytes\x18\x06 \x01(\x04\x12\x19\n\x11\x62lob_stored_bytes\x18\x07 \x01(\x04\x12\x15\n\rsession_count\x18\x08 \x01(\x04\x12\x16\n\x0e\x64\x61tabase_bytes\x18\t \x01(\x04\x12\x0f\n\x07version\x18\n \x01(\t\x12+\n\x07started\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8d\x01\n\x0b\x41\x63\x63ountKind\x12\x1c\n\x18\x41\x43\x43OUNT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_KIND_USER\x10\x01\x12\x16\n\x12\x41\x43\x43OUNT_KIND_GROUP\x10\x02\x12\x15\n\x11\x41\x43\x43OUNT_KIND_ROOM\x10\x03\x12\x1a\n\x16\x41\x43\x43OUNT_KIND_EQUIPMENT\x10\x04\x32\xbc\x08\n\x0c\x41\x64minService\x12T\n\rCreateAccount\x12 .rookery.v1.CreateAccountRequest\x1a!.rookery.v1.CreateAccountResponse\x12K\n\nGetAccount\x12\x1d.rookery.v1.GetAccountRequest\x1a\x1e.rookery.v1.GetAccountResponse\x12Q\n\x0cListAccounts\x12\x1f.rookery.v1.ListAccountsRequest\x1a .rookery.v1.ListAccountsResponse\x12T\n\rUpdateAccount\x12 .rookery.v1.UpdateAccountRequest\x1a!.rookery.v1.UpdateAccountResponse\x12N\n\x0bSetPassword\x12\x1e.rookery.v1.SetPasswordRequest\x1a\x1f.rookery.v1.SetPasswordResponse\x12T\n\rDeleteAccount\x12 .rookery.v1.DeleteAccountRequest\x1a!.rookery.v1.DeleteAccountResponse\x12N\n\x0b\x43reateAlias\x12\x1e.rookery.v1.CreateAliasRequest\x1a\x1f.rookery.v1.CreateAliasResponse\x12N\n\x0bListAliases\x12\x1e.rookery.v1.ListAliasesRequest\x1a\x1f.rookery.v1.ListAliasesResponse\x12N\n\x0b\x44\x65leteAlias\x12\x1e.rookery.v1.DeleteAliasRequest\x1a\x1f.rookery.v1.DeleteAliasResponse\x12Q\n\x0c\x43reateDomain\x12\x1f.rookery.v1.CreateDomainRequest\x1a .rookery.v1.CreateDomainResponse\x12N\n\x0bListDomains\x12\x1e.rookery.v1.ListDomainsRequest\x1a\x1f.rookery.v1.ListDomainsResponse\x12Q\n\x0c\x44\x65leteDomain\x12\x1f.rookery.v1.DeleteDomainRequest\x1a .rookery.v1.DeleteDomainResponse\x12T\n\rGetStatistics\x12 .rookery.v1.GetStatisticsRequest\x1a!.rookery.v1.GetStatisticsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1erookery/v1/admin_service.proto\x12\nrookery.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18rookery/v1/options.proto\"\xdc\x02\n\x07\x41\x63\x63ount\x12\x10\n\x02id\x18\x01 \x01(\x0c\x42\x04\xa0\xbb\x18\x02\x12\x15\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x04\xa0\xbb\x18\x03\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x17.rookery.v1.AccountKindB\x04\xa0\xbb\x18\x03\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x15\n\radministrator\x18\x05 \x01(\x08\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x13\n\x0bquota_bytes\x18\x07 \x01(\x04\x12\x18\n\nmailbox_id\x18\x08 \x01(\x0c\x42\x04\xa0\xbb\x18\x02\x12\x31\n\x07\x63reated\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x02\x12\x15\n\x07\x61liases\x18\n \x03(\tB\x04\xa0\xbb\x18\x02\x12\x18\n\nused_bytes\x18\x0b \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x18\n\nitem_count\x18\x0c \x01(\x04\x42\x04\xa0\xbb\x18\x02\x12\x0f\n\x07members\x18\r \x03(\t\"f\n\x06\x44omain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x31\n\x07\x63reated\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xa0\xbb\x18\x02\x12\x1b\n\raddress_count\x18\x03 \x01(\x04\x42\x04\xa0\xbb\x18\x02\",\n\x05\x41lias\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\x0c\"d\n\x14\x43reateAccountRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12$\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x13.rookery.v1.Account\x12\x10\n\x08password\x18\x03 \x01(\t\"O\n\x15\x43reateAccountResponse\x12$\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x13.rookery.v1.Account\x12\x10\n\x08revision\x18\x02 \x01(\x04\"G\n\x11GetAccountRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x0cH\x00\x12\x11\n\x07\x61\x64\x64ress\x18\x02 \x01(\tH\x00\x42\t\n\x07\x61\x63\x63ount\"L\n\x12GetAccountResponse\x12$\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x13.rookery.v1.Account\x12\x10\n\x08revision\x18\x02 \x01(\x04\"<\n\x13ListAccountsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x14ListAccountsResponse\x12%\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x13.rookery.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x14UpdateAccountRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12$\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x13.rookery.v1.Account\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"O\n\x15UpdateAccountResponse\x12$\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x13.rookery.v1.Account\x12\x10\n\x08revision\x18\x02 \x01(\x04\"P\n\x12SetPasswordRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x12\n\naccount_id\x18\x02 \x01(\x0c\x12\x10\n\x08password\x18\x03 \x01(\t\"\'\n\x13SetPasswordResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\"V\n\x14\x44\x65leteAccountRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x12\n\naccount_id\x18\x02 \x01(\x0c\x12\x14\n\x0c\x64iscard_mail\x18\x03 \x01(\x08\".\n\x15\x44\x65leteAccountResponse\x12\x15\n\rdeleted_items\x18\x01 \x01(\x04\"L\n\x12\x43reateAliasRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12 \n\x05\x61lias\x18\x02 \x01(\x0b\x32\x11.rookery.v1.Alias\"7\n\x13\x43reateAliasResponse\x12 \n\x05\x61lias\x18\x01 \x01(\x0b\x32\x11.rookery.v1.Alias\"O\n\x12ListAliasesRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x0c\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x13ListAliasesResponse\x12\"\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x11.rookery.v1.Alias\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x12\x44\x65leteAliasRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteAliasResponse\"O\n\x13\x43reateDomainRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\"\n\x06\x64omain\x18\x02 \x01(\x0b\x32\x12.rookery.v1.Domain\":\n\x14\x43reateDomainResponse\x12\"\n\x06\x64omain\x18\x01 \x01(\x0b\x32\x12.rookery.v1.Domain\"\x14\n\x12ListDomainsRequest\":\n\x13ListDomainsResponse\x12#\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x12.rookery.v1.Domain\"9\n\x13\x44\x65leteDomainRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x16\n\x14\x44\x65leteDomainResponse\"\x16\n\x14GetStatisticsRequest\"\x9c\x02\n\x15GetStatisticsResponse\x12\x15\n\raccount_count\x18\x01 \x01(\x04\x12\x14\n\x0c\x64omain_count\x18\x02 \x01(\x04\x12\x12\n\nitem_count\x18\x03 \x01(\x04\x12\x12\n\nitem_bytes\x18\x04 \x01(\x04\x12\x12\n\nblob_count\x18\x05 \x01(\x04\x12\x12\n\nblob_bytes\x18\x06 \x01(\x04\x12\x19\n\x11\x62lob_stored_bytes\x18\x07 \x01(\x04\x12\x15\n\rsession_count\x18\x08 \x01(\x04\x12\x16\n\x0e\x64\x61tabase_bytes\x18\t \x01(\x04\x12\x0f\n\x07version\x18\n \x01(\t\x12+\n\x07started\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8d\x01\n\x0b\x41\x63\x63ountKind\x12\x1c\n\x18\x41\x43\x43OUNT_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_KIND_USER\x10\x01\x12\x16\n\x12\x41\x43\x43OUNT_KIND_GROUP\x10\x02\x12\x15\n\x11\x41\x43\x43OUNT_KIND_ROOM\x10\x03\x12\x1a\n\x16\x41\x43\x43OUNT_KIND_EQUIPMENT\x10\x04\x32\xbc\x08\n\x0c\x41\x64minService\x12T\n\rCreateAccount\x12 .rookery.v1.CreateAccountRequest\x1a!.rookery.v1.CreateAccountResponse\x12K\n\nGetAccount\x12\x1d.rookery.v1.GetAccountRequest\x1a\x1e.rookery.v1.GetAccountResponse\x12Q\n\x0cListAccounts\x12\x1f.rookery.v1.ListAccountsRequest\x1a .rookery.v1.ListAccountsResponse\x12T\n\rUpdateAccount\x12 .rookery.v1.UpdateAccountRequest\x1a!.rookery.v1.UpdateAccountResponse\x12N\n\x0bSetPassword\x12\x1e.rookery.v1.SetPasswordRequest\x1a\x1f.rookery.v1.SetPasswordResponse\x12T\n\rDeleteAccount\x12 .rookery.v1.DeleteAccountRequest\x1a!.rookery.v1.DeleteAccountResponse\x12N\n\x0b\x43reateAlias\x12\x1e.rookery.v1.CreateAliasRequest\x1a\x1f.rookery.v1.CreateAliasResponse\x12N\n\x0bListAliases\x12\x1e.rookery.v1.ListAliasesRequest\x1a\x1f.rookery.v1.ListAliasesResponse\x12N\n\x0b\x44\x65leteAlias\x12\x1e.rookery.v1.DeleteAliasRequest\x1a\x1f.rookery.v1.DeleteAliasResponse\x12Q\n\x0c\x43reateDomain\x12\x1f.rookery.v1.CreateDomainRequest\x1a .rookery.v1.CreateDomainResponse\x12N\n\x0bListDomains\x12\x1e.rookery.v1.ListDomainsRequest\x1a\x1f.rookery.v1.ListDomainsResponse\x12Q\n\x0c\x44\x65leteDomain\x12\x1f.rookery.v1.DeleteDomainRequest\x1a .rookery.v1.DeleteDomainResponse\x12T\n\rGetStatistics\x12 .rookery.v1.GetStatisticsRequest\x1a!.rookery.v1.GetStatisticsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,8 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOMAIN'].fields_by_name['created']._serialized_options = b'\240\273\030\002'
   _globals['_DOMAIN'].fields_by_name['address_count']._loaded_options = None
   _globals['_DOMAIN'].fields_by_name['address_count']._serialized_options = b'\240\273\030\002'
-  _globals['_ACCOUNTKIND']._serialized_start=2578
-  _globals['_ACCOUNTKIND']._serialized_end=2719
+  _globals['_ACCOUNTKIND']._serialized_start=2600
+  _globals['_ACCOUNTKIND']._serialized_end=2741
   _globals['_ACCOUNT']._serialized_start=140
   _globals['_ACCOUNT']._serialized_end=488
   _globals['_DOMAIN']._serialized_start=490
@@ -83,37 +83,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETPASSWORDRESPONSE']._serialized_start=1421
   _globals['_SETPASSWORDRESPONSE']._serialized_end=1460
   _globals['_DELETEACCOUNTREQUEST']._serialized_start=1462
-  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1526
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1528
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1574
-  _globals['_CREATEALIASREQUEST']._serialized_start=1576
-  _globals['_CREATEALIASREQUEST']._serialized_end=1652
-  _globals['_CREATEALIASRESPONSE']._serialized_start=1654
-  _globals['_CREATEALIASRESPONSE']._serialized_end=1709
-  _globals['_LISTALIASESREQUEST']._serialized_start=1711
-  _globals['_LISTALIASESREQUEST']._serialized_end=1790
-  _globals['_LISTALIASESRESPONSE']._serialized_start=1792
-  _globals['_LISTALIASESRESPONSE']._serialized_end=1874
-  _globals['_DELETEALIASREQUEST']._serialized_start=1876
-  _globals['_DELETEALIASREQUEST']._serialized_end=1935
-  _globals['_DELETEALIASRESPONSE']._serialized_start=1937
-  _globals['_DELETEALIASRESPONSE']._serialized_end=1958
-  _globals['_CREATEDOMAINREQUEST']._serialized_start=1960
-  _globals['_CREATEDOMAINREQUEST']._serialized_end=2039
-  _globals['_CREATEDOMAINRESPONSE']._serialized_start=2041
-  _globals['_CREATEDOMAINRESPONSE']._serialized_end=2099
-  _globals['_LISTDOMAINSREQUEST']._serialized_start=2101
-  _globals['_LISTDOMAINSREQUEST']._serialized_end=2121
-  _globals['_LISTDOMAINSRESPONSE']._serialized_start=2123
-  _globals['_LISTDOMAINSRESPONSE']._serialized_end=2181
-  _globals['_DELETEDOMAINREQUEST']._serialized_start=2183
-  _globals['_DELETEDOMAINREQUEST']._serialized_end=2240
-  _globals['_DELETEDOMAINRESPONSE']._serialized_start=2242
-  _globals['_DELETEDOMAINRESPONSE']._serialized_end=2264
-  _globals['_GETSTATISTICSREQUEST']._serialized_start=2266
-  _globals['_GETSTATISTICSREQUEST']._serialized_end=2288
-  _globals['_GETSTATISTICSRESPONSE']._serialized_start=2291
-  _globals['_GETSTATISTICSRESPONSE']._serialized_end=2575
-  _globals['_ADMINSERVICE']._serialized_start=2722
-  _globals['_ADMINSERVICE']._serialized_end=3806
+  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1548
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1550
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1596
+  _globals['_CREATEALIASREQUEST']._serialized_start=1598
+  _globals['_CREATEALIASREQUEST']._serialized_end=1674
+  _globals['_CREATEALIASRESPONSE']._serialized_start=1676
+  _globals['_CREATEALIASRESPONSE']._serialized_end=1731
+  _globals['_LISTALIASESREQUEST']._serialized_start=1733
+  _globals['_LISTALIASESREQUEST']._serialized_end=1812
+  _globals['_LISTALIASESRESPONSE']._serialized_start=1814
+  _globals['_LISTALIASESRESPONSE']._serialized_end=1896
+  _globals['_DELETEALIASREQUEST']._serialized_start=1898
+  _globals['_DELETEALIASREQUEST']._serialized_end=1957
+  _globals['_DELETEALIASRESPONSE']._serialized_start=1959
+  _globals['_DELETEALIASRESPONSE']._serialized_end=1980
+  _globals['_CREATEDOMAINREQUEST']._serialized_start=1982
+  _globals['_CREATEDOMAINREQUEST']._serialized_end=2061
+  _globals['_CREATEDOMAINRESPONSE']._serialized_start=2063
+  _globals['_CREATEDOMAINRESPONSE']._serialized_end=2121
+  _globals['_LISTDOMAINSREQUEST']._serialized_start=2123
+  _globals['_LISTDOMAINSREQUEST']._serialized_end=2143
+  _globals['_LISTDOMAINSRESPONSE']._serialized_start=2145
+  _globals['_LISTDOMAINSRESPONSE']._serialized_end=2203
+  _globals['_DELETEDOMAINREQUEST']._serialized_start=2205
+  _globals['_DELETEDOMAINREQUEST']._serialized_end=2262
+  _globals['_DELETEDOMAINRESPONSE']._serialized_start=2264
+  _globals['_DELETEDOMAINRESPONSE']._serialized_end=2286
+  _globals['_GETSTATISTICSREQUEST']._serialized_start=2288
+  _globals['_GETSTATISTICSREQUEST']._serialized_end=2310
+  _globals['_GETSTATISTICSRESPONSE']._serialized_start=2313
+  _globals['_GETSTATISTICSRESPONSE']._serialized_end=2597
+  _globals['_ADMINSERVICE']._serialized_start=2744
+  _globals['_ADMINSERVICE']._serialized_end=3828
 # @@protoc_insertion_point(module_scope)

@@ -454,19 +454,25 @@ class DeleteAccountRequest(message.Message):
 
     OPERATION_ID_FIELD_NUMBER: builtins.int
     ACCOUNT_ID_FIELD_NUMBER: builtins.int
+    DISCARD_MAIL_FIELD_NUMBER: builtins.int
     operation_id: builtins.bytes
     """Makes the call idempotent: a UUIDv7, 16 bytes. A repeated call goes on where a broken one stopped."""
     account_id: builtins.bytes
     """The account."""
+    discard_mail: builtins.bool
+    """Whether mail of this account that is still on its way is given up with it, without a word to anybody. FAILED_PRECONDITION
+    (MAIL_WAITING) otherwise, as long as there is any; a disabled account's mail still leaves.
+    """
     def __init__(
         self,
         *,
         operation_id: builtins.bytes = ...,
         account_id: builtins.bytes = ...,
+        discard_mail: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["account_id", b"account_id", "operation_id", b"operation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["account_id", b"account_id", "discard_mail", b"discard_mail", "operation_id", b"operation_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

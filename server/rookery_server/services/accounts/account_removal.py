@@ -15,7 +15,7 @@ from rookery_core.rules.ids import require_id
 from rookery_server.services.accounts.accounts import require_administrator, require_locked
 from rookery_server.services.long_operations import begin_job, finish_job, go_on_with_each, refusing
 from rookery_server.services.operations import check_operation_id, replay, request_hash, require_same_request
-from rookery_server.store import account_removal, accounts, jobs, ledger, sessions
+from rookery_server.store import account_removal, accounts, jobs, ledger, outgoing, sessions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -45,6 +45,7 @@ class AccountRemoval:
     async def delete(self, caller: Caller, request: Request) -> bytes:
         """Removes an account. NotFound ``ACCOUNT_NOT_FOUND``; FailedPrecondition ``FIELD_INVALID`` for the caller's own.
 
+        FailedPrecondition ``MAIL_WAITING`` while its mail is on its way, unless that is to be discarded.
         FailedPrecondition ``OPERATION_REUSED`` if the operation id was used for another request, finished or not.
         """
         require_administrator(caller)
@@ -80,6 +81,8 @@ class AccountRemoval:
         if entry := ledger.find(connection, caller.account_id, request.operation_id):
             return replay(entry, request_hash(KIND, request))
         require_locked(connection, request.account_id)
+        if not request.discard_mail:
+            _require_mail_sent(connection, request.account_id)
         accounts.change(connection, request.account_id, {"disabled": True, "password_hash": None})
         sessions.revoke_all(connection, request.account_id)
         accounts.remove_addresses(connection, request.account_id)
@@ -111,3 +114,11 @@ class AccountRemoval:
         result = messages.DeleteAccountResponse(deleted_items=job.progress).SerializeToString()
         finish_job(connection, job, request_hash(KIND, request), result, self._clock.micros())
         return result
+
+
+def _require_mail_sent(connection: Connection, account_id: bytes) -> None:
+    number = account_removal.number_of(connection, account_id)  # locked: nothing more is sent meanwhile
+    recipients = 0 if number is None else outgoing.waiting_of(connection, number)
+    if recipients:
+        message = f"mail is still on its way to {recipients:,} of its recipients: let it leave, or discard it with the account"
+        raise FailedPrecondition("MAIL_WAITING", message, metadata={"recipients": str(recipients)}, field="discard_mail")

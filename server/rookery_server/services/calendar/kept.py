@@ -40,8 +40,9 @@ class Kept:
             if found is None:
                 return None
             thing, weight = found
-            self._things.move_to_end(key)
-            if thing.weight != weight:
+            if thing.weight == weight:
+                self._things.move_to_end(key)
+            else:
                 self._put(key, thing)
             return thing
 
@@ -49,10 +50,10 @@ class Kept:
         """Keeps it, in the place of what had this key."""
         with self._lock:
             self._put(key, thing)
-            self._things.move_to_end(key)
 
     def _put(self, key: Hashable, thing: Weighed) -> None:
-        before = self._things.get(key)
+        """As the last that was asked for, so that it is not the first to go."""
+        before = self._things.pop(key, None)
         weight = thing.weight
         self._bytes += weight - (before[1] if before else 0)
         self._things[key] = thing, weight

@@ -8,15 +8,16 @@ from rookery.v1 import item_pb2
 from rookery.v1.item_pb2 import ItemState
 from rookery_core.errors import InvalidArgument
 from rookery_core.formats import delivery_report_reading, delivery_report_record, icalendar, mime, vcard
+from rookery_core.formats.mime import ParsedMessage
 from rookery_core.rules import names, records, validation
 from rookery_server.services.items import item_writer
-from rookery_server.store import blob_chunks, item_blobs
+from rookery_server.store import item_blobs
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
 
     from rookery.v1.item_pb2 import ItemContent, ItemSummary
-    from rookery_core.formats.mime import ParsedMessage
+    from rookery_core.formats.item_record import ItemRecord
     from rookery_server.services.items.item_writer import PreparedItem
     from rookery_server.store.blob_chunks import PreparedBlob
 
@@ -51,33 +52,42 @@ class Marks(NamedTuple):
     """When it came; where None, what the document says, else now."""
 
 
-def read(
-    document_format: int, raw: bytes, marks: Marks, *, item_id: bytes, sha256: bytes, now: int, blob_id: bytes
-) -> PreparedDocument:
-    """Reads a document and computes everything that can be computed before the transaction.
+def parse(document_format: int, raw: bytes) -> ParsedMessage | ItemRecord:
+    """Reads a document.
 
     InvalidArgument ``DOCUMENT_INVALID`` for a calendar or contact document that can not be read, for empty ones, and for formats
-    that nobody knows. A message can always be read. The record keeps to what is asked of a client's (``validation``), so that it
-    can be edited later: the parsers see to it, and for calendar and contact documents it is looked at once more.
+    that nobody knows. A message can always be read.
     """
     if not raw:
         raise InvalidArgument("DOCUMENT_INVALID", "the document is empty", field="document")
     match document_format:
         case item_pb2.DOCUMENT_FORMAT_MESSAGE:
-            return _read_message(raw, marks, sha256, now, blob_id)
+            return mime.parse(raw)
         case item_pb2.DOCUMENT_FORMAT_ICALENDAR:
-            record = icalendar.parse(raw)
+            return icalendar.parse(raw)
         case item_pb2.DOCUMENT_FORMAT_VCARD:
-            record = vcard.parse(raw)
+            return vcard.parse(raw)
         case _:
             raise InvalidArgument("DOCUMENT_INVALID", "say what the document is: a message, iCalendar or vCard", field="format")
-    summary = record.summary
-    state = _merged(marks.state, record.state)
+
+
+def prepare(
+    parsed: ParsedMessage | ItemRecord, raw: bytes, marks: Marks, *, item_id: bytes, now: int, blob_id: bytes
+) -> PreparedItem:
+    """Computes everything of an item that can be computed before the transaction. Its records are filled in.
+
+    A record keeps to what is asked of a client's (``validation``), so that it can be edited later: the parsers see to it, and for
+    calendar and contact documents it is looked at once more. InvalidArgument ``DOCUMENT_INVALID`` where it does not.
+    """
+    if isinstance(parsed, ParsedMessage):
+        return prepare_parsed(parsed, raw, marks, now=now, blob_id=blob_id)
+    summary = parsed.summary
+    state = _merged(marks.state, parsed.state)
     if marks.received is not None:
         summary.received.CopyFrom(marks.received)
-    records.complete(summary, record.content, item_id)
-    _require_valid(summary, record.content)
-    return PreparedDocument(item_writer.prepare(summary, state, record.content, now=now), None)
+    records.complete(summary, parsed.content, item_id)
+    _require_valid(summary, parsed.content)
+    return item_writer.prepare(summary, state, parsed.content, now=now)
 
 
 def _require_valid(summary: ItemSummary, content: ItemContent) -> None:
@@ -86,11 +96,6 @@ def _require_valid(summary: ItemSummary, content: ItemContent) -> None:
     except InvalidArgument as error:
         message = f"the document says what an item can not hold: {error.message}"
         raise InvalidArgument("DOCUMENT_INVALID", message, field="document") from error
-
-
-def _read_message(raw: bytes, marks: Marks, sha256: bytes, now: int, blob_id: bytes) -> PreparedDocument:
-    item = prepare_message(raw, marks, now=now, blob_id=blob_id)
-    return PreparedDocument(item, blob_chunks.prepare(raw, blob_id, sha256=sha256))
 
 
 def prepare_message(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rookery_server.services.content.byte_budget import ByteBudget
     from rookery_server.services.importing.import_commit import Outcome
 
-STREAM_DOCUMENTS = 512
+STREAM_DOCUMENTS = 1024
 STREAM_BYTES = 32 << 20
 """What one stream may have unanswered; beyond it the server stops reading, and so the client has to wait."""
 

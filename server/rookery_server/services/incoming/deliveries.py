@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from rookery_core.errors import ResourceExhausted, RookeryError, Unavailable
+from rookery_core.formats import mime
+from rookery_server.services.brief import is_brief
 from rookery_server.services.content.blobs import BlobStore
 from rookery_server.services.incoming import letters
 from rookery_server.services.incoming.bringing import Delivery, bring
+from rookery_server.services.scheduling import arrivals
 from rookery_server.store import incoming
 
 if TYPE_CHECKING:
@@ -36,12 +38,6 @@ REMEMBERED_DAYS = 7
 """For how long a message that came again is known; senders give up after five days."""
 
 _DAY = 86_400_000_000
-_BRIEF_BYTES, _BRIEF_HEADER_BYTES = 64 * 1024, 8 * 1024
-"""A message of so many bytes, with a header of so many, is read in the event loop's own thread: that costs less than the way to
-another thread and back. Longer headers can name ten thousand people, and take a tenth of a second; reports are read twice, and what
-may be a meeting can take a second."""
-_MEETINGS = (b"calendar", b"octet-stream", b"/ics", b"/x-ics")
-"""What stands in messages about meetings, in lower case."""
 _MEMBERS = "members"
 _BATCH_LETTERS = 100
 _BATCH_BYTES = 8 << 20
@@ -122,11 +118,17 @@ class Deliveries:
         return done
 
     async def _read(self, arrival: Arrival) -> Letter:
-        work = partial(letters.read, arrival, now=self._clock.micros(), blob_id=self._ids.new(), authserv_ids=self._authserv_ids)
-        return work() if _is_brief(arrival) else await asyncio.to_thread(work)
+        given: Any = {"now": self._clock.micros(), "blob_id": self._ids.new(), "authserv_ids": self._authserv_ids}
+        if not is_brief(arrival.data, arrival.sender):
+            return await asyncio.to_thread(letters.read, arrival, **given)
+        parsed = mime.parse(arrival.data)
+        if arrivals.holds_calendar(parsed):
+            return await asyncio.to_thread(letters.complete, arrival, parsed, **given)
+        return letters.complete(arrival, parsed, **given)
 
     async def _bring_to(self, mailboxes: Sequence[bytes], letter: Letter) -> list[RookeryError | None]:
-        return await asyncio.gather(*(self._queue(uid, Delivery(letter, self._ids.new())) for uid in mailboxes))
+        queued = [self._queue(uid, Delivery(letter, self._ids.new())) for uid in mailboxes]
+        return [await queued[0]] if len(queued) == 1 else await asyncio.gather(*queued)
 
     def _queue(self, mailbox_uid: bytes, delivery: Delivery) -> asyncio.Future[RookeryError | None]:
         loop = asyncio.get_running_loop()
@@ -168,14 +170,6 @@ class Deliveries:
             if brought.answered:
                 self._wake()
             _settle(batch, brought.outcomes)
-
-
-def _is_brief(arrival: Arrival) -> bool:
-    data = arrival.data
-    if len(data) > _BRIEF_BYTES or data.find(b"\r\n\r\n", 0, _BRIEF_HEADER_BYTES) < 0 or arrival.sender == "":
-        return False
-    lower = data.lower()
-    return not any(word in lower for word in _MEETINGS)
 
 
 def reached_members(error: RookeryError) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from rookery_core.formats.delivery_report import DeliveryReport
+    from rookery_core.formats.mime import ParsedMessage
     from rookery_server.services.items.item_writer import PreparedItem
     from rookery_server.services.scheduling.arrivals import Arrived
     from rookery_server.store.blob_chunks import PreparedBlob
@@ -70,11 +71,16 @@ class Letter:
 
 
 def read(arrival: Arrival, *, now: int, blob_id: bytes, authserv_ids: Collection[str]) -> Letter:
-    """Reads a message. ``now`` is in microseconds; ``authserv_ids``: whose Authentication-Results are believed, in lower case.
+    """``complete``, from the message's bytes."""
+    return complete(arrival, mime.parse(arrival.data), now=now, blob_id=blob_id, authserv_ids=authserv_ids)
 
-    FailedPrecondition ``MAIL_LOOP``. What is written on top of the message is the same for all of its recipients.
+
+def complete(arrival: Arrival, parsed: ParsedMessage, *, now: int, blob_id: bytes, authserv_ids: Collection[str]) -> Letter:
+    """The letter of a message that was parsed, into which it goes, and changed.
+
+    ``now`` is in microseconds; ``authserv_ids``: whose Authentication-Results are believed, in lower case. What is written on top
+    of the message is the same for all of its recipients. FailedPrecondition ``MAIL_LOOP``.
     """
-    parsed = mime.parse(arrival.data)
     message = parsed.content.message
     hops = trace.hops(message.headers)
     if hops > HOPS_LIMIT:

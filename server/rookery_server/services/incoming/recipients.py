@@ -50,7 +50,7 @@ class Recipients:
 
         NotFound ``ACCOUNT_NOT_FOUND``, FailedPrecondition ``ACCOUNT_DISABLED``, ResourceExhausted ``QUOTA_EXCEEDED``,
         PermissionDenied ``RELAYING_DENIED`` for other servers' domains, InvalidArgument ``ADDRESS_INVALID``. An address
-        ``user+tag@domain`` that nobody has leads to ``user@domain``. A group that has members always has room: they may have it.
+        ``user+tag@domain`` that nobody has leads to ``user@domain``. A group has room if one of its members has.
         """
         parsed = [_parse(address) for address in addresses]
         found = await self._database.peek(lambda connection: _look_up(connection, parsed, size))
@@ -65,7 +65,7 @@ class _Found(NamedTuple):
     here: frozenset[str]
     """Those domains that are this server's, of addresses that nobody has."""
     spared: set[bytes]
-    """Groups that are full themselves, and have members."""
+    """Groups that are full themselves, and have a member who is not."""
 
 
 def _parse(address: str) -> MailAddress | RookeryError | None:
@@ -86,7 +86,8 @@ def _look_up(connection: Connection, parsed: Sequence[MailAddress | RookeryError
     here = domains.known(connection, strange) if strange else frozenset()
     postmaster = incoming.postmaster(connection) if None in parsed else None
     full = {each.account_id for each in (*destinations.values(), postmaster) if each and _is_group(each) and _is_full(each, size)}
-    return _Found(destinations, postmaster, here, groups.with_members(connection, list(full)) if full else set())
+    spared = groups.with_room(connection, list(full), (size or 0) + TRACE_BYTES) if full else set()
+    return _Found(destinations, postmaster, here, spared)
 
 
 def _is_group(destination: Destination) -> bool:

@@ -47,6 +47,11 @@ class Arrived:
     server's the message changes nothing: whoever sends from here has signed in here."""
 
 
+def holds_calendar(parsed: ParsedMessage) -> bool:
+    """Whether there is something in a message that ``read`` has to look into, which can take a second."""
+    return parsed.summary.message.has_calendar or any(each.media_type in _CALENDARS for each in parsed.content.attachments)
+
+
 def read(data: bytes, parsed: ParsedMessage, *, signed_in: bool = False) -> Arrived | None:
     """What a message says of a meeting or a task; None if it says nothing.
 
@@ -54,8 +59,7 @@ def read(data: bytes, parsed: ParsedMessage, *, signed_in: bool = False) -> Arri
     sender did, and From and Sender are their own. Otherwise who vouches for From is the host in front, by dmarc=pass in what is
     kept of its Authentication-Results. Nobody who signs in here speaks for anybody else (SENT-BY): there are no delegates.
     """
-    message = parsed.summary.message
-    if not (message.has_calendar or any(each.media_type in _CALENDARS for each in parsed.content.attachments)):
+    if not holds_calendar(parsed):
         return None
     part = imip.calendar_part(data)
     if part is None:
@@ -65,7 +69,7 @@ def read(data: bytes, parsed: ParsedMessage, *, signed_in: bool = False) -> Arri
     except InvalidArgument:
         parsed.content.message.scheduling.effect = SCHEDULING_EFFECT_IGNORED
         return None
-    authors, sender = _authors(data), message.sender.address
+    authors, sender = _authors(data), parsed.summary.message.sender.address
     author = authors[0] if len(authors) == 1 else ""
     unproven: set[str] = set()
     if signed_in:

@@ -113,7 +113,7 @@ def _post(change: MailboxChange, owner: Self, envelope: _Envelope, named: _Ids, 
         unicode_header=not header.isascii(),
     )
     plan = Plan(departing, named.submission, named.item, now, hold_until=None)
-    return submission_changes.post(change, plan, copy)
+    return submission_changes.post(change, plan, copy).record
 
 
 def _ids(change: MailboxChange, position: int, letter: Letter) -> _Ids:

@@ -31,6 +31,19 @@ class KeyRing:
         self._clock = clock
         self._known: OrderedDict[str, tuple[int, tuple[DkimKey, ...]]] = OrderedDict()
         self._changes = 0
+        self._any: tuple[int, bool] = (0, False)
+
+    async def is_any_active(self) -> bool:
+        """Whether there is a key that signs for any domain."""
+        now = self._clock.micros()
+        until, found = self._any
+        if until > now:
+            return found
+        changes = self._changes
+        found = await self._database.glance(dkim_keys.is_any_active)
+        if changes == self._changes:
+            self._any = now + REMEMBERED_SECONDS * 1_000_000, found
+        return found
 
     async def active(self, domain: str) -> tuple[DkimKey, ...]:
         """The keys that sign for a domain, given in A-labels; none if it is none of this server's.
@@ -55,6 +68,7 @@ class KeyRing:
         """The domain's keys have changed."""
         self._changes += 1
         self._known.pop(domain, None)
+        self._any = (0, False)
 
 
 def _usable(row: DkimKeyRow) -> DkimKey | None:

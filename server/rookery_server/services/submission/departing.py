@@ -15,6 +15,7 @@ from rookery_core.formats.mime_headers import read_block
 from rookery_core.rules import limits, records, validation
 from rookery_core.rules.ids import require_id, text_of
 from rookery_server.services import access
+from rookery_server.services.brief import BRIEF_BYTES
 from rookery_server.services.content.content_sources import Places, read_attachments
 from rookery_server.services.items import item_packing, item_writer
 from rookery_server.services.submission import list_members, senders
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from rookery_server.store.database import Database
     from rookery_server.store.item_blobs import PartRow
 
-BRIEF_BYTES = 64 << 10
-"""A message of up to so many bytes is read and written in passing, a larger one in a thread. It is stored in the transaction that
-submits it, too: only for larger ones is it better not to hold the mailbox's lock meanwhile than to have a commit less."""
-
 
 @dataclass(frozen=True, slots=True)
 class Departing:
@@ -59,6 +56,8 @@ class Departing:
     unicode_header: bool
     copy: PreparedItem | None = None
     """``item`` ready to be written; None where it holds attachments, which the transaction has to link, or is new."""
+    message: bytes | None = None
+    """It itself, if it is brief."""
 
 
 class _Written(NamedTuple):
@@ -68,6 +67,7 @@ class _Written(NamedTuple):
     eight_bit: bool
     unicode_header: bool
     copy: PreparedItem | None
+    message: bytes | None
 
 
 class _Draft(NamedTuple):
@@ -125,12 +125,13 @@ def _read(connection: Connection, caller: Caller, request: SubmitRequest, now: i
     if most <= BRIEF_BYTES and list_members.has_lists(item.content):
         return None
     list_members.expand(connection, mailbox.id, item.content)
-    _complete(item, accounts.find(connection, caller.account_id), now)
+    account = accounts.find(connection, caller.account_id)
+    _complete(item, account, now)
     leaving = Item()
     leaving.CopyFrom(item)
     addressees.expand_groups(leaving.content)
     everybody = addressees.addressees(leaving.content)
-    sender = _sender(connection, caller, item)
+    sender = _sender(connection, account, item)
     here = domains.known(connection, {addressee.address.domain for addressee in everybody})
     parts = item_blobs.parts(connection, mailbox.id, row.id, row.content)
     return _Draft(item, leaving, parts, sender, everybody, here)
@@ -149,12 +150,12 @@ def _complete(item: Item, account: AccountRow | None, now: int) -> None:
     records.complete(item.summary, item.content, item.id)
 
 
-def _sender(connection: Connection, caller: Caller, item: Item) -> str:
+def _sender(connection: Connection, account: AccountRow | None, item: Item) -> str:
     """The envelope's sender. PermissionDenied ``SENDER_NOT_ALLOWED``."""
     message = item.summary.message
-    sender = senders.require_own(connection, caller, records.author(message).address)
+    sender = senders.require_own(connection, account, records.author(message).address)
     if message.HasField("sender") and message.sender.address:
-        senders.require_own(connection, caller, message.sender.address)
+        senders.require_own(connection, account, message.sender.address)
     return sender
 
 
@@ -168,7 +169,8 @@ def _write(draft: _Draft, attachments: Sequence[tuple[Attachment, bytes]], blob_
     if not (draft.parts or item.content.attachments):
         validation.validate_item(item.summary, item.content)
         copy = item_writer.prepare(item.summary, item.state, item.content, now=now)
-    return _Written(blob_chunks.prepare(data, blob_id), not data.isascii(), not header.isascii(), copy)
+    message = data if len(data) <= BRIEF_BYTES else None
+    return _Written(blob_chunks.prepare(data, blob_id), not data.isascii(), not header.isascii(), copy, message)
 
 
 def _too_large(limit: int) -> InvalidArgument:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rookery_core.errors import Unavailable
 from rookery_core.rules import holding
 from rookery_core.rules.ids import require_minted
+from rookery_server.services.brief import BRIEF_BYTES
 from rookery_server.services.content.blobs import BlobStore
 from rookery_server.services.submission import departing
 from rookery_server.services.submission.submission_changes import DraftChanged, Plan
@@ -48,9 +49,9 @@ class Drafts:
         ready = await departing.prepare(
             self._database, caller, request, now=now, blob_id=self._ids.new(), max_message_bytes=self._limit
         )
-        if ready.blob.size > departing.BRIEF_BYTES:
+        if ready.blob.size > BRIEF_BYTES:  # a brief one is worth a commit less rather than a lock held for less long
             await self._blobs.stage([ready.blob])
-        return Plan(ready, submission_id, request.item_id, now, hold_until)
+        return Plan(ready, submission_id, request.item_id, now, hold_until, is_named=bool(request.submission_id))
 
 
 async def until_unchanged(attempt: Callable[[], Awaitable[T]]) -> T:

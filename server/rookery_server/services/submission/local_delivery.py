@@ -95,7 +95,7 @@ class LocalDelivery:
         submission = claimed.submission
         if submission.blob_id is None:
             raise ValueError("a submission with recipients to be reached keeps its message")
-        data = await blob_reading.whole(self._database, submission.blob_id, 0, submission.size_bytes)
+        data = claimed.message or await blob_reading.whole(self._database, submission.blob_id, 0, submission.size_bytes)
         now = self._clock.micros()
         letter = await asyncio.to_thread(_prepare, data, submission, submission.blob_id, now)
 

@@ -63,6 +63,8 @@ class Readied:
     prepared: PreparedItem
     """The same, ready to be written."""
     blob: PreparedBlob
+    message: bytes
+    """It itself, as it leaves."""
     authors: Sequence[str]
     """Addresses in whose name it is."""
     addressees: Sequence[Addressee]
@@ -97,7 +99,7 @@ def ready(post: Post, *, now: int, item_id: bytes, blob_id: bytes) -> Readied:
     prepared = documents.prepare_parsed(parsed, data, marks, now=now, blob_id=blob_id)
     item = Item(id=item_id, summary=parsed.summary, content=parsed.content)
     blob = blob_chunks.prepare(data, blob_id)
-    return Readied(item, prepared, blob, authors, addressees, not data.isascii(), not head.isascii())
+    return Readied(item, prepared, blob, data, authors, addressees, not data.isascii(), not head.isascii())
 
 
 def _people(header: HeaderBlock, name: str) -> list[Person]:

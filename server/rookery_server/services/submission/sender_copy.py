@@ -27,7 +27,7 @@ def to_outbox(change: MailboxChange, row: PackedRow, submitted: Item, prepared: 
 
     ``prepared`` is the submitted item ready to be written, if it holds nothing beside its records, as the draft does not.
     """
-    outbox = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_OUTBOX).id
+    outbox = _known(change, folder_pb2.FOLDER_ROLE_OUTBOX)
     if prepared is not None and row.folder_id != outbox:
         columns = {**prepared.columns, **item_writer.state_columns(submitted.summary, ItemState.FromString(row.state))}
         _write_and_move(change, row, replace(prepared, columns=columns), outbox)
@@ -49,7 +49,7 @@ def to_sent(change: MailboxChange, item_ids: Sequence[bytes]) -> None:
     waiting = [found[item_id] for item_id in item_ids if item_id in found]
     leaving = [row for row in waiting if row.life == items.LIVE and row.folder_id == outbox]
     if leaving:
-        item_places.move(change, leaving, folders.require_role(connection, mailbox_id, folder_pb2.FOLDER_ROLE_SENT).id)
+        item_places.move(change, leaving, _known(change, folder_pb2.FOLDER_ROLE_SENT))
 
 
 def back_to_draft(change: MailboxChange, item_id: bytes, origin_id: bytes) -> None:
@@ -66,6 +66,13 @@ def back_to_draft(change: MailboxChange, item_id: bytes, origin_id: bytes) -> No
         known = find_folder(connection, mailbox_id, origin_id)
         drafts = folders.require_role(connection, mailbox_id, folder_pb2.FOLDER_ROLE_DRAFTS).id
         _move(change, item_id, drafts if known is None else origin_id)
+
+
+def _known(change: MailboxChange, role: int) -> bytes:
+    """The folder with a role, whose row the change knows from now on: something goes there."""
+    folder = folders.require_role(change.connection, change.mailbox.id, role)
+    change.know(folder)
+    return folder.id
 
 
 def _is_in_outbox(change: MailboxChange, row: PackedRow) -> bool:

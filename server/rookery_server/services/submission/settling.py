@@ -85,11 +85,11 @@ def settle(transaction: Transaction, attempts: Sequence[Attempt], owner: bytes, 
     change.begin("submission.settle", NO_ID)
     settlements.change_recipients(connection, changed)
     submission_ids = list(dict.fromkeys(row.submission_id for row in changed))
-    before = settlements.find(connection, mailbox.id, submission_ids)
     standings = settlements.standings(connection, mailbox.id, submission_ids)
-    after = [_standing(before[submission_id], standings[submission_id], change.revision) for submission_id in submission_ids]
+    after = [_standing(standing, change.revision) for standing in standings]
     settlements.change_submissions(connection, after)
-    sender_copy.to_sent(change, [row.item_id for row in after if row.state != before[row.id].state])
+    pairs = zip(standings, after, strict=True)
+    sender_copy.to_sent(change, [row.item_id for standing, row in pairs if row.state != standing.submission.state])
     change.finish()
 
 
@@ -125,8 +125,9 @@ def _settled(row: RecipientRow, result: Result, now: int) -> RecipientRow:
     )
 
 
-def _standing(row: SubmissionRow, standing: Standing, revision: int) -> SubmissionRow:
+def _standing(standing: Standing, revision: int) -> SubmissionRow:
     """A submission as it is from now on. It keeps its message until all have it in mailboxes here: others may send it back."""
+    row = standing.submission
     is_final = row.state in submissions.UNDECIDED and (standing.reached or not standing.still_open)
     state = SUBMISSION_STATE_FINAL if is_final else row.state
     return row._replace(revision=revision, state=state, blob_id=row.blob_id if standing.missing else None)

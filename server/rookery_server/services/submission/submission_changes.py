@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rookery.v1 import folder_pb2
 from rookery.v1.submission_pb2 import (
@@ -23,12 +23,14 @@ from rookery_server.services.items.item_writer import NewItem
 from rookery_server.services.submission import sender_copy
 from rookery_server.services.submission.submission_records import to_message
 from rookery_server.store import items, outgoing, submissions
+from rookery_server.store.outgoing import Claimed
 from rookery_server.store.submissions import RecipientRow, SubmissionRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from rookery.v1.submission_pb2 import Submission
+    from rookery_core.formats.addressees import Addressee
     from rookery_server.services.change import MailboxChange
     from rookery_server.services.items.item_writer import PreparedItem
     from rookery_server.services.submission.departing import Departing
@@ -41,6 +43,17 @@ class DraftChanged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Reserved:
+    """Places at the destinations of some domains, which a worker keeps for one message."""
+
+    domains: frozenset[str] = frozenset()
+    owner: bytes = b""
+    """The worker: its recipients are queued as taken on by it."""
+    until: int = 0
+    """How long they are, in microseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A draft that is about to be submitted."""
 
@@ -50,34 +63,51 @@ class Plan:
     now: int
     """When it is submitted, in microseconds: the message's date."""
     hold_until: int | None
+    is_named: bool = False
+    """The submission's id comes from a client: another one may have it."""
+    reserved: Reserved = Reserved()
 
 
-def submit(change: MailboxChange, plan: Plan) -> Submission:
+class Enqueued(NamedTuple):
+    """What became of a plan."""
+
+    record: Submission
+    taken: list[Claimed]
+    """For each domain with a place that was reserved its recipients, which are taken on."""
+
+
+def submit(change: MailboxChange, plan: Plan) -> Enqueued:
     """Puts a draft into the outbox and its recipients into the queue. DraftChanged; AlreadyExists ``ID_TAKEN``."""
     connection, mailbox_id = change.connection, change.mailbox.id
     draft = require_item(connection, mailbox_id, plan.item_id)
     if draft.life != items.LIVE or draft.content != plan.ready.content_revision:
         raise DraftChanged
-    if submissions.find(connection, mailbox_id, plan.submission_id) is not None:
+    if plan.is_named and submissions.find(connection, mailbox_id, plan.submission_id) is not None:
         raise AlreadyExists("ID_TAKEN", "a submission has this id already", field="submission_id")
     origin_id = sender_copy.to_outbox(change, draft, plan.ready.item, plan.ready.copy)
     return _enqueue(change, plan, origin_id)
 
 
-def post(change: MailboxChange, plan: Plan, copy: PreparedItem) -> Submission:
+def post(change: MailboxChange, plan: Plan, copy: PreparedItem) -> Enqueued:
     """Puts a new item, the copy of a message that its sender wrote elsewhere, into the outbox, and its recipients into the queue.
 
     The ids of both are free, and the message's bytes are this one's alone. ResourceExhausted ``QUOTA_EXCEEDED``.
     """
     change.require_room(copy.columns["size_bytes"])
-    outbox = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_OUTBOX).id
+    outbox = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_OUTBOX)
+    change.know(outbox)
     drafts = folders.require_role(change.connection, change.mailbox.id, folder_pb2.FOLDER_ROLE_DRAFTS).id
-    record = _enqueue(change, plan, drafts)
-    item_writer.insert(change, [NewItem(plan.item_id, outbox, change.revision, copy)])
-    return record
+    enqueued = _enqueue(change, plan, drafts)
+    item_writer.insert(change, [NewItem(plan.item_id, outbox.id, change.revision, copy)])
+    return enqueued
 
 
-def _enqueue(change: MailboxChange, plan: Plan, origin_id: bytes) -> Submission:
+def domain_of(plan: Plan, addressee: Addressee) -> str:
+    """The domain that somebody's place in the queue has."""
+    return outgoing.HERE if addressee.address.domain in plan.ready.here else addressee.address.domain
+
+
+def _enqueue(change: MailboxChange, plan: Plan, origin_id: bytes) -> Enqueued:
     """Makes the submission, and queues its recipients. ``origin_id``: the folder that the item returns to if it is called back."""
     ready = plan.ready
     row = SubmissionRow(
@@ -97,7 +127,15 @@ def _enqueue(change: MailboxChange, plan: Plan, origin_id: bytes) -> Submission:
     )
     recipients = _queued(plan, row)
     submissions.add(change.connection, row, recipients)
-    return to_message(row, recipients, change.now)
+    return Enqueued(to_message(row, recipients, change.now), _taken(change, plan, row, recipients))
+
+
+def _taken(change: MailboxChange, plan: Plan, row: SubmissionRow, recipients: list[RecipientRow]) -> list[Claimed]:
+    groups: dict[str, list[RecipientRow]] = {domain: [] for domain in plan.reserved.domains}
+    for recipient in recipients:
+        if recipient.domain in groups:
+            groups[recipient.domain].append(recipient)
+    return [Claimed(change.mailbox.uid, row, group, plan.ready.message) for group in groups.values()]
 
 
 def call_back(change: MailboxChange, submission_id: bytes) -> Submission:
@@ -148,15 +186,15 @@ def _locked(change: MailboxChange, submission_id: bytes) -> tuple[SubmissionRow,
 
 
 def _queued(plan: Plan, row: SubmissionRow) -> list[RecipientRow]:
-    at = plan.now if plan.hold_until is None else plan.hold_until
-    return [
+    at, reserved = plan.now if plan.hold_until is None else plan.hold_until, plan.reserved
+    queued = [
         RecipientRow(
             mailbox_id=row.mailbox_id,
             submission_id=row.id,
             position=position,
-            name=person.name,
-            address=address.text,
-            domain=outgoing.HERE if address.domain in plan.ready.here else address.domain,
+            name=addressee.person.name,
+            address=addressee.address.text,
+            domain=domain_of(plan, addressee),
             state=DELIVERY_STATE_QUEUED,
             attempts=0,
             ambiguous=0,
@@ -170,7 +208,11 @@ def _queued(plan: Plan, row: SubmissionRow) -> list[RecipientRow]:
             delay_told=False,
             report=0,
         )
-        for position, (person, address) in enumerate(plan.ready.addressees)
+        for position, addressee in enumerate(plan.ready.addressees)
+    ]
+    return [
+        row._replace(next_attempt=reserved.until, lease_owner=reserved.owner) if row.domain in reserved.domains else row
+        for row in queued
     ]
 
 

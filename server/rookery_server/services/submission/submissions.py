@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from rookery.v1 import submission_service_pb2 as messages
@@ -12,6 +11,7 @@ from rookery_server.services import access
 from rookery_server.services.long_operations import refusing
 from rookery_server.services.submission import submission_changes
 from rookery_server.services.submission.drafts import until_unchanged
+from rookery_server.services.submission.queueing import Queueing
 from rookery_server.services.submission.submission_records import to_message
 from rookery_server.store import outgoing, submissions
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rookery_server.services.operations import Operations
     from rookery_server.services.page_tokens import PageTokens
     from rookery_server.services.submission.drafts import Drafts
-    from rookery_server.services.submission.submission_changes import Plan
+    from rookery_server.services.submission.queueing import Queue
     from rookery_server.store.database import Database
 
 Request = TypeVar("Request", messages.SubmitRequest, messages.CancelSubmissionRequest, messages.ResendSubmissionRequest)
@@ -42,10 +42,7 @@ _FORGETTING_STEPS = 200
 
 
 class SubmissionService:
-    """Carries out the calls of ``rookery.v1.SubmissionService``.
-
-    ``wake`` is called after each commit that gives the queue something to do.
-    """
+    """Carries out the calls of ``rookery.v1.SubmissionService``."""
 
     def __init__(
         self,
@@ -54,15 +51,15 @@ class SubmissionService:
         page_tokens: PageTokens,
         clock: Clock,
         drafts: Drafts,
-        *,
-        wake: Callable[[], None],
+        queue: Queue,
     ) -> None:
         self._database = database
         self._operations = operations
         self._page_tokens = page_tokens
         self._clock = clock
         self._drafts = drafts
-        self._wake = wake
+        self._queue = queue
+        self._queueing = Queueing(operations, queue)
 
     async def submit(self, caller: Caller, request: messages.SubmitRequest) -> bytes:
         """Submits a draft; the encoded SubmitResponse."""
@@ -72,7 +69,9 @@ class SubmissionService:
                 plan = await self._drafts.plan(caller, request)
             except RookeryError as error:  # unless it is a repeat: that has the first answer
                 return await self._run(caller, request, "submission.submit", refusing(error))
-            return await self._run(caller, request, "submission.submit", partial(_submit, plan))
+            return await self._queueing.submit(
+                caller, request.mailbox_id, request, "submission.submit", plan, submission_changes.submit
+            )
 
         return await until_unchanged(attempt)
 
@@ -160,9 +159,4 @@ class SubmissionService:
         try:
             return await self._operations.on_mailbox(caller, request.mailbox_id, request.operation_id, name, request, work)
         finally:  # whoever hangs up meanwhile may have submitted
-            self._wake()
-
-
-def _submit(plan: Plan, change: MailboxChange) -> messages.SubmitResponse:
-    record = submission_changes.submit(change, plan)
-    return messages.SubmitResponse(submission=record, revision=change.current_revision)
+            self._queue.wake()

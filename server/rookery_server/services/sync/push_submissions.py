@@ -46,7 +46,7 @@ async def submit(drafts: Drafts, caller: Caller, mailbox_uid: bytes, operation: 
 
     def work(change: MailboxChange) -> PushResult:
         require_peaceful(operation, conflicting=_edited_by_others(change, operation))
-        return result(change, operation, submission=submission_changes.submit(change, plan))
+        return result(change, operation, submission=submission_changes.submit(change, plan).record)
 
     return work
 
