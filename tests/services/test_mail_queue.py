@@ -217,6 +217,24 @@ async def test_what_comes_to_an_end_together_is_written_down_together(world: Mai
     assert sorted(item.id for item in await world.within(anna, SENT)) == sorted(submission.item_id for submission in sent)
 
 
+async def test_a_result_that_comes_alone_is_written_at_once_and_the_next_waits_for_a_moment(
+    world: MailWorld, anna: Person, ben: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlements, "_MOMENT_SECONDS", 1000)
+    outside = always(TAKEN)
+    async with world.working(outside):
+        first = await world.send(anna, "a@one.example")
+        await until(partial(has_left, world, anna, first))
+        second = await world.send(ben, "a@two.example")
+        await until(lambda: _are_carried(outside, 2))
+        assert not await has_left(world, ben, second)
+    assert (await world.submission(ben, second.id)).state == PENDING, "it is as if it had not been tried"
+
+
+async def _are_carried(outside: Outside, count: int) -> bool:
+    return len(outside.carried) == count
+
+
 async def test_a_result_that_can_not_be_written_does_not_take_others_with_it(
     world: MailWorld, anna: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

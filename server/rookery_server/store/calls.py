@@ -12,6 +12,12 @@ from rookery_core.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+_SHORT_TURN_SECONDS = 50e-6
+"""A turn of an event loop that is over sooner had nothing to do."""
+_SHORT_TURNS = 4
+"""So many of them in a row: what comes by way of other threads takes some turns each."""
+_LONGEST_GATHERING_SECONDS = 0.01
+
 W = TypeVar("W")
 T = TypeVar("T")
 
@@ -73,6 +79,24 @@ class Answers:
             call.settle()
 
 
+class _Gathered(Generic[W]):
+    """Calls of one event loop that come into the queue together."""
+
+    __slots__ = ("_began", "_patient", "_short_turns", "_turned", "calls")
+
+    def __init__(self, now: float, *, patient: bool) -> None:
+        self._patient = patient
+        self.calls: list[Call[W]] = []
+        self._began = self._turned = now
+        self._short_turns = 0
+
+    def may_grow(self, now: float) -> bool:
+        """Whether others are to be waited for: the loop, one of whose turns ends now, has had other things to do until now."""
+        self._short_turns = self._short_turns + 1 if now - self._turned < _SHORT_TURN_SECONDS else 0
+        self._turned = now
+        return self._patient and self._short_turns < _SHORT_TURNS and now - self._began < _LONGEST_GATHERING_SECONDS
+
+
 class Inbox(Generic[W]):
     """The queue in front of one thread or several."""
 
@@ -80,7 +104,9 @@ class Inbox(Generic[W]):
         self._queue: queue.SimpleQueue[Call[W] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
-        self._gathered: dict[asyncio.AbstractEventLoop, list[Call[W]]] = {}  # accepted, and not in the queue yet
+        self._idle = False  # the thread waits
+        self._crowded = False  # it got several calls at once the last time
+        self._gathered: dict[asyncio.AbstractEventLoop, _Gathered[W]] = {}  # accepted, and not in the queue yet
 
     async def call(self, work: Callable[[W], T]) -> T:
         """Queues the work and waits for its outcome; ``Unavailable`` ``SERVER_STOPPING`` once the inbox is closed."""
@@ -92,17 +118,20 @@ class Inbox(Generic[W]):
         return result
 
     async def call_with_others(self, work: Callable[[W], T]) -> T:
-        """``call``, where the thread takes all that waits at once: what tasks ask for in one turn of the loop comes in together.
+        """``call``, where the thread takes all that waits at once: what tasks ask for comes in together.
 
-        Otherwise the thread would begin with the first of them alone, and the loop and the thread would be in each other's way.
+        That is after the turn of the loop; and when there is much to do, when the loop has nothing else to do for now, or after a
+        moment. Otherwise the thread would begin with the first of them alone, and the loop and the thread would be in each other's
+        way.
         """
         call = Call(work)
         with self._lock:
             self._require_open()
-            gathered = self._gathered.setdefault(call.loop, [])
-            gathered.append(call)
-            if len(gathered) == 1:
-                call.loop.call_soon(self._queue_gathered, call.loop)
+            gathered = self._gathered.get(call.loop)
+            if gathered is None:
+                gathered = self._gathered[call.loop] = _Gathered(call.loop.time(), patient=not self._idle or self._crowded)
+                call.loop.call_soon(self._queue_gathered, call.loop, gathered)
+            gathered.calls.append(call)
         result: T = await call.future
         return result
 
@@ -110,10 +139,15 @@ class Inbox(Generic[W]):
         if self._closed:
             raise Unavailable("SERVER_STOPPING", "The server is shutting down: try again.")
 
-    def _queue_gathered(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _queue_gathered(self, loop: asyncio.AbstractEventLoop, gathered: _Gathered[W]) -> None:
+        """At the end of a turn of the loop."""
+        if gathered.may_grow(loop.time()):
+            loop.call_soon(self._queue_gathered, loop, gathered)
+            return
         with self._lock:
-            for call in self._gathered.pop(loop, ()):
-                self._queue.put(call)
+            if self._gathered.pop(loop, None) is not None:  # otherwise the inbox was closed meanwhile
+                for call in gathered.calls:
+                    self._queue.put(call)
 
     def close(self, threads: int) -> None:
         """Refuses new calls. Each of the threads gets None behind the calls that were accepted."""
@@ -121,7 +155,7 @@ class Inbox(Generic[W]):
             if not self._closed:
                 self._closed = True
                 for gathered in self._gathered.values():
-                    for call in gathered:
+                    for call in gathered.calls:
                         self._queue.put(call)
                 self._gathered.clear()
                 for _ in range(threads):
@@ -129,7 +163,11 @@ class Inbox(Generic[W]):
 
     def next(self) -> Call[W] | None:
         """The next call, waited for; None when the thread is to end."""
-        return self._queue.get()
+        self._idle = True
+        try:
+            return self._queue.get()
+        finally:
+            self._idle = False
 
     def waiting(self, most: int) -> tuple[list[Call[W]], bool]:
         """Up to ``most`` calls that wait already, and whether the end is behind them."""
@@ -142,6 +180,7 @@ class Inbox(Generic[W]):
             if call is None:
                 return calls, True
             calls.append(call)
+        self._crowded = bool(calls)
         return calls, False
 
 
