@@ -82,16 +82,6 @@ def world(database: Database) -> Removing:
     return Removing(database)
 
 
-@pytest.fixture
-async def anna(world: Removing) -> Person:
-    return await world.person("anna")
-
-
-@pytest.fixture
-async def ben(world: Removing) -> Person:
-    return await world.person("ben")
-
-
 async def test_the_id_of_an_unfinished_removal_removes_nobody_else(world: Removing, anna: Person, ben: Person) -> None:
     await world.note(anna, "one")
     request = await world.cut_removal(anna)

@@ -38,16 +38,6 @@ def world(database: Database) -> MeetingWorld:
     return MeetingWorld(database)
 
 
-@pytest.fixture
-async def anna(world: MeetingWorld) -> Person:
-    return await world.person("anna")
-
-
-@pytest.fixture
-async def ben(world: MeetingWorld) -> Person:
-    return await world.person("ben")
-
-
 async def mails(world: MeetingWorld, person: Person) -> int:
     return len(await world.within(person, INBOX))
 

@@ -49,16 +49,6 @@ def world(database: Database) -> MeetingWorld:
     return MeetingWorld(database)
 
 
-@pytest.fixture
-async def anna(world: MeetingWorld) -> Person:
-    return await world.person("anna")
-
-
-@pytest.fixture
-async def ben(world: MeetingWorld) -> Person:
-    return await world.person("ben")
-
-
 @ON_BOTH
 async def test_an_invitation_from_outlook_stands_in_the_calendar_tentatively(world: MeetingWorld, anna: Person) -> None:
     [told] = await world.bring(OUTLOOK, "anna", sender="paula.berg@contoso.example")

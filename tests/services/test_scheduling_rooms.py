@@ -42,16 +42,6 @@ def world(database: Database) -> MeetingWorld:
 
 
 @pytest.fixture
-async def anna(world: MeetingWorld) -> Person:
-    return await world.person("anna")
-
-
-@pytest.fixture
-async def ben(world: MeetingWorld) -> Person:
-    return await world.person("ben")
-
-
-@pytest.fixture
 async def owl(world: MeetingWorld) -> Person:
     return await world.room("owl")
 

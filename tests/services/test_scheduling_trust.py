@@ -41,16 +41,6 @@ def world(database: Database) -> MeetingWorld:
     return MeetingWorld(database)
 
 
-@pytest.fixture
-async def anna(world: MeetingWorld) -> Person:
-    return await world.person("anna")
-
-
-@pytest.fixture
-async def ben(world: MeetingWorld) -> Person:
-    return await world.person("ben")
-
-
 async def test_only_the_organizer_can_change_or_cancel_a_meeting(world: MeetingWorld, anna: Person) -> None:
     await world.bring(mail(event()), "anna")
     for method in ("REQUEST", "CANCEL"):

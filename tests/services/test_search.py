@@ -97,11 +97,6 @@ def world(database: Database) -> Searching:
     return Searching(database)
 
 
-@pytest.fixture
-async def anna(world: Searching) -> Person:
-    return await world.person("anna")
-
-
 async def test_a_message_is_found_at_once_by_any_word_of_it(world: Searching, anna: Person) -> None:
     await world.message(
         anna,

@@ -44,16 +44,6 @@ def world(database: Database) -> TaskWorld:
     return TaskWorld(database)
 
 
-@pytest.fixture
-async def anna(world: TaskWorld) -> Person:
-    return await world.person("anna")
-
-
-@pytest.fixture
-async def ben(world: TaskWorld) -> Person:
-    return await world.person("ben")
-
-
 @ON_BOTH
 async def test_a_task_arrives_with_whom_it_is_given_to_and_the_answer_with_who_gave_it(
     world: TaskWorld, anna: Person, ben: Person

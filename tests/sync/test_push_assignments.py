@@ -36,16 +36,6 @@ def world(database: Database) -> TaskWorld:
     return TaskWorld(database)
 
 
-@pytest.fixture
-async def anna(world: TaskWorld) -> Person:
-    return await world.person("anna")
-
-
-@pytest.fixture
-async def ben(world: TaskWorld) -> Person:
-    return await world.person("ben")
-
-
 async def devices(world: TaskWorld, person: Person) -> tuple[Fleet, Device, Device]:
     """Two devices of one person that have seen all there is."""
     fleet = Fleet(world, person)
